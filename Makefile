@@ -1,0 +1,42 @@
+# The verbs of this project. `make` alone lists them.
+#
+# Everything is built in one profile, release, so that what one verb has compiled serves the others.
+
+# The server binaries are installed here once, by `ktk` itself.
+export KTK_TOOLS_DIR ?= $(CURDIR)/.tools
+
+STATE_DIR := $(CURDIR)/.ktk
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+KTK := $(TARGET_DIR)/release/ktk
+
+.DEFAULT_GOAL := help
+.PHONY: help ktk demo down test check bench
+
+help:
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+ktk:
+	cargo build --release -p ktk
+
+demo: ktk ## build, start a private stand, run the demo on it and leave it running
+	"$(KTK)" dev up --detach --demo --state-dir "$(STATE_DIR)"
+
+down: ## stop the stand that `make demo` left running
+	@test -x "$(KTK)" || cargo build --release -p ktk
+	"$(KTK)" dev down --state-dir "$(STATE_DIR)"
+
+test: ktk ## run every test, against real servers
+	cargo test --release --workspace
+
+check: ## check the format, the lints, the documentation and the dependencies
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny check; \
+	else \
+		echo "make check: cargo-deny is not installed, so the dependencies' licences and advisories were NOT checked"; \
+	fi
+
+bench: ktk ## measure the workloads, one JSON line each (ARGS="--help" for a choice)
+	cargo run --release -p kantoku-tests --bin bench -- $(ARGS)
