@@ -1,0 +1,3 @@
+//! `ktk`: the command line of Kantoku, and the only place where its parts are put together.
+
+pub mod dev;
