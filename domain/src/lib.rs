@@ -1,0 +1,54 @@
+//! The rules of Kantoku: what may happen to a task, a resource, a context, and what happened.
+//!
+//! This crate does no IO, reads no clock and draws no random numbers: time and identity arrive
+//! inside commands ([`Envelope`]). Every aggregate is one file of one shape: its events, its state
+//! with [`Aggregate::evolve`], its commands with [`Aggregate::decide`].
+//!
+//! Read in this order: [`Event`] lists everything that can happen, [`task`] holds the life of a
+//! task and the custody of its outputs, [`plan`](mod@plan) turns a pipeline into tasks.
+
+mod aggregate;
+mod binding;
+pub mod context;
+mod datum;
+mod dependency;
+mod digest;
+mod envelope;
+mod event;
+mod id;
+pub mod manifest;
+mod name;
+pub mod pipeline;
+pub mod plan;
+mod problem;
+mod reference;
+mod rejection;
+pub mod resource;
+mod retry;
+pub mod specification;
+pub mod task;
+mod timestamp;
+pub mod typename;
+mod types;
+
+pub use aggregate::{Aggregate, Decision};
+pub use binding::{Binding, Source};
+pub use context::Context;
+pub use datum::{BlobRef, Datum};
+pub use dependency::Dependency;
+pub use digest::digest;
+pub use envelope::{Envelope, Metadata, Recorded};
+pub use event::{Event, Kind};
+pub use id::{Id, Partition};
+pub use name::{Name, NameError, Namespace};
+pub use pipeline::Pipeline;
+pub use problem::{Problem, nearest};
+pub use reference::Reference;
+pub use rejection::{Reason, Rejection};
+pub use resource::Resource;
+pub use retry::{Millis, RetryPolicy, Timeouts};
+pub use specification::{Executable, Specification};
+pub use task::Task;
+pub use timestamp::Timestamp;
+pub use typename::NamedType;
+pub use types::{Type, TypeError};

@@ -1,0 +1,162 @@
+//! How often and how patiently a task is tried.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::Id;
+
+/// A duration in whole milliseconds, written as `250ms`, `1s`, `5m`, `2h`, `1d`, or a number of
+/// milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// As std has it.
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+impl FromStr for Millis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let advice =
+            || format!("{text:?} is not a duration; write a number and ms, s, m, h or d: 1.5s");
+        let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(advice)?;
+        let (number, unit) = text.split_at(split);
+        let number: f64 = number.trim().parse().map_err(|_| advice())?;
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(advice)?;
+        let millis = (number * *factor as f64).round();
+        if (0.0..=1e15).contains(&millis) { Ok(Self(millis as u64)) } else { Err(advice()) }
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = |factor: &u64| self.0 >= *factor && self.0.is_multiple_of(*factor);
+        let (unit, factor) =
+            UNITS.iter().rev().find(|(_, factor)| exact(factor)).unwrap_or(&UNITS[0]);
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Millis;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as 1s, or milliseconds")
+            }
+            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Millis, E> {
+                Ok(Millis(millis))
+            }
+            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Millis, E> {
+                u64::try_from(millis).map(Millis).map_err(E::custom)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Millis, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// When a failed attempt is followed by another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first included. 1 to 1,000.
+    #[serde(default = "one")]
+    pub attempts: u32,
+    /// The wait before the second attempt.
+    #[serde(default = "one_second")]
+    pub backoff: Millis,
+    /// What each further wait is multiplied by.
+    #[serde(default = "two")]
+    pub factor: f64,
+    /// No wait is longer than this.
+    #[serde(default = "five_minutes")]
+    pub backoff_max: Millis,
+}
+
+fn one() -> u32 {
+    1
+}
+fn one_second() -> Millis {
+    Millis(1_000)
+}
+fn two() -> f64 {
+    2.0
+}
+fn five_minutes() -> Millis {
+    Millis(300_000)
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { attempts: one(), backoff: one_second(), factor: two(), backoff_max: five_minutes() }
+    }
+}
+
+impl RetryPolicy {
+    /// How many attempts a policy may allow.
+    pub const ATTEMPTS_MAX: u32 = 1_000;
+
+    /// The wait after `attempt` (1 is the first) failed: exponential with equal jitter, half
+    /// fixed, half spread by `seed` (the deciding event's id, so that a replay gives the same).
+    /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    pub fn wait(&self, attempt: u32, seed: Id) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let ceiling = (self.backoff.0 as f64 * self.factor.max(1.0).powi(exponent))
+            .min(self.backoff_max.0 as f64);
+        let bytes = seed.uuid().into_bytes();
+        let spread = f64::from(u16::from_be_bytes([bytes[0], bytes[1]])) / f64::from(u16::MAX);
+        Duration::from_secs_f64(ceiling * (0.5 + spread / 2.0) / 1_000.0)
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// One attempt, from claim to result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Millis>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_written() {
+        for (text, millis) in [("250ms", 250), ("1s", 1_000), ("1.5s", 1_500), ("2h", 7_200_000)] {
+            assert_eq!(text.parse(), Ok(Millis(millis)));
+        }
+        assert_eq!(Millis(90_000).to_string(), "90s");
+        assert_eq!(Millis(0).to_string(), "0ms");
+        assert!("soon".parse::<Millis>().is_err());
+        assert!("-1s".parse::<Millis>().is_err());
+    }
+
+    #[test]
+    fn waits_grow_up_to_the_limit() {
+        let policy = RetryPolicy { attempts: 9, backoff_max: Millis(5_000), ..Default::default() };
+        let seed = Id::default();
+        assert_eq!(policy.wait(1, seed), Duration::from_millis(500));
+        assert_eq!(policy.wait(2, seed), Duration::from_secs(1));
+        assert_eq!(policy.wait(900, seed), Duration::from_millis(2_500));
+    }
+}

@@ -1,0 +1,164 @@
+//! A specification: what a task does, with typed inputs and outputs. Versions by digest.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Aggregate, Decision, Envelope, Event, Kind, Millis, Name, RetryPolicy, Timeouts, Type,
+    aggregate::cqrs_es_adapter, digest, task::SpecificationRef,
+};
+
+/// How the work is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Executable {
+    /// A program: inputs as a JSON object on stdin, the result document on stdout.
+    Process {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// Added to the environment.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        env: BTreeMap<String, String>,
+        /// Where it runs; default: a directory of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cwd: Option<String>,
+    },
+    /// A POST of the inputs; the answer is the result document.
+    Http {
+        /// Where to.
+        url: String,
+        /// Added to the request.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
+    },
+    /// A Rhai script that sees the inputs as variables and gives the result document.
+    Rhai {
+        /// The source.
+        script: String,
+    },
+    /// Nothing: outputs are the inputs of the same names, else null.
+    Noop,
+    /// Waits, then gives fixed outputs.
+    Sleep {
+        /// How long.
+        duration: Millis,
+        /// What comes of it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+}
+
+/// What a specification says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What it reads.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Type>,
+    /// What it writes.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Type>,
+    /// How.
+    pub executable: Executable,
+    /// The set of required labels that executors are found by.
+    #[serde(default = "default_queue")]
+    pub queue: String,
+    /// How often it is tried.
+    #[serde(default)]
+    pub retry: RetryPolicy,
+    /// How long it may take.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+fn default_queue() -> String {
+    "default".into()
+}
+
+/// The specification has a new version. References to named types have been replaced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its name.
+    pub name: Name,
+    /// Which version this is, 1 for the first.
+    pub version: u64,
+    /// Its content.
+    pub digest: String,
+    /// Who maintains it, if a program does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What it says.
+    pub definition: Definition,
+}
+
+impl Applied {
+    /// How tasks refer to this version.
+    pub fn reference(&self) -> SpecificationRef {
+        SpecificationRef {
+            name: self.name.clone(),
+            version: self.version,
+            digest: self.digest.clone(),
+        }
+    }
+}
+
+/// What can be asked of a specification.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make `definition` the latest version, if it is not.
+    Apply {
+        /// The name that the aggregate's id is derived from.
+        name: Name,
+        /// Who maintains it.
+        source: Option<String>,
+        /// What it says, types resolved.
+        definition: Box<Definition>,
+    },
+}
+
+/// A specification, folded from its subject: all its versions, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Specification {
+    /// Version `n` at index `n - 1`.
+    pub versions: Vec<Applied>,
+}
+
+impl Specification {
+    /// The version that new tasks get.
+    pub fn latest(&self) -> Option<&Applied> {
+        self.versions.last()
+    }
+}
+
+impl Aggregate for Specification {
+    const KIND: Kind = Kind::Specification;
+    type Command = Command;
+
+    fn evolve(&mut self, event: &Event) {
+        if let Event::SpecificationApplied(applied) = event {
+            self.versions.push(applied.clone());
+        }
+    }
+
+    fn decide(&self, command: &Command, _: &Envelope) -> Decision {
+        let Command::Apply { name, source, definition } = command;
+        let digest = digest(definition);
+        if self.latest().is_some_and(|latest| latest.digest == digest) {
+            return Ok(None);
+        }
+        Ok(Some(Event::SpecificationApplied(Applied {
+            name: name.clone(),
+            version: self.versions.len() as u64 + 1,
+            digest,
+            source: source.clone(),
+            definition: (**definition).clone(),
+        })))
+    }
+}
+
+cqrs_es_adapter!(Specification);
