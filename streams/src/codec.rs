@@ -1,0 +1,110 @@
+//! How an event is stored.
+//!
+//! The header `Ktk-Type` holds its type; the payload is
+//! `{"version", "event": {"type", "data"} | "blob": {"digest", "size"}, "metadata"}`. An event over
+//! 64 KiB lies whole in the blob store, and the payload says where.
+
+use bytes::Bytes;
+use kantoku_domain::{BlobRef, Datum, Event, Id, Metadata, Namespace, Recorded};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    Blobs, Fault, Raw,
+    subject::{self, Parsed},
+};
+
+/// A stored message that is no event. No later try can read it: it belongs among the dead letters.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("message {stream_seq} on {subject} cannot be read as an event: {reason}")]
+pub struct Malformed {
+    /// Where it was published.
+    pub subject: String,
+    /// Its position.
+    pub stream_seq: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Written from borrowed events and metadata, read into owned ones.
+#[derive(Serialize, Deserialize)]
+struct Stored<E, M> {
+    version: u64,
+    #[serde(flatten)]
+    body: Body<E>,
+    metadata: M,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Body<E> {
+    Event(E),
+    Blob(BlobRef),
+}
+
+/// The payload of an event. A large event goes to the blob store first, so that whoever reads the
+/// payload finds it there.
+pub async fn encode(
+    blobs: &Blobs,
+    version: u64,
+    event: &Event,
+    metadata: &Metadata,
+) -> Result<Bytes, Fault> {
+    let json = to_json(event);
+    let body = if json.len() > Datum::INLINE_BYTES_MAX {
+        Body::Blob(blobs.put(json.into()).await?)
+    } else {
+        Body::Event(event)
+    };
+    Ok(to_json(&Stored { version, body, metadata }).into())
+}
+
+/// The event that `raw` holds, fetched from the blob store when it lies there.
+/// [`Fault::Malformed`] and blobs that are missing or corrupt are final; other faults are not.
+pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<Recorded, Fault> {
+    let malformed = |reason: String| Malformed {
+        subject: raw.subject.clone(),
+        stream_seq: raw.stream_seq,
+        reason,
+    };
+    let stored: Stored<Box<Event>, Metadata> =
+        serde_json::from_slice(&raw.payload).map_err(|error| malformed(error.to_string()))?;
+    let event = match stored.body {
+        Body::Event(event) => *event,
+        Body::Blob(blob) => serde_json::from_slice(&blobs.get(&blob).await?)
+            .map_err(|error| malformed(format!("its blob {}: {error}", blob.digest)))?,
+    };
+    if raw.event_type.as_deref() != Some(event.name()) {
+        let header = raw.event_type.as_deref().unwrap_or("nothing");
+        let name = event.name();
+        return Err(malformed(format!("its header says {header}, its payload {name}")).into());
+    }
+    let (namespace, id) = owner(&raw.subject, &event).map_err(malformed)?;
+    Ok(Recorded {
+        stream_seq: raw.stream_seq,
+        subject: raw.subject,
+        namespace,
+        aggregate: event.kind(),
+        id,
+        version: stored.version,
+        event,
+        metadata: stored.metadata,
+    })
+}
+
+/// Whose event it is: the subject says so, except for `TaskReady`, which lies on a queue's.
+fn owner(subject: &str, event: &Event) -> Result<(Namespace, Id), String> {
+    match (subject::parse(subject).map_err(|error| error.to_string())?, event) {
+        (Parsed::Ready(namespace), Event::TaskReady(ready)) => Ok((namespace, ready.task_id)),
+        (Parsed::Event(address), event)
+            if address.kind == event.kind() && !matches!(event, Event::TaskReady(_)) =>
+        {
+            Ok((address.namespace, address.id))
+        }
+        (_, event) => Err(format!("{} does not belong on this subject", event.name())),
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("events and metadata have string keys only")
+}

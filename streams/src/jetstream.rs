@@ -1,0 +1,247 @@
+//! The store over `JetStream`.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, HeaderMap, RequestErrorKind,
+    client::Request,
+    header,
+    jetstream::{
+        Context, ErrorCode,
+        publish::PublishAck,
+        response::Response,
+        stream::{RawMessageErrorKind, Stream},
+    },
+};
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+
+use crate::{AppendError, Cause, EVENTS_MAX, Fault, Guard, Message, Raw, Store, subject};
+
+/// How long an answer may take. The broker answers within milliseconds; what takes longer than
+/// this is more likely lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many messages one direct get asks for. The server's own limit is 1,000.
+const BATCH: usize = 256;
+
+const GUARD_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+const LEFT: &str = "Nats-Num-Pending";
+
+/// The events of `KTK_EVENTS`.
+///
+/// Messages are appended one by one and without waiting for each other; the client writes what
+/// waits in one go.
+#[derive(Clone)]
+pub struct JetStream {
+    client: Client,
+    stream: Stream,
+    reading: Reading,
+}
+
+/// How messages are read back.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// By direct gets in batches: fast, and answered by whichever replica hears them first. So
+    /// only where there is but one.
+    Batches,
+    /// One by one, from the leader.
+    OneByOne,
+}
+
+impl JetStream {
+    /// Opens the stream of events, which [`setup`](crate::setup()) has made.
+    pub async fn open(client: Client, context: &Context) -> Result<Self, Fault> {
+        let stream = context
+            .get_stream(subject::EVENTS)
+            .await
+            .map_err(|error| Fault::unreachable("open the stream of events", error))?;
+        let reading = match stream.cached_info().config.num_replicas {
+            0 | 1 => Reading::Batches,
+            _ => Reading::OneByOne,
+        };
+        Ok(Self { client, stream, reading })
+    }
+
+    /// Reads as with several replicas.
+    #[cfg(test)]
+    pub(crate) fn one_by_one(self) -> Self {
+        Self { reading: Reading::OneByOne, ..self }
+    }
+
+    async fn publish(&self, message: Message, guard: Guard) -> Result<u64, AppendError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(subject::TYPE_HEADER, message.event_type);
+        headers.insert(header::NATS_EXPECTED_STREAM, subject::EVENTS);
+        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, guard.last_seq.to_string());
+        if guard.subject != message.subject {
+            headers.insert(GUARD_SUBJECT, guard.subject.as_str());
+        }
+        let request =
+            Request::new().headers(headers).payload(message.payload).timeout(Some(ANSWER_TIMEOUT));
+        let answer =
+            self.client.send_request(message.subject.clone(), request).await.map_err(|error| {
+                match error.kind() {
+                    RequestErrorKind::TimedOut | RequestErrorKind::Other => AppendError::Unknown {
+                        subject: message.subject.clone(),
+                        cause: error.into(),
+                    },
+                    _ => Fault::unreachable(appending(&message.subject), error).into(),
+                }
+            })?;
+        match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
+            Ok(Response::Ok(ack)) => Ok(ack.sequence),
+            Ok(Response::Err { error }) if is_conflict(error.error_code()) => {
+                Err(AppendError::Conflict { subject: guard.subject })
+            }
+            Ok(Response::Err { error }) => {
+                Err(Fault::refused(appending(&message.subject), &error).into())
+            }
+            Err(error) => {
+                Err(AppendError::Unknown { subject: message.subject, cause: error.into() })
+            }
+        }
+    }
+
+    /// One batch of messages from position `from_seq` on, and how many are left after it.
+    async fn batch(&self, subject: &str, from_seq: u64) -> Result<(Vec<Raw>, u64), Fault> {
+        let fault = |cause: Cause| Fault::unreachable(reading(subject), cause);
+        let inbox = self.client.new_inbox();
+        let mut answers =
+            self.client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
+        let query = serde_json::json!({
+            "seq": from_seq, "batch": BATCH, "next_by_subj": subject,
+        });
+        self.client
+            .publish_with_reply(
+                format!("$JS.API.DIRECT.GET.{}", subject::EVENTS),
+                inbox,
+                Bytes::from(query.to_string()),
+            )
+            .await
+            .map_err(|error| fault(error.into()))?;
+        let mut found = Vec::new();
+        loop {
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, answers.next())
+                .await
+                .map_err(|error| fault(error.into()))?
+                .ok_or_else(|| fault("the connection was closed".into()))?;
+            match answer.status.map(|status| status.as_u16()) {
+                None => found.push(direct(answer).map_err(|error| fault(error.into()))?),
+                // The end, with the number of messages that the batch had no room for.
+                Some(204) => {
+                    let left = answer.headers.as_ref().and_then(|headers| number(headers, LEFT));
+                    return Ok((found, left.unwrap_or(0)));
+                }
+                Some(404) => return Ok((found, 0)),
+                Some(status) => {
+                    let description = answer.description.unwrap_or_default();
+                    return Err(fault(format!("status {status} {description}").into()));
+                }
+            }
+        }
+    }
+
+    async fn read_batches(&self, subject: &str, after_seq: u64) -> Result<Vec<Raw>, Fault> {
+        let mut all = Vec::new();
+        let mut from_seq = after_seq + 1;
+        loop {
+            let (found, left) = self.batch(subject, from_seq).await?;
+            let Some(last) = found.last() else { return Ok(all) };
+            from_seq = last.stream_seq + 1;
+            all.extend(found);
+            check_length(subject, all.len())?;
+            if left == 0 {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn read_one_by_one(&self, subject: &str, after_seq: u64) -> Result<Vec<Raw>, Fault> {
+        let mut all: Vec<Raw> = Vec::new();
+        let mut from_seq = after_seq + 1;
+        loop {
+            let message =
+                match self.stream.get_first_raw_message_by_subject(subject, from_seq).await {
+                    Ok(message) => message,
+                    Err(error) if is_missing(error.kind()) => return Ok(all),
+                    Err(error) => return Err(Fault::unreachable(reading(subject), error)),
+                };
+            from_seq = message.sequence + 1;
+            all.push(Raw {
+                stream_seq: message.sequence,
+                subject: message.subject.to_string(),
+                event_type: text(&message.headers, subject::TYPE_HEADER),
+                payload: message.payload,
+            });
+            check_length(subject, all.len())?;
+        }
+    }
+}
+
+impl Store for JetStream {
+    fn append(&self, message: Message, guard: Guard) -> BoxFuture<'_, Result<u64, AppendError>> {
+        self.publish(message, guard).boxed()
+    }
+
+    fn read<'a>(
+        &'a self,
+        subject: &'a str,
+        after_seq: u64,
+    ) -> BoxFuture<'a, Result<Vec<Raw>, Fault>> {
+        match self.reading {
+            Reading::Batches => self.read_batches(subject, after_seq).boxed(),
+            Reading::OneByOne => self.read_one_by_one(subject, after_seq).boxed(),
+        }
+    }
+}
+
+/// Both of the codes by which the server says that a guard does not hold.
+fn is_conflict(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT
+    )
+}
+
+fn is_missing(kind: RawMessageErrorKind) -> bool {
+    match kind {
+        RawMessageErrorKind::NoMessageFound => true,
+        RawMessageErrorKind::JetStream(error) => error.error_code() == ErrorCode::NO_MESSAGE_FOUND,
+        _ => false,
+    }
+}
+
+fn check_length(subject: &str, length: usize) -> Result<(), Fault> {
+    if length > EVENTS_MAX {
+        return Err(Fault::TooLong { subject: subject.to_owned(), events_max: EVENTS_MAX });
+    }
+    Ok(())
+}
+
+/// The stored message within the answer to a direct get.
+fn direct(answer: async_nats::Message) -> Result<Raw, String> {
+    let headers = answer.headers.ok_or("a direct get was answered without headers")?;
+    let stream_seq =
+        number(&headers, "Nats-Sequence").ok_or("a direct get was answered without a position")?;
+    let subject =
+        text(&headers, "Nats-Subject").ok_or("a direct get was answered without a subject")?;
+    let event_type = text(&headers, subject::TYPE_HEADER);
+    Ok(Raw { stream_seq, subject, event_type, payload: answer.payload })
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| value.as_str().to_owned())
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.as_str().parse().ok()
+}
+
+fn appending(subject: &str) -> String {
+    format!("append to {subject}")
+}
+
+fn reading(subject: &str) -> String {
+    format!("read {subject}")
+}

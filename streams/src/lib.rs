@@ -1,0 +1,32 @@
+//! Events in NATS `JetStream`. The only crate of Kantoku that knows NATS.
+//!
+//! [`Ledger`] is the one path by which events are appended; it stands on a [`Store`]
+//! ([`JetStream`], or [`Memory`] in tests) and on [`Blobs`] for what is large. [`connect()`] and
+//! [`setup()`] come first; all names are in [`subject`], the stored form is in [`codec`].
+
+mod backoff;
+mod blobs;
+pub mod codec;
+mod connect;
+mod draft;
+mod fault;
+mod jetstream;
+mod ledger;
+mod memory;
+mod setup;
+mod store;
+pub mod subject;
+#[cfg(test)]
+mod testing;
+
+pub use backoff::full_jitter;
+pub use blobs::{BlobError, Blobs, digest_of};
+pub use codec::Malformed;
+pub use connect::{ConnectError, connect};
+pub use draft::Draft;
+pub use fault::{Cause, Fault};
+pub use jetstream::JetStream;
+pub use ledger::{ExecuteError, Ledger, Loaded, Outcome};
+pub use memory::Memory;
+pub use setup::{Settings, SetupError, setup};
+pub use store::{AppendError, EVENTS_MAX, Guard, Message, Raw, Store};

@@ -1,0 +1,298 @@
+//! Makes the streams, and refuses to work on others than these.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client,
+    jetstream::{
+        Context, ErrorCode,
+        context::GetStreamErrorKind,
+        kv, object_store,
+        stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType},
+    },
+};
+use thiserror::Error;
+
+use crate::{Cause, subject};
+
+/// What an operator may choose.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many servers keep each stream: 1, 3 or 5.
+    pub replicas: usize,
+    /// How large the logs may become in bytes; then the oldest go.
+    pub logs_bytes_max: i64,
+    /// How old logs may become.
+    pub logs_age_max: Duration,
+    /// How old dead letters may become.
+    pub dead_age_max: Duration,
+    /// How long a service counts as present after its last heartbeat.
+    pub presence_age_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            replicas: 1,
+            logs_bytes_max: 1024 * 1024 * 1024,
+            logs_age_max: 7 * DAY,
+            dead_age_max: 30 * DAY,
+            presence_age_max: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Why Kantoku does not work on this server.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The server is too old.
+    #[error("the NATS server is version {found}; Kantoku needs 2.14 or newer: upgrade it")]
+    Version {
+        /// Its version.
+        found: String,
+    },
+    /// There is no `JetStream`.
+    #[error(
+        "the NATS server offers no JetStream ({cause}); start it with -js, or enable it for this account"
+    )]
+    NoJetStream {
+        /// What the client reports.
+        #[source]
+        cause: Cause,
+    },
+    /// A stream exists, but is another than we need.
+    #[error("stream {stream} has {setting} = {found}, Kantoku needs {wanted}; {advice}")]
+    Mismatch {
+        /// The stream.
+        stream: String,
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A stream, bucket or object store could not be made or looked at.
+    #[error(
+        "{name} could not be made or read: {cause}; check the limits of the account and the number of servers"
+    )]
+    Refused {
+        /// Its name.
+        name: String,
+        /// What the client reports.
+        #[source]
+        cause: Cause,
+    },
+}
+
+/// Checks the server, makes what is missing and verifies what is there. Any number of services may
+/// do so at once.
+pub async fn setup(
+    client: &Client,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(), SetupError> {
+    if !client.is_server_compatible(2, 14, 0) {
+        return Err(SetupError::Version { found: client.server_info().version });
+    }
+    context
+        .query_account()
+        .await
+        .map_err(|error| SetupError::NoJetStream { cause: error.into() })?;
+    for config in streams(settings) {
+        ensure(context, config).await?;
+    }
+    presence(context, settings).await?;
+    blobs(context, settings).await
+}
+
+/// The streams as they must be.
+fn streams(settings: &Settings) -> [Config; 4] {
+    let stream = |name: &str, subjects: &[&str], description: &str| Config {
+        name: name.to_owned(),
+        subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
+        description: Some(description.to_owned()),
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        discard: DiscardPolicy::New,
+        num_replicas: settings.replicas,
+        max_bytes: -1,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        allow_direct: true,
+        ..Config::default()
+    };
+    [
+        Config {
+            deny_delete: true,
+            allow_atomic_publish: true,
+            ..stream(subject::EVENTS, &subject::EVENTS_SUBJECTS, "Kantoku: all events")
+        },
+        Config {
+            allow_message_schedules: true,
+            // What was due goes by a time to live of its own: an age limit would drop timers.
+            allow_message_ttl: true,
+            // The server refuses schedules with discard new; without a limit nothing is dropped.
+            discard: DiscardPolicy::Old,
+            // A schedule needs rollups: the newest message on a timer's subject is the timer.
+            allow_rollup: true,
+            ..stream(subject::TIMERS, &subject::TIMERS_SUBJECTS, "Kantoku: retries and timeouts")
+        },
+        Config {
+            discard: DiscardPolicy::Old,
+            max_bytes: settings.logs_bytes_max,
+            max_age: settings.logs_age_max,
+            ..stream(subject::LOGS, &subject::LOGS_SUBJECTS, "Kantoku: output of tasks")
+        },
+        Config {
+            max_age: settings.dead_age_max,
+            ..stream(subject::DEAD, &subject::DEAD_SUBJECTS, "Kantoku: undigested messages")
+        },
+    ]
+}
+
+async fn ensure(context: &Context, wanted: Config) -> Result<(), SetupError> {
+    let refused = |cause| SetupError::Refused { name: wanted.name.clone(), cause };
+    match context.get_stream(&wanted.name).await {
+        Ok(stream) => verify(&stream.cached_info().config, &wanted),
+        Err(error) if is_missing(error.kind()) => {
+            // Made by another service meanwhile, it comes back as it is, or is refused.
+            let stream = context
+                .create_stream(wanted.clone())
+                .await
+                .map_err(|error| refused(error.into()))?;
+            tracing::info!(stream = wanted.name, "stream made");
+            verify(&stream.cached_info().config, &wanted)
+        }
+        Err(error) => Err(refused(error.into())),
+    }
+}
+
+fn is_missing(kind: GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+const RECREATE: &str = "it cannot be changed in place: use another account or server, or move the \
+                        old stream away (`nats stream backup`, `nats stream rm`)";
+const EDIT: &str = "change it with `nats stream edit`, or change Kantoku's configuration";
+
+/// Compares every setting that the promises of the event log rest on.
+fn verify(found: &Config, wanted: &Config) -> Result<(), SetupError> {
+    let check = |setting, found: String, wanted_value: String, advice| {
+        if found == wanted_value {
+            return Ok(());
+        }
+        let stream = wanted.name.clone();
+        Err(SetupError::Mismatch { stream, setting, found, wanted: wanted_value, advice })
+    };
+    macro_rules! same {
+        ($($field:ident: $advice:expr;)*) => {$(
+            check(
+                stringify!($field),
+                format!("{:?}", found.$field),
+                format!("{:?}", wanted.$field),
+                $advice,
+            )?;
+        )*};
+    }
+    same! {
+        storage: RECREATE;
+        retention: RECREATE;
+        deny_delete: RECREATE;
+        subjects: EDIT;
+        discard: EDIT;
+        num_replicas: EDIT;
+        max_age: EDIT;
+        max_bytes: EDIT;
+        max_messages: EDIT;
+        max_messages_per_subject: EDIT;
+        allow_direct: EDIT;
+        allow_atomic_publish: EDIT;
+        allow_message_schedules: RECREATE;
+        allow_message_ttl: RECREATE;
+        allow_rollup: EDIT;
+        no_ack: EDIT;
+        sealed: RECREATE;
+    }
+    // The server may name its default or not; asynchronous persistence acknowledges too early.
+    let is_async = matches!(found.persist_mode, Some(PersistenceMode::Async));
+    check("persist_mode async", is_async.to_string(), false.to_string(), RECREATE)
+}
+
+async fn presence(context: &Context, settings: &Settings) -> Result<(), SetupError> {
+    let config = kv::Config {
+        bucket: subject::SERVICES.to_owned(),
+        description: "Kantoku: present services".to_owned(),
+        history: 1,
+        max_age: settings.presence_age_max,
+        num_replicas: settings.replicas,
+        ..kv::Config::default()
+    };
+    if context.get_key_value(subject::SERVICES).await.is_ok() {
+        return Ok(());
+    }
+    context.create_key_value(config).await.map(drop).map_err(|error| SetupError::Refused {
+        name: subject::SERVICES.to_owned(),
+        cause: error.into(),
+    })
+}
+
+async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError> {
+    let config = object_store::Config {
+        bucket: subject::BLOBS.to_owned(),
+        description: Some("Kantoku: large values by digest".to_owned()),
+        max_bytes: -1,
+        num_replicas: settings.replicas,
+        ..object_store::Config::default()
+    };
+    if context.get_object_store(subject::BLOBS).await.is_ok() {
+        return Ok(());
+    }
+    context.create_object_store(config).await.map(drop).map_err(|error| SetupError::Refused {
+        name: subject::BLOBS.to_owned(),
+        cause: error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Server;
+
+    #[tokio::test]
+    async fn it_can_be_repeated_and_two_may_do_it_at_once() {
+        let Some(server) = Server::start().await else { return };
+        let (client, context) = server.connect().await;
+        let settings = Settings::default();
+        let (one, other) =
+            tokio::join!(setup(&client, &context, &settings), setup(&client, &context, &settings));
+        one.unwrap();
+        other.unwrap();
+        setup(&client, &context, &settings).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_drops_events_is_refused() {
+        let Some(server) = Server::start().await else { return };
+        let (client, context) = server.connect().await;
+        let [events, ..] = streams(&Settings::default());
+        let careless = Config { discard: DiscardPolicy::Old, ..events };
+        context.create_stream(careless).await.unwrap();
+        let error = setup(&client, &context, &Settings::default()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("KTK_EVENTS has discard = Old, Kantoku needs New"), "{text}");
+        assert!(text.contains("nats stream edit"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_server_without_jetstream_is_refused() {
+        let Some(server) = Server::start_without_jetstream().await else { return };
+        let (client, context) = server.connect().await;
+        let error = setup(&client, &context, &Settings::default()).await.unwrap_err();
+        assert!(matches!(error, SetupError::NoJetStream { .. }), "{error}");
+    }
+}

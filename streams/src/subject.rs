@@ -1,0 +1,172 @@
+//! All names in NATS: streams, subjects, buckets. Nothing else in Kantoku spells one.
+
+use std::fmt::Write as _;
+
+use kantoku_domain::{Id, Kind, Namespace};
+use thiserror::Error;
+
+/// The stream of all domain events.
+pub const EVENTS: &str = "KTK_EVENTS";
+/// The stream of scheduled messages.
+pub const TIMERS: &str = "KTK_TIMERS";
+/// The stream of the tasks' output.
+pub const LOGS: &str = "KTK_LOGS";
+/// The stream of what no handler could digest.
+pub const DEAD: &str = "KTK_DEAD";
+/// The key-value bucket of present services.
+pub const SERVICES: &str = "ktk_services";
+/// The object store of large values.
+pub const BLOBS: &str = "ktk_blobs";
+
+/// The subjects of [`EVENTS`].
+pub const EVENTS_SUBJECTS: [&str; 2] = ["evt.>", "ready.>"];
+/// The subjects of [`TIMERS`].
+pub const TIMERS_SUBJECTS: [&str; 2] = ["timer.*", "due.*"];
+/// The subjects of [`LOGS`].
+pub const LOGS_SUBJECTS: [&str; 1] = ["log.>"];
+/// The subjects of [`DEAD`].
+pub const DEAD_SUBJECTS: [&str; 1] = ["dead.*"];
+
+/// The header that names an event's type. Types are no part of subjects: loading by a wildcard
+/// is some three hundred times slower than by a literal subject.
+pub const TYPE_HEADER: &str = "Ktk-Type";
+
+/// The one subject of an aggregate: `evt.<namespace>.<partition>.<kind>.<id>`.
+pub fn event(namespace: &Namespace, kind: Kind, id: Id) -> String {
+    format!("evt.{namespace}.{}.{kind}.{id}", id.partition())
+}
+
+/// Where a task of `queue` is announced as ready: `ready.<namespace>.<queue>.<shard>`.
+pub fn ready(namespace: &Namespace, queue: &str, shard: u16) -> String {
+    format!("ready.{namespace}.{}.{shard}", token(queue))
+}
+
+/// The filter for all shards of `queue`, in one namespace or, with `None`, in all.
+pub fn ready_filter(namespace: Option<&Namespace>, queue: &str) -> String {
+    format!("ready.{}.{}.*", namespace.map_or("*", Namespace::as_str), token(queue))
+}
+
+/// The one subject of a timer, so that setting it twice is one timer.
+pub fn timer(id: Id) -> String {
+    format!("timer.{id}")
+}
+
+/// Where a timer of `kind` (`retry`, `timeout`, …) arrives when it is due.
+pub fn due(kind: &str) -> String {
+    format!("due.{}", token(kind))
+}
+
+/// Where an attempt's output goes.
+pub fn log(namespace: &Namespace, context: Id, task: Id, attempt: u32) -> String {
+    format!("log.{namespace}.{context}.{task}.{attempt}")
+}
+
+/// Where `consumer` puts what it could not digest.
+pub fn dead(consumer: &str) -> String {
+    format!("dead.{}", token(consumer))
+}
+
+/// The aggregate that an event's subject names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Whose it is.
+    pub namespace: Namespace,
+    /// What it is.
+    pub kind: Kind,
+    /// Which one.
+    pub id: Id,
+}
+
+/// What a subject of [`EVENTS`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// An event of this aggregate.
+    Event(Address),
+    /// A task is ready in this namespace; the event says which.
+    Ready(Namespace),
+}
+
+/// Why a subject cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{subject:?} is no subject of {EVENTS}: expected evt.<namespace>.<partition>.<kind>.<id> or \
+     ready.<namespace>.<queue>.<shard>; something else writes to this stream"
+)]
+pub struct SubjectError {
+    /// The subject.
+    pub subject: String,
+}
+
+/// Reads a subject of [`EVENTS`].
+pub fn parse(subject: &str) -> Result<Parsed, SubjectError> {
+    let tokens: Vec<&str> = subject.splitn(6, '.').collect();
+    let parsed = match tokens.as_slice() {
+        ["evt", namespace, partition, kind, id] => address(namespace, kind, id)
+            .filter(|address| address.id.partition().to_string() == *partition)
+            .map(Parsed::Event),
+        ["ready", namespace, _queue, _shard] => namespace.parse().ok().map(Parsed::Ready),
+        _ => None,
+    };
+    parsed.ok_or_else(|| SubjectError { subject: subject.to_owned() })
+}
+
+fn address(namespace: &str, kind: &str, id: &str) -> Option<Address> {
+    Some(Address {
+        namespace: namespace.parse().ok()?,
+        kind: kind.parse().ok()?,
+        id: id.parse().ok()?,
+    })
+}
+
+/// Makes one token of a subject of any text: what NATS gives a meaning becomes `=<hex>`.
+/// Different texts stay different.
+fn token(text: &str) -> String {
+    let mut token = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
+            token.push(char::from(byte));
+        } else {
+            write!(token, "={byte:02x}").expect("writing to a string cannot fail");
+        }
+    }
+    if token.is_empty() {
+        token.push('=');
+    }
+    token
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> Id {
+        "0193b0de-0000-7000-8000-00000000002a".parse().unwrap()
+    }
+
+    #[test]
+    fn an_event_subject_is_read_back() {
+        let namespace: Namespace = "team-7".parse().unwrap();
+        let subject = event(&namespace, Kind::Task, id());
+        assert_eq!(subject, "evt.team-7.2a.task.0193b0de-0000-7000-8000-00000000002a");
+        let address = Address { namespace: namespace.clone(), kind: Kind::Task, id: id() };
+        assert_eq!(parse(&subject), Ok(Parsed::Event(address)));
+        assert_eq!(parse(&ready(&namespace, "gpu", 3)), Ok(Parsed::Ready(namespace)));
+    }
+
+    #[test]
+    fn what_is_no_subject_of_ours_is_refused() {
+        let wrong_partition = "evt.team-7.2b.task.0193b0de-0000-7000-8000-00000000002a";
+        for subject in ["", "evt", "evt.a.00.task.7", "ready.A.q.0", "log.a.b.c.1", wrong_partition]
+        {
+            assert!(parse(subject).is_err(), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_queue_of_any_name_is_one_token() {
+        let namespace = Namespace::default();
+        assert_eq!(ready(&namespace, "a.b *", 0), "ready.default.a=2eb=20=2a.0");
+        assert_eq!(ready_filter(None, ""), "ready.*.=.*");
+        assert_ne!(token("a=2eb"), token("a.b"));
+    }
+}

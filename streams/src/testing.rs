@@ -1,0 +1,103 @@
+//! Real servers for tests: private, on free ports, gone with the test.
+
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use async_nats::{
+    Client,
+    jetstream::{self, Context},
+};
+use tokio::process::{Child, Command};
+
+use crate::{Settings, connect, setup};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running nats-server.
+pub(crate) struct Server {
+    url: String,
+    process: Child,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Starts one with `JetStream`. `None`, after a line that says so, when the machine has no
+    /// nats-server: in `$KTK_TOOLS_DIR/bin` or on the path.
+    pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(true).await
+    }
+
+    /// The same without `JetStream`.
+    pub(crate) async fn start_without_jetstream() -> Option<Self> {
+        Self::start_with(false).await
+    }
+
+    async fn start_with(jetstream: bool) -> Option<Self> {
+        let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
+        let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
+        let directory =
+            std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"]).arg(&directory);
+        if jetstream {
+            command.arg("-js").arg("-sd").arg(&directory);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(process) = command.kill_on_drop(true).spawn() else {
+            eprintln!(
+                "SKIPPED: {} does not start; name the tools with KTK_TOOLS_DIR",
+                program.display()
+            );
+            return None;
+        };
+        let ports = directory.join(format!("nats-server_{}.ports", process.id().unwrap()));
+        let url = url_from(&ports).await;
+        Some(Self { url, process, directory })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) async fn connect(&self) -> (Client, Context) {
+        let client = connect(&self.url, "test", DEADLINE).await.unwrap();
+        (client.clone(), jetstream::new(client))
+    }
+
+    /// A connection, with all streams made.
+    pub(crate) async fn ready(&self) -> (Client, Context) {
+        let (client, context) = self.connect().await;
+        setup(&client, &context, &Settings::default()).await.unwrap();
+        (client, context)
+    }
+
+    /// Kills it.
+    pub(crate) async fn stop(mut self) {
+        self.process.kill().await.unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.start_kill().ok();
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+/// Waits for the file in which the server tells its port.
+async fn url_from(ports: &PathBuf) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let json = std::fs::read(ports).unwrap_or_default();
+        let found: Option<serde_json::Value> = serde_json::from_slice(&json).ok();
+        if let Some(url) = found.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
+            return url.to_owned();
+        }
+        assert!(Instant::now() < deadline, "nats-server told no port in {}", ports.display());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
