@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk demo down test check bench
+.PHONY: help ktk up down test check
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -18,10 +18,10 @@ help:
 ktk:
 	cargo build --release -p ktk
 
-demo: ktk ## build, start a private stand, run the demo on it and leave it running
-	"$(KTK)" dev up --detach --demo --state-dir "$(STATE_DIR)"
+up: ktk ## build and start a private stand, and leave it running
+	"$(KTK)" dev up --detach --state-dir "$(STATE_DIR)"
 
-down: ## stop the stand that `make demo` left running
+down: ## stop the stand that `make up` left running
 	@test -x "$(KTK)" || cargo build --release -p ktk
 	"$(KTK)" dev down --state-dir "$(STATE_DIR)"
 
@@ -37,6 +37,3 @@ check: ## check the format, the lints, the documentation and the dependencies
 	else \
 		echo "make check: cargo-deny is not installed, so the dependencies' licences and advisories were NOT checked"; \
 	fi
-
-bench: ktk ## measure the workloads, one JSON line each (ARGS="--help" for a choice)
-	cargo run --release -p kantoku-tests --bin bench -- $(ARGS)

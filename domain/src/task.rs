@@ -453,11 +453,23 @@ impl Task {
             outcome: Outcome::Ok,
             error: None,
             inputs: success.inputs.clone(),
-            outputs: success.outputs.clone(),
+            outputs: Self::resolved(spawned, success),
             delegated,
             children: children.into_values().collect(),
             result: success.result.clone(),
         })))
+    }
+
+    /// The outputs given, and null for each optional one that was neither given nor delegated:
+    /// whoever waits for it is not left waiting.
+    fn resolved(spawned: &Spawned, success: &Success) -> BTreeMap<String, Datum> {
+        let mut outputs = success.outputs.clone();
+        for name in spawned.outputs.keys() {
+            if !success.delegate.contains_key(name) {
+                outputs.entry(name.clone()).or_insert(Datum::Value(Value::Null));
+            }
+        }
+        outputs
     }
 
     /// Every output is either resolved with a value of its type or delegated, and nothing else is.

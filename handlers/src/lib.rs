@@ -1,1 +1,14 @@
-//! stub
+//! The processor nodes' logic: what follows from an event.
+//!
+//! A handler takes in events and says what is due; a thin loop appends it. Due work is state folded
+//! from the stream like everything else: an event that shows that somebody did it takes it off
+//! again. So a handler that starts anew folds the history, and what is still due at its end is what
+//! a crash left undone.
+
+mod effect;
+mod scheduler;
+mod unfolder;
+
+pub use effect::{Effect, Handler};
+pub use scheduler::Scheduler;
+pub use unfolder::Unfolder;

@@ -32,10 +32,7 @@ async fn servers_come_up_ready_and_go_down() {
 async fn urls_stay_the_same_from_start_to_start() {
     let state = TempState::new();
     let first = Servers::start(&state.config()).await.unwrap();
-    let urls = (
-        first.nats_url().unwrap().to_owned(),
-        first.database_url().unwrap().to_owned(),
-    );
+    let urls = (first.nats_url().unwrap().to_owned(), first.database_url().unwrap().to_owned());
     first.stop().await.unwrap();
 
     let second = Servers::start(&state.config()).await.unwrap();
@@ -62,10 +59,7 @@ async fn a_server_that_dies_comes_back_on_its_port() {
     ] {
         let dead = servers.pid(server).unwrap();
         send(dead, Signal::SIGKILL);
-        wait_until("a successor", || {
-            servers.pid(server).is_some_and(|pid| pid != dead)
-        })
-        .await;
+        wait_until("a successor", || servers.pid(server).is_some_and(|pid| pid != dead)).await;
         wait_until("the same port", || connects(port_of(url))).await;
     }
     servers.stop().await.unwrap();
@@ -134,10 +128,7 @@ async fn up_is_idempotent_and_down_ends_all() {
     for key in ["api", "nats", "postgres", "metrics"] {
         assert!(first["endpoints"][key].is_string(), "{first}");
     }
-    assert_eq!(
-        endpoints(&state.dir()).unwrap().api,
-        first["endpoints"]["api"].as_str().unwrap()
-    );
+    assert_eq!(endpoints(&state.dir()).unwrap().api, first["endpoints"]["api"].as_str().unwrap());
     assert_eq!(state.up(), first);
     let processes = state.processes();
     assert!(processes.len() >= 3, "{processes:?}");
@@ -157,10 +148,7 @@ async fn nothing_outlives_a_killed_supervisor() {
     let processes = state.processes();
     assert!(processes.len() >= 3, "{processes:?}");
     send(pid, Signal::SIGKILL);
-    wait_until("everything to be gone", || {
-        !processes.iter().copied().any(is_alive)
-    })
-    .await;
+    wait_until("everything to be gone", || !processes.iter().copied().any(is_alive)).await;
     assert!(endpoints(&state.dir()).is_none());
 
     assert_ne!(pid_of(&state.up()), pid);
@@ -170,12 +158,7 @@ async fn nothing_outlives_a_killed_supervisor() {
 #[tokio::test]
 async fn of_two_supervisors_started_at_once_one_remains() {
     let state = TempState::new();
-    let start = || {
-        state
-            .command(&["up", "--detach", "-o", "json"])
-            .spawn()
-            .unwrap()
-    };
+    let start = || state.command(&["up", "--detach", "-o", "json"]).spawn().unwrap();
     let document = |child: Child| {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
@@ -196,10 +179,7 @@ async fn a_stand_in_the_foreground_ends_by_an_interrupt() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let summary = text(&output.stdout);
-    assert!(
-        summary.contains("api") && summary.contains(":***@"),
-        "{summary}"
-    );
+    assert!(summary.contains("api") && summary.contains(":***@"), "{summary}");
     assert!(!processes.into_iter().any(is_alive));
 }
 
@@ -208,11 +188,7 @@ async fn reset_deletes_only_a_state_directory_and_only_when_told() {
     let state = TempState::new();
     state.up();
     let processes = state.processes();
-    assert_eq!(
-        state.ktk(&["reset"]).status.code(),
-        Some(2),
-        "without --yes and a terminal"
-    );
+    assert_eq!(state.ktk(&["reset"]).status.code(), Some(2), "without --yes and a terminal");
     assert!(endpoints(&state.dir()).is_some());
     assert!(state.ktk(&["reset", "--yes"]).status.success());
     assert!(!state.dir().exists());
@@ -250,18 +226,9 @@ impl TempState {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(KTK);
-        command
-            .arg("dev")
-            .args(args)
-            .arg("--state-dir")
-            .arg(self.dir());
-        command
-            .env_remove("KTK_NATS_URL")
-            .env_remove("KTK_DATABASE_URL");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.arg("dev").args(args).arg("--state-dir").arg(self.dir());
+        command.env_remove("KTK_NATS_URL").env_remove("KTK_DATABASE_URL");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -281,10 +248,7 @@ impl TempState {
         let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let supervisor = pid_of(&status);
         let servers = children_of(supervisor);
-        let forked = servers
-            .iter()
-            .flat_map(|server| children_of(*server))
-            .collect();
+        let forked = servers.iter().flat_map(|server| children_of(*server)).collect();
         [vec![supervisor], servers, forked].concat()
     }
 }

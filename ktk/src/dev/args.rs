@@ -43,11 +43,8 @@ pub struct UpArgs {
     /// Leave the stand running and return
     #[arg(long)]
     pub(super) detach: bool,
-    /// Run the demo on it
-    #[arg(long)]
-    pub(super) demo: bool,
     /// Be the supervisor of a detached stand
-    #[arg(long, hide = true, conflicts_with_all = ["detach", "demo"])]
+    #[arg(long, hide = true, conflicts_with = "detach")]
     pub(super) supervise: bool,
 }
 

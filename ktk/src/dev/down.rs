@@ -18,11 +18,7 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 pub(super) async fn down(args: &StateArgs) -> Result<(), DevError> {
     let state = args.dir()?;
     let was_running = stop(&state).await?;
-    note(if was_running {
-        "the stand is down"
-    } else {
-        "no stand is running here"
-    });
+    note(if was_running { "the stand is down" } else { "no stand is running here" });
     Ok(())
 }
 
@@ -68,9 +64,7 @@ async fn stop_supervisor(state: &StateDir, supervisor: &ProcId) -> Result<(), De
     if supervisor.wait_gone(STOP_LIMIT).await {
         return Ok(());
     }
-    note(&format!(
-        "the supervisor did not end within {STOP_LIMIT:?} and is killed"
-    ));
+    note(&format!("the supervisor did not end within {STOP_LIMIT:?} and is killed"));
     supervisor.signal(Signal::SIGKILL);
     if supervisor.wait_gone(KILL_LIMIT).await {
         Ok(())

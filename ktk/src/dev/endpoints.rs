@@ -46,10 +46,7 @@ impl Ready {
                 "/proc is not mounted here, so a stand cannot be supervised".into(),
             )
         })?;
-        let ready = Self {
-            supervisor,
-            endpoints,
-        };
+        let ready = Self { supervisor, endpoints };
         write_json(&state.ready(), &ready)?;
         Ok(ready)
     }
@@ -81,13 +78,7 @@ impl Ready {
     }
 
     fn summary(&self, state: &StateDir) -> String {
-        let Endpoints {
-            api,
-            ui,
-            nats,
-            postgres,
-            metrics,
-        } = &self.endpoints;
+        let Endpoints { api, ui, nats, postgres, metrics } = &self.endpoints;
         let mut text = format!("Kantoku is up (pid {})\n", self.pid());
         let mut line = |name: &str, value: &str| {
             // Writing to a string cannot fail.
@@ -158,9 +149,7 @@ mod tests {
         let dir = TempDir::new();
         let state = StateDir::at(dir.path()).unwrap();
         state.create().unwrap();
-        let text = Ready::publish(&state, sample())
-            .unwrap()
-            .render(&state, DevOutput::Text);
+        let text = Ready::publish(&state, sample()).unwrap().render(&state, DevOutput::Text);
         assert!(!text.contains("s3cret"), "{text}");
         assert!(text.contains("nats://ktk:***@127.0.0.1:12345"), "{text}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Server;
 
-/// An error of somebody else's code that runs inside the stand (processors, demo).
+/// An error of somebody else's code that runs inside the stand (the processors).
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a `ktk dev` command or a private server failed. Messages never hold passwords.
@@ -60,9 +60,6 @@ pub enum DevError {
     /// The processors failed, or ended although nobody asked them to.
     #[error("the processors of the stand failed: {0}")]
     Serve(#[source] BoxError),
-    /// The stand is up, but the demo on it failed.
-    #[error("the demo failed: {0}; the stand still runs, `ktk dev down` stops it")]
-    Demo(#[source] BoxError),
 }
 
 impl DevError {

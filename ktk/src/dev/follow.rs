@@ -21,19 +21,13 @@ pub(super) async fn show(args: &LogsArgs) -> Result<(), DevError> {
     let mut followed: Vec<Followed> = sources
         .iter()
         .map(|source| {
-            let prefix = if sources.len() > 1 {
-                format!("{:<8} | ", source.name())
-            } else {
-                String::new()
-            };
+            let prefix =
+                if sources.len() > 1 { format!("{:<8} | ", source.name()) } else { String::new() };
             Followed::new(state.log(source.name()), prefix)
         })
         .collect();
     if !args.follow && followed.iter().all(|log| !log.path.exists()) {
-        return Err(DevError::Usage(format!(
-            "there are no logs in {}",
-            state.root().display()
-        )));
+        return Err(DevError::Usage(format!("there are no logs in {}", state.root().display())));
     }
     for log in &followed {
         log.print(&logs::tail(&log.path, 0, args.tail))?;
@@ -60,16 +54,11 @@ struct Followed {
 impl Followed {
     fn new(path: PathBuf, prefix: String) -> Self {
         let position = logs::len(&path);
-        Self {
-            path,
-            prefix,
-            position,
-        }
+        Self { path, prefix, position }
     }
 
     fn print(&self, text: &str) -> Result<(), DevError> {
-        text.lines()
-            .try_for_each(|line| print(&format!("{}{line}", self.prefix)))
+        text.lines().try_for_each(|line| print(&format!("{}{line}", self.prefix)))
     }
 
     /// The whole lines that are new. A log that has become shorter was emptied, and is read from its start.
@@ -82,16 +71,10 @@ impl Followed {
             return Ok(String::new());
         }
         let chunk = read(&self.path, self.position)?;
-        let whole = chunk
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |newline| newline + 1);
+        let whole = chunk.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         // A line longer than a chunk is shown in pieces.
-        let end = if whole == 0 && chunk.len() as u64 == CHUNK_BYTES_MAX {
-            chunk.len()
-        } else {
-            whole
-        };
+        let end =
+            if whole == 0 && chunk.len() as u64 == CHUNK_BYTES_MAX { chunk.len() } else { whole };
         self.position += end as u64;
         Ok(String::from_utf8_lossy(&chunk[..end]).into_owned())
     }

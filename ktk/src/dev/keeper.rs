@@ -58,14 +58,10 @@ pub(super) fn spawn(
     postgres: Line,
     started: oneshot::Sender<Result<Started, DevError>>,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    std::thread::Builder::new()
-        .name("ktk-servers".into())
-        .spawn(move || {
-            runtime.block_on(run(config, nats, postgres, started));
-        })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("ktk-servers".into()).spawn(move || {
+        runtime.block_on(run(config, nats, postgres, started));
+    })?;
     Ok(())
 }
 
@@ -87,24 +83,15 @@ async fn run(
         }
     };
     let urls = Started {
-        nats_url: servers
-            .nats
-            .as_ref()
-            .map(|kept| kept.program().url(kept.port())),
-        database_url: servers
-            .postgres
-            .as_ref()
-            .map(|kept| kept.program().url(kept.port())),
+        nats_url: servers.nats.as_ref().map(|kept| kept.program().url(kept.port())),
+        database_url: servers.postgres.as_ref().map(|kept| kept.program().url(kept.port())),
     };
     if started.send(Ok(urls)).is_err() {
         return;
     }
     let log_paths = Server::ALL.map(|server| servers.ground.state.log(server.name()));
     let keep_both = async {
-        tokio::join!(
-            keep(servers.nats, nats.orders),
-            keep(servers.postgres, postgres.orders)
-        )
+        tokio::join!(keep(servers.nats, nats.orders), keep(servers.postgres, postgres.orders))
     };
     tokio::select! {
         _ = keep_both => {}
@@ -130,17 +117,10 @@ async fn start(
     postgres_pid: &Arc<AtomicU32>,
 ) -> Result<Servers, DevError> {
     let ground = Ground::prepare(config).await?;
-    match tokio::join!(
-        ground.start_nats(nats_pid),
-        ground.start_postgres(postgres_pid)
-    ) {
+    match tokio::join!(ground.start_nats(nats_pid), ground.start_postgres(postgres_pid)) {
         (Ok(nats), Ok(postgres)) => {
             ground.remember_ports(nats.as_ref(), postgres.as_ref())?;
-            Ok(Servers {
-                ground,
-                nats,
-                postgres,
-            })
+            Ok(Servers { ground, nats, postgres })
         }
         // One without the other is of no use.
         (nats, Err(error)) => {
@@ -179,14 +159,7 @@ impl Ground {
         let lock = lock(&state).await?;
         let secrets = state.secrets()?;
         let ports = state.ports()?;
-        Ok(Self {
-            config,
-            tools,
-            state,
-            secrets,
-            ports,
-            _lock: lock,
-        })
+        Ok(Self { config, tools, state, secrets, ports, _lock: lock })
     }
 
     async fn start_nats(&self, pid: &Arc<AtomicU32>) -> Result<Option<Kept<Nats>>, DevError> {

@@ -159,14 +159,9 @@ impl<P: Program> Kept<P> {
         let log = logs::open(&self.log)?;
         let mark = logs::len(&self.log);
         let mut command = self.program.command(self.port)?;
-        command.stdout(
-            log.try_clone()
-                .map_err(DevError::file("open the log", &self.log))?,
-        );
+        command.stdout(log.try_clone().map_err(DevError::file("open the log", &self.log))?);
         command.stderr(log);
-        let child = command
-            .spawn()
-            .map_err(|error| self.failed(mark, &error.to_string()))?;
+        let child = command.spawn().map_err(|error| self.failed(mark, &error.to_string()))?;
         let pid = child.id().unwrap_or(0);
         let child = self.child.insert(child);
         self.pid.store(pid, Ordering::Release);
@@ -194,10 +189,7 @@ impl<P: Program> Kept<P> {
     async fn stop(&mut self) {
         if let Some(child) = &mut self.child {
             signal(child, P::STOP_SIGNAL);
-            if tokio::time::timeout(STOP_LIMIT, child.wait())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(STOP_LIMIT, child.wait()).await.is_err() {
                 tracing::warn!(server = %P::SERVER, "server did not end within {STOP_LIMIT:?}; killing it");
             }
         }
@@ -223,10 +215,7 @@ impl<P: Program> Kept<P> {
     }
 
     fn other_port(&self) -> Result<u16, DevError> {
-        ports::choose().map_err(DevError::file(
-            "find a loopback port for",
-            self.state.root(),
-        ))
+        ports::choose().map_err(DevError::file("find a loopback port for", self.state.root()))
     }
 
     fn failed(&self, mark: u64, reason: &str) -> DevError {
@@ -274,10 +263,7 @@ impl Backoff {
     const FORGET_AFTER: Duration = Duration::from_secs(60);
 
     fn new() -> Self {
-        Self {
-            failures: 0,
-            last: Instant::now(),
-        }
+        Self { failures: 0, last: Instant::now() }
     }
 
     /// How long to wait after one more failure.
@@ -286,9 +272,7 @@ impl Backoff {
             self.failures = 0;
         }
         self.last = Instant::now();
-        let most_ms = Self::FIRST_MS
-            .saturating_mul(1 << self.failures.min(10))
-            .min(Self::MOST_MS);
+        let most_ms = Self::FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(Self::MOST_MS);
         self.failures = self.failures.saturating_add(1);
         Duration::from_millis(rand::random_range(0..=most_ms))
     }

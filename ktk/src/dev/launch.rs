@@ -87,10 +87,7 @@ fn launch(args: &LaunchArgs) -> Result<Infallible, String> {
     }
     if let Some(dir) = &args.own {
         give_to(dir, args.identity).map_err(|error| {
-            format!(
-                "cannot change the owner of what is in {}: {error}",
-                dir.display()
-            )
+            format!("cannot change the owner of what is in {}: {error}", dir.display())
         })?;
     }
     assume(args.identity)?;
@@ -158,11 +155,7 @@ fn give_to(dir: &Path, identity: Identity) -> std::io::Result<()> {
         }
     };
     let owner = std::fs::symlink_metadata(dir)?;
-    if owner.uid() == uid && owner.gid() == gid {
-        Ok(())
-    } else {
-        chown_tree(dir, uid, gid)
-    }
+    if owner.uid() == uid && owner.gid() == gid { Ok(()) } else { chown_tree(dir, uid, gid) }
 }
 
 /// The top goes last: what was interrupted is then begun again.
@@ -216,15 +209,7 @@ mod tests {
 
     #[test]
     fn what_follows_the_dashes_belongs_to_the_program() {
-        let line = [
-            "ktk",
-            "--parent",
-            "7",
-            "--death-signal",
-            "SIGQUIT",
-            "--identity",
-            "namespace",
-        ];
+        let line = ["ktk", "--parent", "7", "--death-signal", "SIGQUIT", "--identity", "namespace"];
         let program = ["--", "postgres", "--parent", "-D", "a b"];
         let cli = Cli::parse_from(line.into_iter().chain(program));
         assert_eq!(cli.launch.parent, Some(7));

@@ -101,9 +101,6 @@ mod tests {
         shrink(&path, 9).unwrap();
         log.write_all(b"new").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(
-            std::fs::read_to_string(dir.path().join("log.1")).unwrap(),
-            "0123456789"
-        );
+        assert_eq!(std::fs::read_to_string(dir.path().join("log.1")).unwrap(), "0123456789");
     }
 }

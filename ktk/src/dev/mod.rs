@@ -38,7 +38,7 @@ pub use args::{DevCommand, LogsArgs, ResetArgs, StateArgs, UpArgs};
 pub use endpoints::{Endpoints, endpoints};
 pub use error::{BoxError, DevError};
 pub use launch::{LaunchArgs, launch_main};
-pub use serve::{DemoContext, Listening, ReadySender, ServeContext};
+pub use serve::{Listening, ReadySender, ServeContext};
 pub use servers::{Server, Servers, ServersConfig, Source, SyncPolicy};
 pub use state::default_state_dir;
 
@@ -51,22 +51,14 @@ pub enum DevOutput {
     Json,
 }
 
-/// Carries out `ktk dev …`. For `up`, `serve` runs the processors on the stand, and `demo` the demo if asked
-/// for.
-pub async fn run<S, SF, D, DF>(
-    command: DevCommand,
-    output: DevOutput,
-    serve: S,
-    demo: D,
-) -> Result<(), DevError>
+/// Carries out `ktk dev …`. For `up`, `serve` runs the processors on the stand.
+pub async fn run<S, SF>(command: DevCommand, output: DevOutput, serve: S) -> Result<(), DevError>
 where
     S: FnOnce(ServeContext) -> SF,
     SF: Future<Output = Result<(), BoxError>>,
-    D: FnOnce(DemoContext) -> DF,
-    DF: Future<Output = Result<(), BoxError>>,
 {
     match command {
-        DevCommand::Up(args) => up::up(&args, output, serve, demo).await,
+        DevCommand::Up(args) => up::up(&args, output, serve).await,
         DevCommand::Down(args) => down::down(&args).await,
         DevCommand::Status(args) => status::status(&args, output),
         DevCommand::Logs(args) => follow::show(&args).await,

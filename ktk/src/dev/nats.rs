@@ -44,20 +44,8 @@ impl Nats {
         extra: String,
     ) -> Self {
         let server = Server::Nats;
-        let launch = Launch {
-            launcher,
-            server,
-            identity: Identity::Keep,
-            own: None,
-        };
-        Self {
-            launch,
-            program,
-            dir: state.server(server),
-            password,
-            sync,
-            extra,
-        }
+        let launch = Launch { launcher, server, identity: Identity::Keep, own: None };
+        Self { launch, program, dir: state.server(server), password, sync, extra }
     }
 
     /// Where clients connect, with user and password.
@@ -83,23 +71,14 @@ impl Nats {
         };
         line(format_args!("server_name: {SERVER_NAME}"));
         line(format_args!("listen: \"127.0.0.1:{port}\""));
-        line(format_args!(
-            "ports_file_dir: {}",
-            quoted(&self.ports_dir())
-        ));
+        line(format_args!("ports_file_dir: {}", quoted(&self.ports_dir())));
         line(format_args!("max_payload: 8MB"));
-        line(format_args!(
-            "authorization {{ user: {USER}, password: \"{}\" }}",
-            self.password
-        ));
+        line(format_args!("authorization {{ user: {USER}, password: \"{}\" }}", self.password));
         line(format_args!("jetstream {{"));
         line(format_args!("  store_dir: {}", quoted(&store)));
         line(format_args!("  sync_interval: {sync}"));
         line(format_args!("  max_memory_store: 256MB"));
-        line(format_args!(
-            "  max_file_store: {}",
-            store_bytes_max(&self.dir, &store)
-        ));
+        line(format_args!("  max_file_store: {}", store_bytes_max(&self.dir, &store)));
         line(format_args!("}}"));
         line(format_args!("{}", self.extra));
         text
@@ -145,10 +124,7 @@ async fn greets(port: u16) -> bool {
     let greeting = async {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
         let mut line = String::new();
-        BufReader::new(stream.take(LINE_BYTES_MAX))
-            .read_line(&mut line)
-            .await
-            .ok()?;
+        BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await.ok()?;
         serde_json::from_str::<Info>(line.strip_prefix("INFO ")?).ok()
     };
     matches!(
@@ -180,11 +156,7 @@ fn bytes_in(dir: &Path) -> u64 {
 
 /// A path as a string of nats-server's configuration language.
 fn quoted(path: &Path) -> String {
-    let escaped = path
-        .display()
-        .to_string()
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"");
+    let escaped = path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
 }
 
@@ -200,20 +172,12 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_on_the_port_is_not_taken_for_the_server() {
         use tokio::io::AsyncWriteExt as _;
-        let stranger = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
+        let stranger = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = stranger.local_addr().unwrap().port();
         for (greeting, ours) in [
-            (
-                "INFO {\"server_name\":\"other\",\"jetstream\":true}\r\n",
-                false,
-            ),
+            ("INFO {\"server_name\":\"other\",\"jetstream\":true}\r\n", false),
             ("HTTP/1.1 400\r\n", false),
-            (
-                "INFO {\"server_name\":\"ktk-dev\",\"jetstream\":true}\r\n",
-                true,
-            ),
+            ("INFO {\"server_name\":\"ktk-dev\",\"jetstream\":true}\r\n", true),
         ] {
             let answer = async {
                 let (mut stream, _) = stranger.accept().await.unwrap();

@@ -16,19 +16,12 @@ pub(super) fn choose() -> io::Result<u16> {
     let highest = ephemeral_lowest().unwrap_or(32_768);
     for _ in 0..TRIES_MAX {
         // A system configured to give out almost all ports leaves no such room; take any then.
-        let wanted = if highest > LOWEST + 1_000 {
-            rand::random_range(LOWEST..highest)
-        } else {
-            0
-        };
+        let wanted = if highest > LOWEST + 1_000 { rand::random_range(LOWEST..highest) } else { 0 };
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)) {
             return Ok(listener.local_addr()?.port());
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        "no free loopback port found",
-    ))
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free loopback port found"))
 }
 
 /// Whether nobody listens on the port.

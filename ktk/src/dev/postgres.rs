@@ -62,13 +62,7 @@ impl Postgres {
         let dir = state.server(server);
         let launch = choose_identity(launcher, &dir, &bin.join("postgres")).await?;
         let proc_id = state.proc_id(server.name());
-        let postgres = Self {
-            launch,
-            bin,
-            dir,
-            proc_id,
-            password,
-        };
+        let postgres = Self { launch, bin, dir, proc_id, password };
         if !postgres.data().exists() {
             postgres.initialize().await?;
         }
@@ -77,10 +71,7 @@ impl Postgres {
 
     /// Where clients connect, with user, password and database.
     pub(super) fn url(&self, port: u16) -> String {
-        format!(
-            "postgres://{USER}:{}@127.0.0.1:{port}/{DATABASE}",
-            self.password
-        )
+        format!("postgres://{USER}:{}@127.0.0.1:{port}/{DATABASE}", self.password)
     }
 
     fn data(&self) -> PathBuf {
@@ -111,18 +102,11 @@ impl Postgres {
         remove_file(&password_file)?;
         made?;
 
-        let single = [
-            "--single".into(),
-            "-c".into(),
-            "exit_on_error=true".into(),
-            "-D".into(),
-        ]
-        .into_iter()
-        .chain([OsString::from(&data), "postgres".into()]);
+        let single = ["--single".into(), "-c".into(), "exit_on_error=true".into(), "-D".into()]
+            .into_iter()
+            .chain([OsString::from(&data), "postgres".into()]);
         let create = format!("CREATE DATABASE {DATABASE};\n");
-        self.launch
-            .run(&self.bin.join("postgres"), single, &create)
-            .await?;
+        self.launch.run(&self.bin.join("postgres"), single, &create).await?;
         std::fs::rename(&data, self.data()).map_err(DevError::file("rename", &data))
     }
 
@@ -147,13 +131,8 @@ impl Program for Postgres {
 
     fn command(&self, port: u16) -> Result<Command, DevError> {
         self.remove_stale_pid_file()?;
-        let mut command = self
-            .launch
-            .command(&self.bin.join("postgres"), Self::DEATH_SIGNAL);
-        command
-            .arg("-D")
-            .arg(self.data())
-            .args(["-p", &port.to_string()]);
+        let mut command = self.launch.command(&self.bin.join("postgres"), Self::DEATH_SIGNAL);
+        command.arg("-D").arg(self.data()).args(["-p", &port.to_string()]);
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
@@ -186,12 +165,7 @@ impl PidFile {
 /// Postgres refuses to be root, so root tries what else it may be here.
 async fn choose_identity(launcher: PathBuf, dir: &Path, probe: &Path) -> Result<Launch, DevError> {
     let own = Some(dir.to_owned());
-    let mut launch = Launch {
-        launcher,
-        server: Server::Postgres,
-        identity: Identity::Keep,
-        own,
-    };
+    let mut launch = Launch { launcher, server: Server::Postgres, identity: Identity::Keep, own };
     if !nix::unistd::geteuid().is_root() {
         return Ok(launch);
     }
@@ -233,10 +207,7 @@ mod tests {
             (String::new(), None),
         ] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(
-                PidFile::read(&path).map(|file| (file.pid, file.ready)),
-                expected
-            );
+            assert_eq!(PidFile::read(&path).map(|file| (file.pid, file.ready)), expected);
         }
         assert!(PidFile::read(&dir.path().join("none")).is_none());
     }

@@ -20,11 +20,7 @@ impl ProcId {
     pub(super) fn of(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(Self {
-            pid,
-            started_ticks: started_ticks(&stat)?,
-            boot_id: boot_id.trim().to_owned(),
-        })
+        Some(Self { pid, started_ticks: started_ticks(&stat)?, boot_id: boot_id.trim().to_owned() })
     }
 
     /// Reads what [`super::state::write_json`] wrote of it; `None` when there is nothing readable.
@@ -84,20 +80,14 @@ mod tests {
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let after = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
         assert_eq!(started_ticks(&format!("9 (a) b (c)) {after}")), Some(4711));
-        assert_eq!(
-            started_ticks(&format!("9 (a) {}", after.replace('S', "Z"))),
-            None
-        );
+        assert_eq!(started_ticks(&format!("9 (a) {}", after.replace('S', "Z"))), None);
     }
 
     #[test]
     fn another_process_under_the_same_number_is_not_this_one() {
         let me = ProcId::of(std::process::id()).unwrap();
         assert!(me.is_alive());
-        let before = ProcId {
-            started_ticks: me.started_ticks + 1,
-            ..me
-        };
+        let before = ProcId { started_ticks: me.started_ticks + 1, ..me };
         assert!(!before.is_alive());
         assert!(!before.signal(Signal::SIGKILL));
     }

@@ -44,11 +44,3 @@ pub struct Listening {
     /// The user interface, if there is one.
     pub ui_url: Option<String>,
 }
-
-/// Given to the demo.
-pub struct DemoContext {
-    /// The root of the API.
-    pub api_url: String,
-    /// Whether stdout belongs to a document, so that the story has to be told on stderr.
-    pub narrate_on_stderr: bool,
-}

@@ -134,10 +134,7 @@ impl Servers {
     pub async fn start(config: &ServersConfig) -> Result<Self, DevError> {
         let (nats, nats_line) = Handle::new(&config.nats);
         let (postgres, postgres_line) = Handle::new(&config.postgres);
-        let mut started = Started {
-            nats_url: None,
-            database_url: None,
-        };
+        let mut started = Started { nats_url: None, database_url: None };
         if config.any_private() {
             let (send, receive) = oneshot::channel();
             keeper::spawn(config.clone(), nats_line, postgres_line, send)
@@ -208,18 +205,8 @@ impl Handle {
     fn new(source: &Source) -> (Self, Line) {
         let (send, receive) = mpsc::channel(Self::ORDERS_MAX);
         let pid = Arc::new(AtomicU32::new(0));
-        let line = Line {
-            orders: receive,
-            pid: Arc::clone(&pid),
-        };
-        (
-            Self {
-                private: *source == Source::Private,
-                orders: send,
-                pid,
-            },
-            line,
-        )
+        let line = Line { orders: receive, pid: Arc::clone(&pid) };
+        (Self { private: *source == Source::Private, orders: send, pid }, line)
     }
 
     fn pid(&self) -> Option<u32> {
@@ -227,11 +214,7 @@ impl Handle {
     }
 
     async fn stop(&self) -> Result<(), DevError> {
-        if self.private {
-            self.order(Order::Stop).await
-        } else {
-            Ok(())
-        }
+        if self.private { self.order(Order::Stop).await } else { Ok(()) }
     }
 
     /// Gives an order and waits until it was carried out.
@@ -240,10 +223,7 @@ impl Handle {
         order: impl FnOnce(oneshot::Sender<T>) -> Order,
     ) -> Result<T, DevError> {
         let (done, answer) = oneshot::channel();
-        self.orders
-            .send(order(done))
-            .await
-            .map_err(|_| DevError::Stopped)?;
+        self.orders.send(order(done)).await.map_err(|_| DevError::Stopped)?;
         answer.await.map_err(|_| DevError::Stopped)
     }
 }

@@ -45,10 +45,7 @@ impl Launch {
                 command.env(name, value);
             }
         }
-        command
-            .stdin(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
+        command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
         command
     }
 
@@ -60,10 +57,7 @@ impl Launch {
         input: &str,
     ) -> Result<(), DevError> {
         const LIMIT: Duration = Duration::from_secs(60);
-        let name = program
-            .file_name()
-            .unwrap_or(program.as_os_str())
-            .to_string_lossy();
+        let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
         let failed = |reason: String, log_tail: String| DevError::Server {
             server: self.server,
             reason: format!("{name} {reason}"),
@@ -71,14 +65,8 @@ impl Launch {
         };
 
         let mut command = self.command(program, Signal::SIGKILL);
-        command
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(DevError::file("run", &self.launcher))?;
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(DevError::file("run", &self.launcher))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends without reading its input says why itself.
             stdin.write_all(input.as_bytes()).await.ok();

@@ -29,17 +29,13 @@ pub fn default_state_dir() -> PathBuf {
 
 /// A directory named by an environment variable, unless that is unset or empty.
 pub(super) fn dir_from_env(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The directory `name` in the current directory or the nearest of its ancestors that has one.
 pub(super) fn nearest_upwards(name: &str) -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
-    here.ancestors()
-        .map(|dir| dir.join(name))
-        .find(|dir| dir.is_dir())
+    here.ancestors().map(|dir| dir.join(name)).find(|dir| dir.is_dir())
 }
 
 /// The passwords of the private servers.
@@ -153,10 +149,7 @@ impl StateDir {
         if let Some(secrets) = read_json(&path)? {
             return Ok(secrets);
         }
-        let secrets = Secrets {
-            nats: random_password(),
-            postgres: random_password(),
-        };
+        let secrets = Secrets { nats: random_password(), postgres: random_password() };
         write_json(&path, &secrets)?;
         Ok(secrets)
     }
@@ -222,11 +215,7 @@ pub(super) fn remove_file(path: &Path) -> Result<(), DevError> {
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), DevError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
-        .map_err(DevError::file("make", path))
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(DevError::file("make", path))
 }
 
 /// 128 random bits in hexadecimal, so that it needs no escaping anywhere.
@@ -249,17 +238,12 @@ mod tests {
         let first = state.secrets().unwrap();
         assert_ne!(first.nats, first.postgres);
         assert_eq!(first.nats, state.secrets().unwrap().nats);
-        let mode = std::fs::metadata(state.root().join("secrets.json"))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode =
+            std::fs::metadata(state.root().join("secrets.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
         assert_eq!(state.ports().unwrap(), Ports::default());
-        let ports = Ports {
-            nats: Some(1),
-            postgres: None,
-        };
+        let ports = Ports { nats: Some(1), postgres: None };
         state.remember_ports(ports).unwrap();
         assert_eq!(state.ports().unwrap(), ports);
     }

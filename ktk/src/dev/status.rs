@@ -46,11 +46,8 @@ pub(super) fn status(args: &StateArgs, output: DevOutput) -> Result<(), DevError
 
 impl Status {
     fn look(state: &StateDir) -> Self {
-        let running_pid = |name| {
-            ProcId::read(&state.proc_id(name))
-                .filter(ProcId::is_alive)
-                .map(|id| id.pid())
-        };
+        let running_pid =
+            |name| ProcId::read(&state.proc_id(name)).filter(ProcId::is_alive).map(|id| id.pid());
         let ready = Ready::of_running(state);
         let supervisor = supervisor::running(state);
         Self {
@@ -63,10 +60,7 @@ impl Status {
             pid: supervisor.map(|id| id.pid()),
             endpoints: ready.map(|ready| ready.endpoints().clone()),
             servers: Server::ALL
-                .map(|server| ServerStatus {
-                    name: server.name(),
-                    pid: running_pid(server.name()),
-                })
+                .map(|server| ServerStatus { name: server.name(), pid: running_pid(server.name()) })
                 .into(),
         }
     }
@@ -91,12 +85,7 @@ impl Status {
             let pid = pid.map_or_else(String::new, |pid| format!("  (pid {pid})"));
             format!("{}{pid}", without_password(url))
         };
-        line(
-            "ktk",
-            &self
-                .pid
-                .map_or_else(String::new, |pid| format!("pid {pid}")),
-        );
+        line("ktk", &self.pid.map_or_else(String::new, |pid| format!("pid {pid}")));
         line("api", &endpoints.api);
         line("metrics", &endpoints.metrics);
         line("nats", &server(&endpoints.nats, 0));

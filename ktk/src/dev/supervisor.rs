@@ -198,10 +198,7 @@ struct Signals {
 impl Signals {
     fn new() -> Result<Self, DevError> {
         let listen = |kind| {
-            signal(kind).map_err(DevError::file(
-                "listen to signals of",
-                "/proc/self".as_ref(),
-            ))
+            signal(kind).map_err(DevError::file("listen to signals of", "/proc/self".as_ref()))
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,

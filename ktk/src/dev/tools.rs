@@ -161,9 +161,6 @@ mod tests {
             stderr: b"/usr/bin/python3: No module named pip\n".to_vec(),
         };
         let advice = pip_advice(&output);
-        assert!(
-            advice.contains("python3-pip") && advice.contains("KTK_NATS_URL"),
-            "{advice}"
-        );
+        assert!(advice.contains("python3-pip") && advice.contains("KTK_NATS_URL"), "{advice}");
     }
 }

@@ -7,7 +7,7 @@ use tokio::process::{Child, Command};
 
 use super::args::UpArgs;
 use super::endpoints::Ready;
-use super::serve::{DemoContext, ServeContext};
+use super::serve::ServeContext;
 use super::servers::ServersConfig;
 use super::state::StateDir;
 use super::supervisor::{self, NAME};
@@ -19,34 +19,14 @@ const READY_LIMIT: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOG_TAIL_LINES: usize = 20;
 
-pub(super) async fn up<S, SF, D, DF>(
-    args: &UpArgs,
-    output: DevOutput,
-    serve: S,
-    demo: D,
-) -> Result<(), DevError>
+pub(super) async fn up<S, SF>(args: &UpArgs, output: DevOutput, serve: S) -> Result<(), DevError>
 where
     S: FnOnce(ServeContext) -> SF,
     SF: Future<Output = Result<(), BoxError>>,
-    D: FnOnce(DemoContext) -> DF,
-    DF: Future<Output = Result<(), BoxError>>,
 {
     let state = args.state.dir()?;
     state.create()?;
-    let when_ready = async |ready: Ready| {
-        // The document comes last: who reads it may rely on the demo's work being there.
-        if args.demo {
-            let api_url = ready.endpoints().api.clone();
-            let narrate_on_stderr = output == DevOutput::Json;
-            demo(DemoContext {
-                api_url,
-                narrate_on_stderr,
-            })
-            .await
-            .map_err(DevError::Demo)?;
-        }
-        print(&ready.render(&state, output))
-    };
+    let when_ready = async |ready: Ready| print(&ready.render(&state, output));
 
     match supervisor::lock(&state).await? {
         Some(lock) if args.supervise => {
@@ -60,10 +40,7 @@ where
         }
         None => {
             let ready = wait_until_ready(&state, None, 0).await?;
-            note(&format!(
-                "the stand is running already (pid {})",
-                ready.pid()
-            ));
+            note(&format!("the stand is running already (pid {})", ready.pid()));
             if runs_replaced_binary(&ready) {
                 note("it was started from an older build; `ktk dev down` first to run this one");
             }
@@ -91,14 +68,9 @@ async fn start_detached(state: &StateDir) -> Result<Ready, DevError> {
         .args(["dev", "up", "--supervise", "--state-dir"])
         .arg(state.root())
         .stdin(Stdio::null())
-        .stdout(
-            log.try_clone()
-                .map_err(DevError::file("open the log", &log_path))?,
-        )
+        .stdout(log.try_clone().map_err(DevError::file("open the log", &log_path))?)
         .stderr(log);
-    let supervisor = command
-        .spawn()
-        .map_err(DevError::file("run", &config.launcher))?;
+    let supervisor = command.spawn().map_err(DevError::file("run", &config.launcher))?;
     wait_until_ready(state, Some(supervisor), mark).await
 }
 
@@ -114,16 +86,11 @@ async fn wait_until_ready(
         if let Some(ready) = Ready::of_running(state) {
             return Ok(ready);
         }
-        let exit = supervisor
-            .as_mut()
-            .and_then(|child| child.try_wait().ok().flatten());
+        let exit = supervisor.as_mut().and_then(|child| child.try_wait().ok().flatten());
         // Losing the race for the lock, ours ends too, but then there is another.
         if (exit.is_some() || supervisor.is_none()) && supervisor::running(state).is_none() {
             let log_tail = logs::tail(&state.log(NAME), log_mark, LOG_TAIL_LINES);
-            return Err(DevError::Ended {
-                code: exit_code(exit),
-                log_tail,
-            });
+            return Err(DevError::Ended { code: exit_code(exit), log_tail });
         }
         if Instant::now() >= deadline {
             return Err(DevError::Unreachable(format!(
@@ -141,10 +108,7 @@ async fn wait_until_ready(
 }
 
 fn exit_code(status: Option<ExitStatus>) -> u8 {
-    status
-        .and_then(|status| status.code())
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1)
+    status.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
 /// The kernel marks the path of a program whose file is no longer there.
