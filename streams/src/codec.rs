@@ -108,3 +108,68 @@ fn owner(subject: &str, event: &Event) -> Result<(Namespace, Id), String> {
 fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).expect("events and metadata have string keys only")
 }
+
+#[cfg(test)]
+mod tests {
+    use kantoku_domain::{Kind, Timestamp, task};
+    use serde_json::json;
+
+    use super::*;
+
+    fn id() -> Id {
+        "0193b0de-0000-7000-8000-00000000002a".parse().unwrap()
+    }
+
+    fn metadata() -> Metadata {
+        Metadata {
+            event_id: id(),
+            command_id: id(),
+            causation_id: None,
+            correlation_id: id(),
+            actor: "test".into(),
+            service_id: "test".into(),
+            schema: Metadata::SCHEMA,
+            at: Timestamp::from_micros(1),
+            previous_seq: 3,
+        }
+    }
+
+    fn cancelled(reason: &str) -> Event {
+        let event = json!({ "type": "ContextCancelled", "data": { "reason": reason } });
+        serde_json::from_value(event).unwrap()
+    }
+
+    async fn stored(blobs: &Blobs, event: &Event) -> serde_json::Value {
+        serde_json::from_slice(&encode(blobs, 4, event, &metadata()).await.unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_stored_form_is_a_contract() {
+        let blobs = Blobs::in_memory(Blobs::BYTES_MAX);
+        let metadata = serde_json::to_value(metadata()).unwrap();
+        assert_eq!(
+            stored(&blobs, &cancelled("late")).await,
+            json!({
+                "version": 4,
+                "event": { "type": "ContextCancelled", "data": { "reason": "late" } },
+                "metadata": metadata.clone(),
+            })
+        );
+        let large = stored(&blobs, &cancelled(&"x".repeat(70_000))).await;
+        let blob: BlobRef = serde_json::from_value(large["blob"].clone()).unwrap();
+        assert_eq!(large, json!({ "version": 4, "blob": blob, "metadata": metadata }));
+    }
+
+    #[test]
+    fn an_event_on_a_subject_of_another_kind_has_no_owner() {
+        let namespace = Namespace::default();
+        let ready = task::Ready { task_id: id(), attempt: 1, guard: 1, inputs: [].into() };
+        let (ready, cancelled) = (Event::TaskReady(ready), cancelled("late"));
+        let queue = subject::ready(&namespace, "gpu", 0);
+        let task = subject::event(&namespace, Kind::Task, id());
+        assert_eq!(owner(&queue, &ready), Ok((namespace, id())));
+        assert!(owner(&task, &ready).is_err());
+        assert!(owner(&task, &cancelled).is_err());
+        assert!(owner(&queue, &cancelled).is_err());
+    }
+}

@@ -60,6 +60,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether no later try can succeed, as what is stored is wrong.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Malformed(_) => true,
+            Self::Blob(error) => !matches!(error, BlobError::Store { .. }),
+            _ => false,
+        }
+    }
+
     pub(crate) fn unreachable(what: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self::Unreachable { what: what.into(), cause: cause.into() }
     }

@@ -103,8 +103,20 @@ impl JetStream {
         }
     }
 
-    /// One batch of messages from position `from_seq` on, and how many are left after it.
-    async fn batch(&self, subject: &str, from_seq: u64) -> Result<(Vec<Raw>, u64), Fault> {
+    /// The position of the last message, 0 when there was never one.
+    pub(crate) async fn last_seq(&self) -> Result<u64, Fault> {
+        let info = self.stream.get_info().await;
+        info.map(|info| info.state.last_sequence)
+            .map_err(|error| Fault::unreachable("say how long the stream is", error))
+    }
+
+    /// Up to `BATCH` messages on `subject`, which may hold wildcards, from position `from_seq` on,
+    /// and how many are left after them, as one of the replicas has them.
+    pub(crate) async fn batch(
+        &self,
+        subject: &str,
+        from_seq: u64,
+    ) -> Result<(Vec<Raw>, u64), Fault> {
         let fault = |cause: Cause| Fault::unreachable(reading(subject), cause);
         let inbox = self.client.new_inbox();
         let mut answers =
@@ -160,21 +172,26 @@ impl JetStream {
     async fn read_one_by_one(&self, subject: &str, after_seq: u64) -> Result<Vec<Raw>, Fault> {
         let mut all: Vec<Raw> = Vec::new();
         let mut from_seq = after_seq + 1;
-        loop {
-            let message =
-                match self.stream.get_first_raw_message_by_subject(subject, from_seq).await {
-                    Ok(message) => message,
-                    Err(error) if is_missing(error.kind()) => return Ok(all),
-                    Err(error) => return Err(Fault::unreachable(reading(subject), error)),
-                };
-            from_seq = message.sequence + 1;
-            all.push(Raw {
+        while let Some(raw) = self.first(subject, from_seq).await? {
+            from_seq = raw.stream_seq + 1;
+            all.push(raw);
+            check_length(subject, all.len())?;
+        }
+        Ok(all)
+    }
+
+    /// The first message on `subject`, which may hold wildcards, from position `from_seq` on, as
+    /// the leader has it.
+    pub(crate) async fn first(&self, subject: &str, from_seq: u64) -> Result<Option<Raw>, Fault> {
+        match self.stream.get_first_raw_message_by_subject(subject, from_seq).await {
+            Ok(message) => Ok(Some(Raw {
                 stream_seq: message.sequence,
                 subject: message.subject.to_string(),
                 event_type: text(&message.headers, subject::TYPE_HEADER),
                 payload: message.payload,
-            });
-            check_length(subject, all.len())?;
+            })),
+            Err(error) if is_missing(error.kind()) => Ok(None),
+            Err(error) => Err(Fault::unreachable(reading(subject), error)),
         }
     }
 }

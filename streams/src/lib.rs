@@ -2,17 +2,24 @@
 //!
 //! [`Ledger`] is the one path by which events are appended; it stands on a [`Store`]
 //! ([`JetStream`], or [`Memory`] in tests) and on [`Blobs`] for what is large. [`connect()`] and
-//! [`setup()`] come first; all names are in [`subject`], the stored form is in [`codec`].
+//! [`setup()`] come first; a [`Consumer`] is how handlers read, [`Presence`] tells who is there; all names are in [`subject`], the stored form is in [`codec`].
 
 mod backoff;
 mod blobs;
+mod bus;
 pub mod codec;
 mod connect;
+mod consumer;
+pub mod cqrs;
+pub mod dead;
+mod delivery;
 mod draft;
 mod fault;
 mod jetstream;
 mod ledger;
 mod memory;
+mod presence;
+mod replay;
 mod setup;
 mod store;
 pub mod subject;
@@ -21,12 +28,17 @@ mod testing;
 
 pub use backoff::full_jitter;
 pub use blobs::{BlobError, Blobs, digest_of};
+pub use bus::{Bus, BusError};
 pub use codec::Malformed;
 pub use connect::{ConnectError, connect};
+pub use consumer::{Consumer, ConsumerConfig};
+pub use delivery::Delivery;
 pub use draft::Draft;
 pub use fault::{Cause, Fault};
 pub use jetstream::JetStream;
 pub use ledger::{ExecuteError, Ledger, Loaded, Outcome};
 pub use memory::Memory;
+pub use presence::Presence;
+pub use replay::Replay;
 pub use setup::{Settings, SetupError, setup};
 pub use store::{AppendError, EVENTS_MAX, Guard, Message, Raw, Store};

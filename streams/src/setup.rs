@@ -182,12 +182,8 @@ const EDIT: &str = "change it with `nats stream edit`, or change Kantoku's confi
 
 /// Compares every setting that the promises of the event log rest on.
 fn verify(found: &Config, wanted: &Config) -> Result<(), SetupError> {
-    let check = |setting, found: String, wanted_value: String, advice| {
-        if found == wanted_value {
-            return Ok(());
-        }
-        let stream = wanted.name.clone();
-        Err(SetupError::Mismatch { stream, setting, found, wanted: wanted_value, advice })
+    let check = |setting, found, wanted_value, advice| {
+        check(&wanted.name, setting, found, wanted_value, advice)
     };
     macro_rules! same {
         ($($field:ident: $advice:expr;)*) => {$(
@@ -223,6 +219,19 @@ fn verify(found: &Config, wanted: &Config) -> Result<(), SetupError> {
     check("persist_mode async", is_async.to_string(), false.to_string(), RECREATE)
 }
 
+fn check(
+    stream: &str,
+    setting: &'static str,
+    found: String,
+    wanted: String,
+    advice: &'static str,
+) -> Result<(), SetupError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(SetupError::Mismatch { stream: stream.to_owned(), setting, found, wanted, advice })
+}
+
 async fn presence(context: &Context, settings: &Settings) -> Result<(), SetupError> {
     let config = kv::Config {
         bucket: subject::SERVICES.to_owned(),
@@ -232,13 +241,14 @@ async fn presence(context: &Context, settings: &Settings) -> Result<(), SetupErr
         num_replicas: settings.replicas,
         ..kv::Config::default()
     };
-    if context.get_key_value(subject::SERVICES).await.is_ok() {
-        return Ok(());
+    if context.get_key_value(subject::SERVICES).await.is_err() {
+        context.create_key_value(config).await.map_err(|error| SetupError::Refused {
+            name: subject::SERVICES.to_owned(),
+            cause: error.into(),
+        })?;
     }
-    context.create_key_value(config).await.map(drop).map_err(|error| SetupError::Refused {
-        name: subject::SERVICES.to_owned(),
-        cause: error.into(),
-    })
+    let stream = format!("KV_{}", subject::SERVICES);
+    verify_bucket(context, &stream, settings.presence_age_max, settings).await
 }
 
 async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError> {
@@ -249,13 +259,30 @@ async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError>
         num_replicas: settings.replicas,
         ..object_store::Config::default()
     };
-    if context.get_object_store(subject::BLOBS).await.is_ok() {
-        return Ok(());
+    if context.get_object_store(subject::BLOBS).await.is_err() {
+        context.create_object_store(config).await.map_err(|error| SetupError::Refused {
+            name: subject::BLOBS.to_owned(),
+            cause: error.into(),
+        })?;
     }
-    context.create_object_store(config).await.map(drop).map_err(|error| SetupError::Refused {
-        name: subject::BLOBS.to_owned(),
-        cause: error.into(),
-    })
+    verify_bucket(context, &format!("OBJ_{}", subject::BLOBS), Duration::ZERO, settings).await
+}
+
+/// Compares what Kantoku relies on in the stream under a bucket.
+async fn verify_bucket(
+    context: &Context,
+    name: &str,
+    age_max: Duration,
+    settings: &Settings,
+) -> Result<(), SetupError> {
+    let stream = context
+        .get_stream(name)
+        .await
+        .map_err(|error| SetupError::Refused { name: name.to_owned(), cause: error.into() })?;
+    let found = &stream.cached_info().config;
+    let (age, replicas) = (format!("{:?}", found.max_age), found.num_replicas.to_string());
+    check(name, "max_age", age, format!("{age_max:?}"), EDIT)?;
+    check(name, "num_replicas", replicas, settings.replicas.to_string(), EDIT)
 }
 
 #[cfg(test)]
@@ -286,6 +313,32 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("KTK_EVENTS has discard = Old, Kantoku needs New"), "{text}");
         assert!(text.contains("nats stream edit"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn blobs_that_expire_are_refused() {
+        let Some(server) = Server::start().await else { return };
+        let (client, context) = server.connect().await;
+        let config = object_store::Config {
+            bucket: subject::BLOBS.to_owned(),
+            max_age: Duration::from_secs(60),
+            max_bytes: -1,
+            num_replicas: 1,
+            ..object_store::Config::default()
+        };
+        context.create_object_store(config).await.unwrap();
+        let error = setup(&client, &context, &Settings::default()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("OBJ_ktk_blobs has max_age = 60s, Kantoku needs 0ns"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_old_server_is_refused() {
+        let url = crate::testing::pretend_server("2.9.25").await;
+        let client = crate::connect(&url, "test", Duration::from_secs(20)).await.unwrap();
+        let context = async_nats::jetstream::new(client.clone());
+        let error = setup(&client, &context, &Settings::default()).await.unwrap_err();
+        assert!(matches!(&error, SetupError::Version { found } if found == "2.9.25"), "{error}");
     }
 
     #[tokio::test]

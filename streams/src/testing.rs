@@ -10,7 +10,11 @@ use async_nats::{
     Client,
     jetstream::{self, Context},
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+};
 
 use crate::{Settings, connect, setup};
 
@@ -86,6 +90,27 @@ impl Drop for Server {
         self.process.start_kill().ok();
         std::fs::remove_dir_all(&self.directory).ok();
     }
+}
+
+/// Something that greets like a nats-server of `version` and answers pings; returns its URL.
+pub(crate) async fn pretend_server(version: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    let info = serde_json::json!({
+        "server_id": "old", "version": version, "max_payload": 1_048_576, "headers": true,
+    });
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = stream.into_split();
+        writer.write_all(format!("INFO {info}\r\n").as_bytes()).await.unwrap();
+        let mut lines = BufReader::new(reader).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line == "PING" {
+                writer.write_all(b"PONG\r\n").await.unwrap();
+            }
+        }
+    });
+    url
 }
 
 /// Waits for the file in which the server tells its port.

@@ -1,0 +1,93 @@
+//! Everything that a service needs of NATS, opened at once.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{self, Context};
+use kantoku_domain::Recorded;
+use thiserror::Error;
+
+use crate::{
+    Blobs, ConnectError, Consumer, ConsumerConfig, Fault, JetStream, Ledger, Raw, Settings,
+    SetupError, connect, setup, subject,
+};
+
+/// A connection whose streams were found or made as they must be.
+#[derive(Clone)]
+pub struct Bus {
+    context: Context,
+    ledger: Ledger,
+}
+
+/// Why the streams cannot be used.
+#[derive(Debug, Error)]
+pub enum BusError {
+    /// The server is out of reach.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server, or a stream on it, is unsuitable.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// It was lost meanwhile.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Bus {
+    /// Connects as `name`, giving up at `deadline`, and checks or makes the streams.
+    pub async fn open(
+        urls: &str,
+        name: &str,
+        deadline: Duration,
+        settings: &Settings,
+    ) -> Result<Self, BusError> {
+        let client = connect(urls, name, deadline).await?;
+        let context = jetstream::new(client.clone());
+        setup(&client, &context, settings).await?;
+        let objects = context
+            .get_object_store(subject::BLOBS)
+            .await
+            .map_err(|error| Fault::unreachable("open the store of large values", error))?;
+        let store = JetStream::open(client, &context).await?;
+        let blobs = Arc::new(Blobs::over(objects, Blobs::BYTES_MAX));
+        Ok(Self { context, ledger: Ledger::new(Arc::new(store), blobs) })
+    }
+
+    /// The append path.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// A durable consumer of the events, opened with its first batch.
+    pub fn consumer(&self, config: ConsumerConfig) -> Consumer {
+        Consumer::new(self.context.clone(), self.ledger.clone(), config)
+    }
+
+    /// The position of the last event; 0 before the first.
+    pub async fn head(&self) -> Result<u64, Fault> {
+        let fault = |cause: crate::Cause| Fault::unreachable("look at the stream of events", cause);
+        let stream =
+            self.context.get_stream(subject::EVENTS).await.map_err(|error| fault(error.into()))?;
+        Ok(stream.cached_info().state.last_sequence)
+    }
+
+    /// The event at `stream_seq`, from the leader.
+    pub async fn event_at(&self, stream_seq: u64) -> Result<Recorded, Fault> {
+        let fault = |cause: crate::Cause| Fault::unreachable("read an event", cause);
+        let stream = self
+            .context
+            .get_stream_no_info(subject::EVENTS)
+            .await
+            .map_err(|error| fault(error.into()))?;
+        let message =
+            stream.get_raw_message(stream_seq).await.map_err(|error| fault(error.into()))?;
+        let event_type = message.headers.get(subject::TYPE_HEADER).map(ToString::to_string);
+        self.ledger
+            .decode(Raw {
+                stream_seq,
+                subject: message.subject.to_string(),
+                event_type,
+                payload: message.payload,
+            })
+            .await
+    }
+}

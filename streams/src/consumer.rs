@@ -1,0 +1,218 @@
+//! Durable consumers: how handlers read the stream.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    AckKind, Context, Message,
+    consumer::{AckPolicy, DeliverPolicy, pull},
+};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Fault, Ledger, Raw,
+    delivery::{Delivery, Floor, Held, Source},
+    full_jitter, subject,
+};
+
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const EXPIRES: Duration = Duration::from_secs(30);
+const DELAY_BASE: Duration = Duration::from_millis(50);
+const DELAY_MAX: Duration = Duration::from_secs(8);
+
+/// What a consumer reads, and how much at once.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    /// The durable's name: derived from the service's persistent id, or from the group's when it
+    /// is shared. At most 255 characters of `A-Z a-z 0-9 - _`.
+    pub name: String,
+    /// The subjects; all of them when empty.
+    pub filters: Vec<String>,
+    /// The first position of interest. A consumer of its own is reset to it at start, whatever the
+    /// server remembers; a shared one starts there when it has to be made.
+    pub from_seq: u64,
+    /// Whether several services read through this durable.
+    pub shared: bool,
+    /// How many events one batch has at most.
+    pub batch_max: usize,
+    /// How many events may be delivered and not acknowledged, over all services that share it.
+    pub in_flight_max: u32,
+    /// How long an event may be in hand before it is delivered again, to anyone.
+    pub ack_wait: Duration,
+}
+
+/// A durable pull consumer of the stream of events.
+pub struct Consumer {
+    ledger: Ledger,
+    config: ConsumerConfig,
+    source: Arc<Source>,
+    messages: Option<pull::Stream>,
+    was_open: bool,
+}
+
+impl Consumer {
+    /// A consumer that is opened, and made where it is missing, with the first batch.
+    pub fn new(context: Context, ledger: Ledger, config: ConsumerConfig) -> Self {
+        let floor = Floor::new(config.from_seq.max(1));
+        let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
+        Self { ledger, config, source, messages: None, was_open: false }
+    }
+
+    /// The next events, in the order of delivery: at least one, and what else is at hand, up to
+    /// the limit. `None` once `stop` is cancelled. What is no event goes to the dead letters.
+    ///
+    /// Connection losses and a deleted durable are repaired here: a durable that is made again
+    /// starts at the lowest position that was not settled.
+    pub async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
+        let mut attempt = 0;
+        loop {
+            let failed = tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.hand_back().await;
+                    return None;
+                }
+                batch = self.try_batch() => match batch {
+                    Ok(batch) if batch.is_empty() => None,
+                    Ok(batch) => return Some(batch),
+                    Err(fault) => Some(fault),
+                },
+            };
+            let Some(fault) = failed else {
+                attempt = 0;
+                continue;
+            };
+            let delay = full_jitter(attempt, DELAY_BASE, DELAY_MAX);
+            tracing::warn!(consumer = self.config.name, %fault, ?delay, "reading events failed");
+            attempt += 1;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    async fn try_batch(&mut self) -> Result<Vec<Delivery>, Fault> {
+        if self.messages.is_none() {
+            self.messages = Some(self.open().await?);
+        }
+        let held = self.collect().await.inspect_err(|_| self.messages = None)?;
+        let mut batch = Vec::with_capacity(held.len());
+        // An early return drops what is left, which hands it back.
+        for held in held {
+            batch.extend(self.deliver(held).await?);
+        }
+        Ok(batch)
+    }
+
+    /// Waits for a message, then takes what has arrived with it.
+    async fn collect(&mut self) -> Result<Vec<Held>, Fault> {
+        let fault = |cause: crate::Cause| Fault::unreachable("deliver events", cause);
+        let Some(stream) = &mut self.messages else { return Ok(Vec::new()) };
+        let mut collected = Vec::new();
+        let mut next = stream.next().await;
+        loop {
+            match next {
+                Some(Ok(message)) => collected.push(hold(message, &self.source)?),
+                // What was collected is still good; the error comes again with the next call.
+                _ if !collected.is_empty() => return Ok(collected),
+                Some(Err(error)) => return Err(fault(error.into())),
+                None => return Err(fault("the stream of messages ended".into())),
+            }
+            if collected.len() >= self.config.batch_max {
+                return Ok(collected);
+            }
+            match stream.next().now_or_never() {
+                Some(more) => next = more,
+                None => return Ok(collected),
+            }
+        }
+    }
+
+    async fn deliver(&self, held: Held) -> Result<Option<Delivery>, Fault> {
+        match self.ledger.decode(held.raw().clone()).await {
+            Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
+            Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn open(&mut self) -> Result<pull::Stream, Fault> {
+        let name = &self.config.name;
+        let fault =
+            |cause: crate::Cause| Fault::unreachable(format!("open consumer {name}"), cause);
+        let start = if self.config.shared {
+            // Others may hold positions below ours.
+            self.config.from_seq.max(1)
+        } else {
+            self.source.floor.lowest()
+        };
+        let context = &self.source.context;
+        let found = context
+            .get_consumer_from_stream::<pull::Config, _, _>(name, subject::EVENTS)
+            .await
+            .ok()
+            .map(|consumer| consumer.cached_info().config.deliver_policy);
+        // The start of an existing consumer cannot be updated, but reset.
+        let policy = found.unwrap_or(DeliverPolicy::ByStartSequence { start_sequence: start });
+        let mut consumer = context
+            .create_consumer_on_stream(self.pull_config(policy), subject::EVENTS)
+            .await
+            .map_err(|error| fault(error.into()))?;
+        if found.is_some() && !self.config.shared && !self.was_open {
+            consumer.reset(Some(start)).await.map_err(|error| fault(error.into()))?;
+        }
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(self.config.batch_max.max(1))
+            .expires(EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(|error| fault(error.into()))?;
+        self.was_open = true;
+        tracing::info!(consumer = name, start, made = found.is_none(), "reading events");
+        Ok(messages)
+    }
+
+    fn pull_config(&self, deliver_policy: DeliverPolicy) -> pull::Config {
+        pull::Config {
+            durable_name: Some(self.config.name.clone()),
+            filter_subjects: self.config.filters.clone(),
+            deliver_policy,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.config.ack_wait,
+            max_ack_pending: i64::from(self.config.in_flight_max),
+            max_deliver: -1,
+            ..pull::Config::default()
+        }
+    }
+
+    /// Gives back at once what was fetched ahead, instead of leaving it until `ack_wait` is over.
+    async fn hand_back(&mut self) {
+        let Some(mut stream) = self.messages.take() else { return };
+        while let Some(Some(Ok(message))) = stream.next().now_or_never() {
+            if message.ack_with(AckKind::Nak(None)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault> {
+    let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
+    let stream_seq = info.stream_sequence;
+    let (message, acker) = message.split();
+    let event_type = message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(subject::TYPE_HEADER))
+        .map(|value| value.as_str().to_owned());
+    let subject = message.subject.to_string();
+    let raw = Raw { stream_seq, subject, event_type, payload: message.payload };
+    Ok(Held::new(raw, Arc::clone(source), acker))
+}
+
+#[cfg(test)]
+#[path = "consumer_tests.rs"]
+mod tests;

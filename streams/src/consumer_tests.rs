@@ -1,0 +1,154 @@
+//! What a durable consumer promises, on a real server.
+
+use async_nats::HeaderMap;
+use kantoku_domain::{
+    Envelope, Id, Kind, NamedType, Namespace, Timestamp, Type, typename::Command,
+};
+
+use super::*;
+use crate::{Blobs, JetStream, dead, subject, testing::Server};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Stand {
+    context: Context,
+    ledger: Ledger,
+    _server: Server,
+}
+
+async fn stand(events: u64) -> Option<Stand> {
+    let server = Server::start().await?;
+    let (client, context) = server.ready().await;
+    let store = JetStream::open(client, &context).await.unwrap();
+    let blobs = Blobs::in_memory(Blobs::BYTES_MAX);
+    let ledger = Ledger::new(Arc::new(store), Arc::new(blobs));
+    for version in 1..=events {
+        append(&ledger, version).await;
+    }
+    Some(Stand { context, ledger, _server: server })
+}
+
+async fn append(ledger: &Ledger, version: u64) {
+    let command = Command::Apply {
+        name: "page".parse().unwrap(),
+        description: format!("version {version}"),
+        definition: Type::String,
+    };
+    let envelope = Envelope {
+        aggregate_id: id(1),
+        command_id: id(100 + version),
+        at: Timestamp::from_micros(1),
+        actor: "test".into(),
+        service_id: "test".into(),
+        causation_id: None,
+        correlation_id: id(1),
+    };
+    ledger.execute::<NamedType>(&Namespace::default(), &command, &envelope).await.unwrap();
+}
+
+fn id(number: u64) -> Id {
+    format!("0193b0de-0000-7000-8000-{number:012x}").parse().unwrap()
+}
+
+fn consumer(stand: &Stand, from_seq: u64) -> Consumer {
+    let config = ConsumerConfig {
+        name: "test".into(),
+        filters: Vec::new(),
+        from_seq,
+        shared: false,
+        batch_max: 10,
+        in_flight_max: 100,
+        ack_wait: Duration::from_secs(60),
+    };
+    Consumer::new(stand.context.clone(), stand.ledger.clone(), config)
+}
+
+/// The next `count` deliveries.
+async fn take(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
+    let stop = CancellationToken::new();
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let batch = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
+        taken.extend(batch.unwrap());
+    }
+    assert_eq!(taken.len(), count);
+    taken
+}
+
+fn positions(deliveries: &[Delivery]) -> Vec<u64> {
+    deliveries.iter().map(|delivery| delivery.recorded().stream_seq).collect()
+}
+
+#[tokio::test]
+async fn what_is_dropped_comes_again_and_what_is_acknowledged_does_not() {
+    let Some(stand) = stand(3).await else { return };
+    let mut consumer = consumer(&stand, 1);
+    let mut deliveries = take(&mut consumer, 3).await;
+    assert_eq!(positions(&deliveries), [1, 2, 3]);
+    deliveries.remove(1).ack().await.unwrap();
+    drop(deliveries);
+    let mut again = positions(&take(&mut consumer, 2).await);
+    again.sort_unstable();
+    assert_eq!(again, [1, 3]);
+}
+
+#[tokio::test]
+async fn a_durable_that_was_deleted_is_made_again_at_the_lowest_open_position() {
+    let Some(stand) = stand(3).await else { return };
+    let mut consumer = consumer(&stand, 1);
+    let mut deliveries = take(&mut consumer, 3).await;
+    deliveries.remove(0).ack().await.unwrap();
+    stand.context.delete_consumer_from_stream("test", subject::EVENTS).await.unwrap();
+    assert_eq!(positions(&take(&mut consumer, 2).await), [2, 3]);
+}
+
+#[tokio::test]
+async fn at_start_it_is_reset_to_where_its_handlers_are() {
+    let Some(stand) = stand(4).await else { return };
+    for delivery in take(&mut consumer(&stand, 1), 4).await {
+        delivery.ack().await.unwrap();
+    }
+    assert_eq!(positions(&take(&mut consumer(&stand, 3), 2).await), [3, 4]);
+}
+
+#[tokio::test]
+async fn what_is_no_event_goes_to_the_dead_letters_with_the_reason() {
+    let Some(stand) = stand(1).await else { return };
+    let subject = subject::event(&Namespace::default(), Kind::Type, id(2));
+    let mut headers = HeaderMap::new();
+    headers.insert(subject::TYPE_HEADER, "TypeApplied");
+    let garbage = "{".into();
+    stand
+        .context
+        .publish_with_headers(subject.clone(), headers, garbage)
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    append(&stand.ledger, 2).await;
+
+    let mut consumer = consumer(&stand, 1);
+    let mut deliveries = take(&mut consumer, 2).await;
+    assert_eq!(positions(&deliveries), [1, 3]);
+    deliveries.remove(0).bury("a handler\ncannot").await.unwrap();
+
+    let dead = stand.context.get_stream(subject::DEAD).await.unwrap();
+    let letter = dead.get_raw_message(1).await.unwrap();
+    assert_eq!(letter.subject.as_str(), "dead.test");
+    assert_eq!(letter.payload, "{");
+    assert_eq!(letter.headers.get(dead::SUBJECT_HEADER).unwrap().as_str(), subject);
+    assert_eq!(letter.headers.get(dead::STREAM_SEQ_HEADER).unwrap().as_str(), "2");
+    let reason = letter.headers.get(dead::REASON_HEADER).unwrap().as_str();
+    assert!(reason.contains("cannot be read as an event"), "{reason}");
+    let buried = dead.get_raw_message(2).await.unwrap();
+    assert_eq!(buried.headers.get(dead::REASON_HEADER).unwrap().as_str(), "a handler cannot");
+}
+
+#[tokio::test]
+async fn it_ends_when_told_to() {
+    let Some(stand) = stand(0).await else { return };
+    let stop = CancellationToken::new();
+    let mut consumer = consumer(&stand, 1);
+    let (batch, ()) = tokio::join!(consumer.next_batch(&stop), async { stop.cancel() });
+    assert!(batch.is_none());
+}

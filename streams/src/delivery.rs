@@ -1,0 +1,138 @@
+//! One event in the hands of a handler.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_nats::jetstream::{AckKind, Context, message::Acker};
+use kantoku_domain::Recorded;
+
+use crate::{Fault, Raw, dead};
+
+/// An event that a durable consumer delivered. It ends in [`ack`](Self::ack),
+/// [`bury`](Self::bury) or [`retry`](Self::retry); dropped without a verdict (an error, a panic, a
+/// cancelled future), it is delivered again at once.
+pub struct Delivery {
+    recorded: Arc<Recorded>,
+    held: Held,
+}
+
+impl Delivery {
+    pub(crate) fn new(recorded: Recorded, held: Held) -> Self {
+        Self { recorded: Arc::new(recorded), held }
+    }
+
+    /// The event.
+    pub fn recorded(&self) -> &Arc<Recorded> {
+        &self.recorded
+    }
+
+    /// Its effect is in place: it need not be delivered again. It may be, all the same, as an
+    /// acknowledgement can be lost.
+    pub async fn ack(self) -> Result<(), Fault> {
+        self.held.ack().await
+    }
+
+    /// Deliver it again after `delay`.
+    pub async fn retry(self, delay: Duration) -> Result<(), Fault> {
+        self.held.retry(delay).await
+    }
+
+    /// It can never be handled: puts it among the dead letters with the reason, then acknowledges
+    /// it. When that fails it is delivered again.
+    pub async fn bury(self, reason: &str) -> Result<(), Fault> {
+        self.held.bury(reason).await
+    }
+}
+
+/// What all deliveries of one consumer share.
+pub(crate) struct Source {
+    pub(crate) context: Context,
+    pub(crate) consumer: String,
+    pub(crate) floor: Floor,
+}
+
+/// A delivered message, whether it is an event or not. Given back when dropped.
+pub(crate) struct Held {
+    raw: Raw,
+    source: Arc<Source>,
+    acker: Option<Acker>,
+}
+
+impl Held {
+    pub(crate) fn new(raw: Raw, source: Arc<Source>, acker: Acker) -> Self {
+        source.floor.open(raw.stream_seq);
+        Self { raw, source, acker: Some(acker) }
+    }
+
+    pub(crate) fn raw(&self) -> &Raw {
+        &self.raw
+    }
+
+    async fn ack(mut self) -> Result<(), Fault> {
+        let Some(acker) = self.acker.take() else { return Ok(()) };
+        self.source.floor.settle(self.raw.stream_seq);
+        acker.ack().await.map_err(|error| Fault::unreachable("acknowledge an event", error))
+    }
+
+    async fn retry(mut self, delay: Duration) -> Result<(), Fault> {
+        let Some(acker) = self.acker.take() else { return Ok(()) };
+        acker
+            .ack_with(AckKind::Nak(Some(delay)))
+            .await
+            .map_err(|error| Fault::unreachable("postpone an event", error))
+    }
+
+    pub(crate) async fn bury(self, reason: &str) -> Result<(), Fault> {
+        dead::bury(&self.source.context, &self.source.consumer, &self.raw, reason).await?;
+        self.ack().await
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(acker) = self.acker.take() else { return };
+        // Without a runtime the process is about to end, and the delivery times out instead.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { acker.ack_with(AckKind::Nak(None)).await });
+        }
+    }
+}
+
+/// The positions that a consumer has been delivered and has not settled. As many as may be in
+/// flight.
+pub(crate) struct Floor(Mutex<Positions>);
+
+struct Positions {
+    open: BTreeSet<u64>,
+    next: u64,
+}
+
+impl Floor {
+    /// Nothing before `next` is of interest.
+    pub(crate) fn new(next: u64) -> Self {
+        Self(Mutex::new(Positions { open: BTreeSet::new(), next }))
+    }
+
+    /// The lowest position that is not settled.
+    pub(crate) fn lowest(&self) -> u64 {
+        let positions = self.lock();
+        positions.open.first().copied().unwrap_or(positions.next)
+    }
+
+    pub(crate) fn open(&self, stream_seq: u64) {
+        let mut positions = self.lock();
+        positions.open.insert(stream_seq);
+        positions.next = positions.next.max(stream_seq + 1);
+    }
+
+    pub(crate) fn settle(&self, stream_seq: u64) {
+        self.lock().open.remove(&stream_seq);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Positions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
