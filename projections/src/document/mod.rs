@@ -1,0 +1,46 @@
+//! The documents that queries give, each with the fold that makes it from events.
+//!
+//! Times are those of events, and `stream_seq` is the position of the last event that changed the
+//! document, so that the same events give the same documents whenever they are folded.
+
+mod context;
+mod event;
+mod pipeline;
+mod resource;
+mod specification;
+mod task;
+mod typename;
+
+use kantoku_domain::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use context::{ContextDocument, ContextStatus, TaskCounts};
+pub use event::EventDocument;
+pub use pipeline::PipelineDocument;
+pub use resource::{ResourceDocument, ResourceStatus};
+pub use specification::SpecificationDocument;
+pub use task::{Dependency, DependencyStatus, TaskDocument, TaskStatus};
+pub use typename::TypeDocument;
+
+/// A document with an id that changes over time: one row.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
+    /// Its table.
+    const TABLE: &'static str;
+    /// What it is called in errors.
+    const KIND: &'static str;
+    /// The columns by which a list may be filtered.
+    const COLUMNS: &'static [&'static str];
+
+    /// When it was changed last.
+    fn updated_at(&self) -> Timestamp;
+}
+
+/// A document that has a name and versions: one row per version, which never changes.
+pub trait Versioned: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
+    /// Its table.
+    const TABLE: &'static str;
+    /// What it is called in errors.
+    const KIND: &'static str;
+    /// Its name, by which lists are ordered.
+    fn name(&self) -> &str;
+}

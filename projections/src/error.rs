@@ -1,0 +1,114 @@
+//! What can go wrong between events and rows.
+
+use kantoku_domain::{Id, Timestamp};
+use thiserror::Error;
+
+/// Why a projection or a query failed. Texts never hold the URL, as it may hold a password.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The URL is none.
+    #[error("the database URL cannot be read: write postgres://USER@HOST:PORT/DATABASE")]
+    Url,
+    /// The schema's name could not stand in SQL.
+    #[error("{0:?} is no name for a schema: use 1 to 48 characters of a-z 0-9 _, a letter first")]
+    Schema(String),
+    /// Postgres failed or is away. Nothing was changed; the same call may be made again.
+    #[error("the database failed while {doing}: {source}")]
+    Database {
+        /// What it was asked to do.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The tables could not be brought to this build's version.
+    #[error("the schema {schema:?} could not be migrated: {source}")]
+    Migration {
+        /// Where.
+        schema: String,
+        /// Why.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The stream is not the one that the rows were made from.
+    #[error(
+        "the stream was created at {found}, but the tables were made from one created at \
+         {expected}: rebuild the projection from this stream, or connect to the other"
+    )]
+    OtherStream {
+        /// Of the stream that the tables know.
+        expected: Timestamp,
+        /// Of the stream that the events come from.
+        found: Timestamp,
+    },
+    /// The stream holds another event at the checkpoint.
+    #[error(
+        "position {stream_seq} of the stream holds event {found}, but the tables were made from \
+         event {expected}: the stream was restored or replaced; rebuild the projection"
+    )]
+    Diverged {
+        /// The checkpoint.
+        stream_seq: u64,
+        /// The event that was projected.
+        expected: Id,
+        /// The event that is there now; `nil` for none.
+        found: Id,
+    },
+    /// A batch must be in the order of the stream.
+    #[error("event {next} was handed over after event {previous}: read the stream in order")]
+    Order {
+        /// The position before.
+        previous: u64,
+        /// The position that should be higher.
+        next: u64,
+    },
+    /// A rebuild was to replace tables that are ahead of it.
+    #[error("the rebuild is at position {rebuilt}, the live tables are at {live}: let it catch up")]
+    Behind {
+        /// Checkpoint of the rebuild.
+        rebuilt: u64,
+        /// Checkpoint of the live tables.
+        live: u64,
+    },
+    /// There is no such thing, as of a position.
+    #[error("there is no {kind} {name} (as of position {as_of_seq})")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// Its name, id or prefix.
+        name: String,
+        /// As of when.
+        as_of_seq: u64,
+    },
+    /// A prefix stands for several ids.
+    #[error("{prefix:?} stands for several {kind}: write more of the id")]
+    Ambiguous {
+        /// The table that was searched.
+        kind: &'static str,
+        /// What was given.
+        prefix: String,
+    },
+    /// A parameter of a query makes no sense.
+    #[error("{field}: {message}")]
+    Query {
+        /// Which parameter.
+        field: &'static str,
+        /// What to write instead.
+        message: String,
+    },
+    /// The position was not reached in time.
+    #[error("position {wanted} was not reached in time, the tables are at {reached}: try again")]
+    NotReached {
+        /// The position asked for.
+        wanted: u64,
+        /// The checkpoint by now.
+        reached: u64,
+    },
+}
+
+impl Error {
+    /// For `map_err`: names what the database was asked to do.
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+}

@@ -1,0 +1,80 @@
+//! The index of events.
+
+use kantoku_domain::{Id, Namespace, Timestamp};
+use sqlx::{Postgres, QueryBuilder, Row, postgres::PgRow, types::time::OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Page, Reader, bad_cursor, check_limit};
+use crate::{Error, document::EventDocument};
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Whose; `None` for all namespaces.
+    pub namespace: Option<Namespace>,
+    /// Of which aggregate.
+    pub id: Option<Id>,
+    /// Of which context.
+    pub context_id: Option<Id>,
+    /// Of which type, e.g. `TaskFinished`.
+    pub type_: Option<String>,
+    /// Only those at higher positions.
+    pub after_seq: u64,
+    /// How many, 1 to [`LIMIT_MAX`](super::LIMIT_MAX).
+    pub limit: u32,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Reader {
+    /// Events in the order of the stream.
+    pub async fn events(&self, query: &EventQuery) -> Result<Page<EventDocument>, Error> {
+        let limit = check_limit(query.limit)?;
+        let cursor = query.cursor.as_ref().map(|cursor| cursor.parse::<u64>()).transpose();
+        let cursor = cursor.map_err(|_| bad_cursor())?.unwrap_or(0);
+        let after = i64::try_from(query.after_seq.max(cursor)).unwrap_or(i64::MAX);
+        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT * FROM events WHERE stream_seq > ");
+        sql.push_bind(after);
+        if let Some(namespace) = &query.namespace {
+            sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
+        }
+        if let Some(id) = query.id {
+            sql.push(" AND id = ").push_bind(id.uuid());
+        }
+        if let Some(id) = query.context_id {
+            sql.push(" AND context_id = ").push_bind(id.uuid());
+        }
+        if let Some(type_) = &query.type_ {
+            sql.push(" AND type = ").push_bind(type_.clone());
+        }
+        sql.push(" ORDER BY stream_seq LIMIT ").push_bind(limit + 1);
+        let doing = "reading the index of events";
+        let rows = sql.build().fetch_all(&mut *tx).await.map_err(Error::database(doing))?;
+        let more = rows.len() > limit as usize;
+        let items: Vec<EventDocument> = rows
+            .iter()
+            .take(limit as usize)
+            .map(document)
+            .collect::<Result<_, _>>()
+            .map_err(Error::database(doing))?;
+        let next_cursor = items.last().filter(|_| more).map(|item| item.stream_seq.to_string());
+        Ok(Page { items, next_cursor, as_of_seq })
+    }
+}
+
+fn document(row: &PgRow) -> Result<EventDocument, sqlx::Error> {
+    let id = |column: &str| row.try_get::<Uuid, _>(column).map(Id::from_uuid);
+    Ok(EventDocument {
+        stream_seq: row.try_get::<i64, _>("stream_seq")? as u64,
+        namespace: row.try_get("namespace")?,
+        aggregate: row.try_get("aggregate")?,
+        id: id("id")?,
+        version: row.try_get::<i64, _>("version")? as u64,
+        type_: row.try_get("type")?,
+        event_id: id("event_id")?,
+        context_id: id("context_id")?,
+        actor: row.try_get("actor")?,
+        at: Timestamp::from(row.try_get::<OffsetDateTime, _>("at")?),
+    })
+}

@@ -1,0 +1,86 @@
+//! The checkpoint's position, as Postgres announces it.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{Database, Error, projector::CHANNEL};
+
+/// The longest pause before a lost connection is tried again.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+
+/// Listens first and reads the checkpoint then, so that no commit falls between.
+pub(super) async fn start(
+    database: &Database,
+) -> Result<(watch::Receiver<u64>, JoinHandle<()>), Error> {
+    let pool = database.pool().clone();
+    let schema = database.schema().to_owned();
+    let (sender, receiver) = watch::channel(0);
+    let listener = listen(&pool, &sender).await.map_err(Error::database("following commits"))?;
+    let follower = tokio::spawn(async move {
+        let mut listener = Some(listener);
+        let mut backoff = BACKOFF_MIN;
+        while !pool.is_closed() {
+            let failed = match listener.take() {
+                Some(listener) => {
+                    backoff = BACKOFF_MIN;
+                    follow(listener, &schema, &sender).await
+                }
+                None => match listen(&pool, &sender).await {
+                    Ok(again) => {
+                        listener = Some(again);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+            };
+            tracing::warn!(error = %failed, "the position of the read models is not followed");
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    });
+    Ok((receiver, follower))
+}
+
+async fn listen(pool: &PgPool, sender: &watch::Sender<u64>) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    let position: i64 =
+        sqlx::query_scalar("SELECT stream_seq FROM checkpoint").fetch_one(pool).await?;
+    advance(sender, position as u64);
+    Ok(listener)
+}
+
+/// Passes on positions until the connection is lost; returns why.
+async fn follow(
+    mut listener: PgListener,
+    schema: &str,
+    sender: &watch::Sender<u64>,
+) -> sqlx::Error {
+    loop {
+        match listener.try_recv().await {
+            Ok(Some(notice)) => {
+                // Rebuilds announce on the same channel under their own names.
+                if let Some((of, position)) = notice.payload().split_once(' ')
+                    && of == schema
+                    && let Ok(position) = position.parse()
+                {
+                    advance(sender, position);
+                }
+            }
+            Ok(None) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+            Err(error) => return error,
+        }
+    }
+}
+
+fn advance(sender: &watch::Sender<u64>, position: u64) {
+    sender.send_if_modified(|at| {
+        let ahead = position > *at;
+        *at = position.max(*at);
+        ahead
+    });
+}

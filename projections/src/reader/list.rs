@@ -1,0 +1,156 @@
+//! Lists of records: filtered by equality, ordered by time of change, page by page.
+
+use std::collections::BTreeMap;
+
+use kantoku_domain::{Id, Namespace, Timestamp};
+use sqlx::{Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use super::{Page, Reader, bad_cursor, check_limit};
+use crate::{
+    Error,
+    document::{Record, TaskDocument},
+};
+
+/// What a record must be. A field that the record does not have is refused, not ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Whose; `None` for all namespaces.
+    pub namespace: Option<Namespace>,
+    /// Its status.
+    pub status: Option<String>,
+    /// Its second status.
+    pub sub_status: Option<String>,
+    /// The context that it belongs to.
+    pub context_id: Option<Id>,
+    /// What it does.
+    pub specification: Option<String>,
+    /// What it runs.
+    pub pipeline: Option<String>,
+    /// Labels that it must have, with these values.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Which part of which list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// What the records must be.
+    pub filter: Filter,
+    /// Longest unchanged first, instead of last changed first.
+    pub ascending: bool,
+    /// How many, 1 to [`LIMIT_MAX`](super::LIMIT_MAX).
+    pub limit: u32,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Reader {
+    /// Tasks, with the status of their dependencies.
+    pub async fn tasks(&self, query: &Query) -> Result<Page<TaskDocument>, Error> {
+        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let (mut items, next_cursor) = page(&mut tx, query).await?;
+        super::dependencies::complete(&mut tx, &mut items).await?;
+        Ok(Page { items, next_cursor, as_of_seq })
+    }
+
+    /// Contexts, resources, or tasks as they are stored (without the status of dependencies:
+    /// enough for a tree or a graph of a context).
+    pub async fn records<T: Record>(&self, query: &Query) -> Result<Page<T>, Error> {
+        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let (items, next_cursor) = page(&mut tx, query).await?;
+        Ok(Page { items, next_cursor, as_of_seq })
+    }
+
+    /// How many records there are by status (`finished/ok` where there is a second one), and the
+    /// position that this is as of.
+    pub async fn count<T: Record>(
+        &self,
+        filter: &Filter,
+    ) -> Result<(BTreeMap<String, u64>, u64), Error> {
+        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let key = if T::COLUMNS.contains(&"sub_status") {
+            "concat_ws('/', status, sub_status)"
+        } else {
+            "status"
+        };
+        let mut sql =
+            QueryBuilder::<Postgres>::new(format!("SELECT {key}, count(*) FROM {}", T::TABLE));
+        push_filter::<T>(&mut sql, filter)?;
+        sql.push(" GROUP BY 1");
+        let counts: Vec<(String, i64)> =
+            sql.build_query_as().fetch_all(&mut *tx).await.map_err(Error::database("counting"))?;
+        Ok((counts.into_iter().map(|(key, count)| (key, count as u64)).collect(), as_of_seq))
+    }
+}
+
+async fn page<T: Record>(
+    connection: &mut sqlx::PgConnection,
+    query: &Query,
+) -> Result<(Vec<T>, Option<String>), Error> {
+    let limit = check_limit(query.limit)?;
+    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT id, document FROM {}", T::TABLE));
+    push_filter::<T>(&mut sql, &query.filter)?;
+    let (compare, order) = if query.ascending { (">", "ASC") } else { ("<", "DESC") };
+    if let Some(cursor) = &query.cursor {
+        let (at, id) = parse_cursor(cursor).ok_or_else(bad_cursor)?;
+        sql.push(format!(" AND (updated_at, id) {compare} ("));
+        sql.push_bind(at.to_offset()).push(", ").push_bind(id.uuid()).push(")");
+    }
+    // One more than asked for tells whether there is a next page.
+    sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT ")).push_bind(limit + 1);
+    let mut rows: Vec<(Uuid, Json<T>)> = sql
+        .build_query_as()
+        .fetch_all(connection)
+        .await
+        .map_err(Error::database("reading a list"))?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|(id, Json(row))| format!("{}_{}", row.updated_at().micros(), id.simple()));
+    Ok((rows.into_iter().map(|(_, Json(row))| row).collect(), next))
+}
+
+fn parse_cursor(cursor: &str) -> Option<(Timestamp, Id)> {
+    let (micros, id) = cursor.split_once('_')?;
+    Some((Timestamp::from_micros(micros.parse().ok()?), id.parse().ok()?))
+}
+
+fn push_filter<T: Record>(sql: &mut QueryBuilder<Postgres>, filter: &Filter) -> Result<(), Error> {
+    sql.push(" WHERE true");
+    if let Some(namespace) = &filter.namespace {
+        sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
+    }
+    let texts = [
+        ("status", &filter.status),
+        ("sub_status", &filter.sub_status),
+        ("specification", &filter.specification),
+        ("pipeline", &filter.pipeline),
+    ];
+    for (column, value) in texts {
+        if let Some(value) = value {
+            check_column::<T>(column)?;
+            sql.push(format!(" AND {column} = ")).push_bind(value.clone());
+        }
+    }
+    if let Some(id) = filter.context_id {
+        check_column::<T>("context_id")?;
+        sql.push(" AND context_id = ").push_bind(id.uuid());
+    }
+    if !filter.labels.is_empty() {
+        check_column::<T>("labels")?;
+        sql.push(" AND labels @> ").push_bind(Json(filter.labels.clone()));
+    }
+    Ok(())
+}
+
+fn check_column<T: Record>(column: &'static str) -> Result<(), Error> {
+    if T::COLUMNS.contains(&column) {
+        return Ok(());
+    }
+    Err(Error::Query {
+        field: column,
+        message: format!("a {} is filtered by {}", T::KIND, T::COLUMNS.join(", ")),
+    })
+}
