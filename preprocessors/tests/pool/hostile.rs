@@ -34,7 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// How long an attempt may take under the default limits; its clock stops it after one second.
-const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 
 #[track_caller]
 fn assert_limit(script: &str, error: &ScriptError, expected: LimitName) {
@@ -62,10 +62,10 @@ async fn endless_loop_by_operations(name: &'static str) {
 }
 
 async fn endless_loop_by_the_clock(name: &'static str) {
-    let limits = Limits { operations: u64::MAX, wall_ms: 200, ..Limits::default() };
+    let limits = Limits { operations: u64::MAX, wall_ms: 1000, ..Limits::default() };
     let pool = pool(name, 1, limits);
     let error = refused(&pool, "loop {}").await;
-    assert_eq!(error, ScriptError::TimedOut { wall_ms: 200 });
+    assert_eq!(error, ScriptError::TimedOut { wall_ms: 1000 });
 }
 
 async fn forbidden_functions(name: &'static str) {
@@ -228,14 +228,14 @@ async fn quadratic_replace(name: &'static str) {
 
 async fn slow_builtins(name: &'static str) {
     // Few operations, much work in each: only the clock can see it.
-    let limits = Limits { wall_ms: 300, ..Limits::default() };
+    let limits = Limits { wall_ms: 1000, ..Limits::default() };
     let pool = pool(name, 1, limits);
     for script in [
         "let s = \"\"; s.pad(4000000, 'x'); for i in 0..100000 { s.index_of(\"xy\"); }",
         "let a = []; a.pad(300000, 1); for i in 0..100000 { a.reverse(); }",
     ] {
         let error = refused(&pool, script).await;
-        assert_eq!(error, ScriptError::TimedOut { wall_ms: 300 }, "{script}");
+        assert_eq!(error, ScriptError::TimedOut { wall_ms: 1000 }, "{script}");
     }
 }
 

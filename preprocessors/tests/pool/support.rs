@@ -17,15 +17,17 @@ pub(crate) const WORKER: &str = "script-worker";
 /// No trial may take longer: a hang is a failure, not a wait.
 const TRIAL_MAX: Duration = Duration::from_secs(60);
 
+/// A test of the name `name`; what it is given tells its workers from all others on the machine.
 pub(crate) fn trial<F: Future<Output = ()>>(
     name: &'static str,
     test: impl FnOnce(&'static str) -> F + Send + 'static,
 ) -> Trial {
     Trial::test(name, move || {
+        let unique = format!("{name}-{}", std::process::id()).leak();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime
-            .block_on(async { tokio::time::timeout(TRIAL_MAX, test(name)).await })
+            .block_on(async { tokio::time::timeout(TRIAL_MAX, test(unique)).await })
             .map_err(|_| "it did not end".into())
     })
 }
