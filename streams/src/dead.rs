@@ -2,7 +2,7 @@
 
 use async_nats::{HeaderMap, jetstream::Context};
 
-use crate::{Fault, Raw, subject};
+use crate::{Fault, Raw, metric, subject};
 
 /// The header that says why a message is dead.
 pub const REASON_HEADER: &str = "Ktk-Reason";
@@ -33,6 +33,7 @@ pub(crate) async fn bury(
         .await
         .map_err(|error| fault(crate::Cause::from(error)))?;
     stored.await.map_err(|error| fault(error.into()))?;
+    metric::buried(consumer);
     tracing::error!(
         consumer,
         subject = raw.subject,

@@ -8,6 +8,7 @@ use async_nats::{
     header,
     jetstream::{
         Context, ErrorCode,
+        context::GetStreamErrorKind,
         publish::PublishAck,
         response::Response,
         stream::{RawMessageErrorKind, Stream},
@@ -52,10 +53,13 @@ enum Reading {
 impl JetStream {
     /// Opens the stream of events, which [`setup`](crate::setup()) has made.
     pub async fn open(client: Client, context: &Context) -> Result<Self, Fault> {
-        let stream = context
-            .get_stream(subject::EVENTS)
-            .await
-            .map_err(|error| Fault::unreachable("open the stream of events", error))?;
+        let stream = context.get_stream(subject::EVENTS).await.map_err(|error| {
+            let what = "open the stream of events";
+            match error.kind() {
+                GetStreamErrorKind::JetStream(refusal) => Fault::refused(what, &refusal),
+                _ => Fault::unreachable(what, error),
+            }
+        })?;
         let reading = match stream.cached_info().config.num_replicas {
             0 | 1 => Reading::Batches,
             _ => Reading::OneByOne,

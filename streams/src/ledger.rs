@@ -1,14 +1,18 @@
 //! The one path by which events are appended and aggregates are loaded.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use kantoku_domain::{Aggregate, Envelope, Id, Kind, Namespace, Recorded, Rejection};
 use thiserror::Error;
 use tokio::sync::broadcast;
 
 use crate::{
     AppendError, Blobs, Draft, Fault, Message, Raw, Store, codec, draft::is_guarded_by_itself,
-    full_jitter, subject,
+    full_jitter, metric, subject,
 };
 
 /// How often a command is decided that loses every race, and an append is tried that no answer
@@ -168,12 +172,7 @@ impl Ledger {
             codec::encode(&self.blobs, draft.version, &draft.event, &draft.metadata).await?;
         let mut attempt = 0;
         loop {
-            let message = Message {
-                subject: draft.subject.clone(),
-                event_type: draft.event.name(),
-                payload: payload.clone(),
-            };
-            let lost = match self.store.append(message, draft.guard.clone()).await {
+            let lost = match self.try_append(&draft, payload.clone()).await {
                 Ok(stream_seq) => return Ok(self.announce(draft.recorded(stream_seq))),
                 Err(error) => error,
             };
@@ -212,6 +211,15 @@ impl Ledger {
     /// Decodes a message of the stream of events.
     pub async fn decode(&self, raw: Raw) -> Result<Recorded, Fault> {
         codec::decode(&self.blobs, raw).await
+    }
+
+    async fn try_append(&self, draft: &Draft, payload: Bytes) -> Result<u64, AppendError> {
+        let event_type = draft.event.name();
+        let message = Message { subject: draft.subject.clone(), event_type, payload };
+        let start = Instant::now();
+        let result = self.store.append(message, draft.guard.clone()).await;
+        metric::appended(&result, start.elapsed());
+        result
     }
 
     /// Whose event came after the draft's guard.

@@ -18,6 +18,7 @@ mod fault;
 mod jetstream;
 mod ledger;
 mod memory;
+pub mod metric;
 mod presence;
 mod replay;
 mod setup;

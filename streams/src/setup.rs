@@ -316,6 +316,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_timer_arrives_where_it_is_due() {
+        let Some(server) = Server::start().await else { return };
+        let (_client, context) = server.ready().await;
+        let timer = subject::timer("0193b0de-0000-7000-8000-00000000002a".parse().unwrap());
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Schedule", "@at 2020-01-01T00:00:00Z");
+        headers.insert("Nats-Schedule-Target", subject::due("retry"));
+        let stored = context.publish_with_headers(timer, headers, "now".into()).await.unwrap();
+        stored.await.unwrap();
+        let stream = context.get_stream(subject::TIMERS).await.unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        let due = loop {
+            match stream.get_last_raw_message_by_subject("due.retry").await {
+                Ok(due) => break due,
+                Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(due.payload, "now");
+    }
+
+    #[tokio::test]
     async fn blobs_that_expire_are_refused() {
         let Some(server) = Server::start().await else { return };
         let (client, context) = server.connect().await;

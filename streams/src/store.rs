@@ -151,6 +151,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stream_that_was_never_made_is_refused_with_advice() {
+        let Some(server) = Server::start().await else { return };
+        let (client, context) = server.connect().await;
+        let error = JetStream::open(client, &context).await.err().unwrap();
+        assert!(error.to_string().contains("start `ktk serve`"), "{error}");
+    }
+
+    #[tokio::test]
     async fn an_append_to_a_server_that_is_gone_is_unknown() {
         let Some(server) = Server::start().await else { return };
         let (client, context) = server.ready().await;
