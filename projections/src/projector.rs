@@ -39,7 +39,8 @@ impl Projector {
     pub const TASKS_MAX: usize = 20_000;
 
     /// A projector of the stream that was created at `stream_created`.
-    pub const fn new(database: Database, stream_created: Timestamp) -> Self {
+    pub fn new(database: Database, stream_created: Timestamp) -> Self {
+        metric::describe();
         Self { database, stream_created }
     }
 

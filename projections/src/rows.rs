@@ -74,7 +74,9 @@ impl Rows {
         events: &[Recorded],
     ) -> Result<Self, Error> {
         let mut wanted = Wanted::default();
-        events.iter().for_each(|recorded| wanted.add(recorded));
+        for recorded in events {
+            wanted.add(recorded);
+        }
         let mut tasks = Table::<TaskDocument>::default();
         load(connection, &mut tasks, "id = ANY($1)", &wanted.tasks).await?;
         load(connection, &mut tasks, "context_id = ANY($1) AND NOT unfolded", &wanted.cancelled)

@@ -90,12 +90,19 @@ async fn sources(
     connection: &mut PgConnection,
     tasks: &[TaskDocument],
 ) -> Result<BTreeMap<(String, String, i64), String>, Error> {
-    let names: BTreeSet<&str> = tasks.iter().map(|task| task.specification.as_str()).collect();
+    let keys: BTreeSet<(&str, &str, i64)> = tasks
+        .iter()
+        .map(|task| (task.namespace.as_str(), task.specification.as_str(), task.version as i64))
+        .collect();
     let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
-        "SELECT namespace, name, version, document ->> 'source' FROM specifications \
-         WHERE name = ANY($1) AND document ->> 'source' IS NOT NULL",
+        "SELECT namespace, name, version, document ->> 'source' \
+         FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS wanted (namespace, name, version) \
+         JOIN specifications USING (namespace, name, version) \
+         WHERE document ->> 'source' IS NOT NULL",
     )
-    .bind(names.into_iter().collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.0).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.1).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.2).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
     .map_err(Error::database("reading sources"))?;

@@ -22,7 +22,7 @@ pub(super) async fn start(
     let follower = tokio::spawn(async move {
         let mut listener = Some(listener);
         let mut backoff = BACKOFF_MIN;
-        while !pool.is_closed() {
+        loop {
             let failed = match listener.take() {
                 Some(listener) => {
                     backoff = BACKOFF_MIN;
@@ -36,6 +36,9 @@ pub(super) async fn start(
                     Err(error) => error,
                 },
             };
+            if pool.is_closed() {
+                return;
+            }
             tracing::warn!(error = %failed, "the position of the read models is not followed");
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);

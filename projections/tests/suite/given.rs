@@ -240,6 +240,10 @@ pub(crate) fn everything() -> Vec<Recorded> {
                 stream.push(context, context, Event::ContextCancelled(cancelled));
                 let (_, finished) = delegating(context, a, 1);
                 stream.finish(context, a, finished);
+                for task in [b, c] {
+                    let cancelled = task::Cancelled { reason: "too late".into() };
+                    stream.push(context, task, Event::TaskCancelled(cancelled));
+                }
             }
         }
     }

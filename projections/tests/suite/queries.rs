@@ -18,6 +18,8 @@ use crate::{
     postgres::Postgres,
 };
 
+use DependencyStatus::{Failed, Pending, Ready};
+
 const SOON: Duration = Duration::from_secs(20);
 
 async fn dependencies(reader: &Reader, task: kantoku_domain::Id) -> Vec<DependencyStatus> {
@@ -38,7 +40,6 @@ async fn a_run_is_seen_from_its_plan_to_its_end() {
     projector.apply_batch(&stream.events[..1]).await.unwrap();
     let found = reader.record::<ContextDocument>(&namespace, context).await.unwrap().document;
     assert_eq!((found.status, found.tasks.initialized), (ContextStatus::Running, 3));
-    use DependencyStatus::{Failed, Pending, Ready};
     assert_eq!(dependencies(&reader, c).await, [Pending, Pending]);
 
     stream.run(context, a, 1);

@@ -1,0 +1,47 @@
+//! Connections: lost, closed, and silent about passwords.
+
+use std::time::Duration;
+
+use kantoku_projections::{Database, Projector, Reader};
+
+use crate::{
+    given::{CREATED, everything},
+    postgres::Postgres,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn positions_are_followed_again_after_the_connection_was_lost() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let events = everything();
+    let database = postgres.open("ktk").await;
+    let projector = Projector::new(database.clone(), CREATED);
+    let reader = Reader::start(database.clone()).await.unwrap();
+    let position = projector.apply_batch(&events[..10]).await.unwrap();
+    reader.wait_for(position, SOON).await.unwrap();
+
+    let killer = sqlx::PgPool::connect(&postgres.url).await.unwrap();
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'",
+    )
+    .execute(&killer)
+    .await
+    .unwrap();
+    let position = projector.apply_batch(&events).await.unwrap();
+    assert_eq!(reader.wait_for(position, SOON).await.unwrap(), position);
+
+    killer.close().await;
+    tokio::time::timeout(SOON, database.close()).await.expect("a follower does not hold it open");
+}
+
+#[tokio::test]
+async fn passwords_are_in_no_text() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let url = postgres.url.replace("postgres@", "postgres:hunter2@");
+    let database = Database::open(&url, "ktk", 2).await.unwrap();
+    let reader = Reader::start(database.clone()).await.unwrap();
+    assert!(!format!("{database:?} {reader:?}").contains("hunter2"));
+    let error = Database::open(&format!("{url}_missing"), "ktk", 2).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+}
