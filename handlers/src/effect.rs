@@ -15,6 +15,8 @@ pub enum Effect {
         context_id: Id,
         /// The event that made it due.
         cause: Id,
+        /// The task's version, that of the event at `ready.guard`.
+        version: u64,
         /// The announcement.
         ready: task::Ready,
     },

@@ -6,9 +6,11 @@
 //! a crash left undone.
 
 mod effect;
+mod node;
 mod scheduler;
 mod unfolder;
 
 pub use effect::{Effect, Handler};
+pub use node::Node;
 pub use scheduler::Scheduler;
 pub use unfolder::Unfolder;

@@ -54,6 +54,7 @@ struct Waiting {
     /// The attempt to announce next, and the task's last event.
     attempt: u32,
     guard: u64,
+    version: u64,
     not_before: Timestamp,
     /// The event that the next effect follows from.
     cause: Id,
@@ -98,6 +99,7 @@ impl Scheduler {
             impossible: None,
             attempt: 1,
             guard: recorded.stream_seq,
+            version: recorded.version,
             not_before: Timestamp::default(),
             cause: recorded.metadata.event_id,
             stage: Stage::Open,
@@ -215,6 +217,7 @@ impl Scheduler {
             queue: task.queue.clone(),
             context_id: task.context_id,
             cause: task.cause,
+            version: task.version,
             ready: task::Ready { task_id: id, attempt: task.attempt, guard: task.guard, inputs },
         })
     }
@@ -256,6 +259,7 @@ impl Handler for Scheduler {
                 {
                     task.attempt = failed.attempt + 1;
                     task.guard = recorded.stream_seq;
+                    task.version = recorded.version;
                     task.not_before = failed.not_before;
                     task.cause = recorded.metadata.event_id;
                     task.stage = Stage::Open;

@@ -10,6 +10,9 @@ use crate::{
     serve,
 };
 
+/// The hidden word by which this binary is a worker for scripts. Not clap's: see `main`.
+pub const SCRIPT_WORKER: &str = "script-worker";
+
 /// Distributed tasks with an exact memory.
 #[derive(Debug, Parser)]
 #[command(name = "ktk", version)]
@@ -41,9 +44,6 @@ enum Command {
     /// Starts a program that dies with its parent.
     #[command(hide = true)]
     Launch(LaunchArgs),
-    /// Runs scripts sent on stdin.
-    #[command(hide = true)]
-    ScriptWorker,
 }
 
 impl Cli {
@@ -52,7 +52,6 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Launch(args) => dev::launch_main(&args),
-            Command::ScriptWorker => kantoku_preprocessors::worker_main(),
             Command::Dev { command } => run_dev(command, self.output),
         }
     }

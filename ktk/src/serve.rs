@@ -1,26 +1,86 @@
 //! Puts the processors of a stand together and runs them until they are told to stop.
 
-use std::{io, net::Ipv4Addr};
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use kantoku_service::{Health, router};
+use kantoku_executor::{Executor, ExecutorConfig};
+use kantoku_handlers::Node;
+use kantoku_preprocessors::{Pool, PoolConfig};
+use kantoku_service::{Health, Identity, Ready, router, wait_for};
+use kantoku_streams::{Bus, BusError, ConsumerConfig, Settings};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
-use crate::dev::{BoxError, Listening, ServeContext};
+use crate::{
+    cli::SCRIPT_WORKER,
+    dev::{BoxError, Listening, ServeContext},
+};
 
 /// The API's port if it is free, else one of the next.
 const PORT: u16 = 7300;
 const PORTS_TRIED: u16 = 100;
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Attempts that one executor runs at once.
+const SLOTS: usize = 64;
 
-/// Serves the stand's edge: `/livez`, `/readyz`, `/metrics`.
+/// Runs the processor node (scheduler, unfolder), an executor, and the health endpoints.
 pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    kantoku_streams::metric::describe();
+    kantoku_preprocessors::describe_metrics();
+    let node = Identity::take(&context.state_dir, "node", None)?;
+    let executor = Identity::take(&context.state_dir, "executor", None)?;
+    let health = Health::default();
+
     let listener = listen().await?;
-    let address = listener.local_addr()?;
-    let app = router(Health::default(), move || metrics.render());
-    context.ready.send(Listening { api_url: format!("http://{address}"), ui_url: None });
-    axum::serve(listener, app).with_graceful_shutdown(context.shutdown.cancelled_owned()).await?;
+    let api_url = format!("http://{}", listener.local_addr()?);
+    let app = router(health.clone(), move || metrics.render());
+    let edge = axum::serve(listener, app)
+        .with_graceful_shutdown(context.shutdown.clone().cancelled_owned());
+    let edge = tokio::spawn(edge.into_future());
+
+    health.report("nats", Ready::No("not connected yet".into()));
+    let opened = wait_for("nats", &context.shutdown, async || {
+        let settings = Settings::default();
+        let url = &context.nats_url;
+        let bus = Bus::open(url, &node.service_id, CONNECT_DEADLINE, &settings).await?;
+        let head = bus.head().await?;
+        Ok::<_, BusError>((bus, head))
+    });
+    if let Some((bus, head)) = opened.await {
+        let scripts = Arc::new(Pool::new(PoolConfig::this_program([SCRIPT_WORKER])));
+        let processors = TaskTracker::new();
+        processors.spawn(processor_node(&bus, &node, head).run(context.shutdown.clone()));
+        let config = ExecutorConfig {
+            service_id: executor.service_id.clone(),
+            boot_id: executor.boot_id,
+            queue: "default".into(),
+            slots: SLOTS,
+        };
+        let runner = Executor::new(bus, Arc::clone(&scripts), config);
+        processors.spawn(runner.run(context.shutdown.clone()));
+        health.report("nats", Ready::Yes);
+        context.ready.send(Listening { api_url, ui_url: None });
+        processors.close();
+        processors.wait().await;
+        scripts.close().await;
+    }
+    edge.await??;
     Ok(())
+}
+
+/// A node that folds the stream from its first event; what is beyond `head` is new.
+fn processor_node(bus: &Bus, identity: &Identity, head: u64) -> Node {
+    let consumer = bus.consumer(ConsumerConfig {
+        name: format!("node-{}", identity.service_id),
+        filters: vec![],
+        from_seq: 1,
+        shared: false,
+        batch_max: 1_000,
+        in_flight_max: 10_000,
+        ack_wait: Duration::from_secs(30),
+    });
+    Node::new(identity.service_id.clone(), bus.ledger().clone(), consumer, head)
 }
 
 async fn listen() -> io::Result<TcpListener> {

@@ -7,7 +7,7 @@ use kantoku_domain::Recorded;
 use thiserror::Error;
 
 use crate::{
-    Blobs, ConnectError, Consumer, ConsumerConfig, Fault, JetStream, Ledger, Raw, Settings,
+    Blobs, ConnectError, Consumer, ConsumerConfig, Fault, JetStream, Ledger, Raw, Replay, Settings,
     SetupError, connect, setup, subject,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Bus {
     context: Context,
+    store: JetStream,
     ledger: Ledger,
 }
 
@@ -49,7 +50,8 @@ impl Bus {
             .map_err(|error| Fault::unreachable("open the store of large values", error))?;
         let store = JetStream::open(client, &context).await?;
         let blobs = Arc::new(Blobs::over(objects, Blobs::BYTES_MAX));
-        Ok(Self { context, ledger: Ledger::new(Arc::new(store), blobs) })
+        let ledger = Ledger::new(Arc::new(store.clone()), blobs);
+        Ok(Self { context, store, ledger })
     }
 
     /// The append path.
@@ -64,10 +66,12 @@ impl Bus {
 
     /// The position of the last event; 0 before the first.
     pub async fn head(&self) -> Result<u64, Fault> {
-        let fault = |cause: crate::Cause| Fault::unreachable("look at the stream of events", cause);
-        let stream =
-            self.context.get_stream(subject::EVENTS).await.map_err(|error| fault(error.into()))?;
-        Ok(stream.cached_info().state.last_sequence)
+        self.store.last_seq().await
+    }
+
+    /// A reader of the events from `from_seq` to what is the last position now.
+    pub async fn replay(&self, from_seq: u64) -> Result<Replay, Fault> {
+        Replay::new(self.store.clone(), self.ledger.clone(), from_seq, None).await
     }
 
     /// The event at `stream_seq`, from the leader.

@@ -60,7 +60,7 @@ pub async fn connect(urls: &str, name: &str, deadline: Duration) -> Result<Clien
     let servers = redacted(&addresses);
     let (sender, mut progress) = watch::channel(Progress::Trying("no answer yet".into()));
     let shown = servers.clone();
-    let client = ConnectOptions::new()
+    let client = login(&addresses)
         .name(name)
         .retry_on_initial_connect()
         .reconnect_delay_callback(|attempt| {
@@ -82,6 +82,19 @@ pub async fn connect(urls: &str, name: &str, deadline: Duration) -> Result<Clien
         Progress::Connected => return Ok(client),
     };
     Err(ConnectError::Deadline { servers, deadline, reason })
+}
+
+/// The first login in the addresses, if there is one: the client does not look for it there. A user
+/// without a password is a token.
+fn login(addresses: &[ServerAddr]) -> ConnectOptions {
+    let of = |address: &ServerAddr| {
+        Some((address.username()?.to_owned(), address.password().map(str::to_owned)))
+    };
+    match addresses.iter().find_map(of) {
+        Some((user, Some(password))) => ConnectOptions::with_user_and_password(user, password),
+        Some((token, None)) => ConnectOptions::with_token(token),
+        None => ConnectOptions::new(),
+    }
 }
 
 fn parse(urls: &str) -> Result<Vec<ServerAddr>, ConnectError> {

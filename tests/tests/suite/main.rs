@@ -1,0 +1,6 @@
+//! What holds across crates, and the behaviour of Kantoku on real servers: one binary.
+
+mod history;
+mod layering;
+mod pipelines;
+mod stand;

@@ -1,0 +1,177 @@
+//! A private nats-server with the processors on it.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use kantoku_domain::{
+    Aggregate, Context, Envelope, Id, Kind, Namespace, Partition, Pipeline, Specification, context,
+    manifest::Manifest, pipeline, plan, specification,
+};
+use kantoku_executor::{Executor, ExecutorConfig};
+use kantoku_handlers::Node;
+use kantoku_preprocessors::{Pool, PoolConfig};
+use kantoku_streams::{Bus, ConsumerConfig, Settings};
+use ktk::dev::{Servers, ServersConfig, Source};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Stand {
+    dir: PathBuf,
+    servers: Servers,
+    pub(crate) bus: Bus,
+    scripts: Arc<Pool>,
+    specifications: plan::Specifications,
+    pipelines: BTreeMap<String, pipeline::Applied>,
+}
+
+/// A running processor. Dropped without `stop`, it is torn down in the middle of what it does.
+pub(crate) struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        Self { task: tokio::spawn(run(stop.clone())), stop }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(DEADLINE, self.task).await.expect("drained").expect("no panic");
+    }
+
+    /// The future is dropped wherever it is, as a crash would have it.
+    pub(crate) fn crash(self) {
+        self.task.abort();
+    }
+}
+
+/// The `ktk` binary of the same build.
+fn ktk() -> PathBuf {
+    let test = std::env::current_exe().expect("a test runs");
+    let path = test.ancestors().nth(2).expect("target directory").join("ktk");
+    assert!(path.exists(), "{} is missing: build it first, or run `make test`", path.display());
+    path
+}
+
+pub(crate) fn envelope(aggregate_id: Id, correlation_id: Id) -> Envelope {
+    Envelope {
+        aggregate_id,
+        command_id: Id::from_uuid(Uuid::new_v4()),
+        at: time::OffsetDateTime::now_utc().into(),
+        actor: "tester".into(),
+        service_id: "test".into(),
+        causation_id: None,
+        correlation_id,
+    }
+}
+
+impl Stand {
+    pub(crate) async fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("ktk-stand-{}", Uuid::new_v4()));
+        let mut config = ServersConfig::new(&dir).expect("a state directory");
+        config.launcher = ktk();
+        config.postgres = Source::Off;
+        let servers = Servers::start(&config).await.expect("nats-server starts");
+        let url = servers.nats_url().expect("it has an address").to_owned();
+        let bus = Bus::open(&url, "test", DEADLINE, &Settings::default()).await.expect("set up");
+        let scripts = Arc::new(Pool::new(PoolConfig::new(ktk(), ["script-worker"])));
+        let (specifications, pipelines) = (BTreeMap::new(), BTreeMap::new());
+        Self { dir, servers, bus, scripts, specifications, pipelines }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.scripts.close().await;
+        self.servers.stop().await.expect("stopped");
+        std::fs::remove_dir_all(&self.dir).expect("removed");
+    }
+
+    pub(crate) async fn node(&self, service_id: &str) -> Running {
+        let head = self.bus.head().await.expect("the stream answers");
+        let consumer = self.bus.consumer(ConsumerConfig {
+            name: format!("node-{service_id}"),
+            filters: vec![],
+            from_seq: 1,
+            shared: false,
+            batch_max: 1_000,
+            in_flight_max: 10_000,
+            ack_wait: Duration::from_secs(30),
+        });
+        let node = Node::new(service_id.into(), self.bus.ledger().clone(), consumer, head);
+        Running::start(|stop| node.run(stop))
+    }
+
+    pub(crate) fn executor(&self, service_id: &str) -> Running {
+        let config = ExecutorConfig {
+            service_id: service_id.into(),
+            boot_id: Uuid::new_v4(),
+            queue: "default".into(),
+            slots: 8,
+        };
+        let executor = Executor::new(self.bus.clone(), Arc::clone(&self.scripts), config);
+        Running::start(|stop| executor.run(stop))
+    }
+
+    /// Applies a manifest, as the API will.
+    pub(crate) async fn apply(&mut self, kind: &str, name: &str, spec: Value) {
+        let document = json!({
+            "apiVersion": "kantoku/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+        });
+        let namespace = Namespace::default();
+        let ledger = self.bus.ledger();
+        match Manifest::read(&document).expect("a sound manifest") {
+            Manifest::Specification(name, definition) => {
+                let id = Id::named(&namespace, Kind::Specification, name.as_str());
+                let command =
+                    specification::Command::Apply { name: name.clone(), source: None, definition };
+                let envelope = envelope(id, id);
+                ledger
+                    .execute::<Specification>(&namespace, &command, &envelope)
+                    .await
+                    .expect("applied");
+                let loaded = ledger.load::<Specification>(&namespace, id).await.expect("there");
+                let latest = loaded.state.latest().expect("a version").clone();
+                self.specifications.insert(name, latest);
+            }
+            Manifest::Pipeline(name, definition) => {
+                assert_eq!(plan::validate(&definition, &self.specifications), []);
+                let id = Id::named(&namespace, Kind::Pipeline, name.as_str());
+                let command = pipeline::Command::Apply { name: name.clone(), definition };
+                let envelope = envelope(id, id);
+                ledger.execute::<Pipeline>(&namespace, &command, &envelope).await.expect("applied");
+                let loaded = ledger.load::<Pipeline>(&namespace, id).await.expect("there");
+                self.pipelines.insert(name.to_string(), loaded.state.latest.expect("a version"));
+            }
+            Manifest::Type(..) => unreachable!("no test applies types"),
+        }
+    }
+
+    /// Starts a pipeline; its plan.
+    pub(crate) async fn open(&self, pipeline: &str, params: Value) -> (Id, context::Opened) {
+        let context_id = Id::from_uuid(Uuid::new_v4()).in_partition(Partition::of(7));
+        let params = serde_json::from_value(params).expect("a map");
+        let opened = plan::plan(
+            &self.pipelines[pipeline],
+            &self.specifications,
+            &params,
+            &BTreeMap::new(),
+            context_id,
+        )
+        .expect("a sound run");
+        let command = context::Command::Open(Box::new(opened.clone()));
+        self.execute::<Context>(&command, context_id).await;
+        (context_id, opened)
+    }
+
+    pub(crate) async fn execute<A: Aggregate>(&self, command: &A::Command, id: Id) {
+        let envelope = envelope(id, id);
+        let namespace = Namespace::default();
+        self.bus.ledger().execute::<A>(&namespace, command, &envelope).await.expect("accepted");
+    }
+}
