@@ -26,6 +26,7 @@ down: ## stop the stand that `make up` left running
 	"$(KTK)" dev down --state-dir "$(STATE_DIR)"
 
 test: ktk ## run every test, against real servers
+	"$(KTK)" dev tools >/dev/null
 	cargo test --release --workspace
 
 check: ## check the format, the lints, the documentation and the dependencies

@@ -16,6 +16,8 @@ pub enum DevCommand {
     Status(StateArgs),
     /// Show the logs of the stand
     Logs(LogsArgs),
+    /// Install the servers if they are missing, and show where they are
+    Tools,
     /// Stop the stand and delete everything it keeps
     Reset(ResetArgs),
 }

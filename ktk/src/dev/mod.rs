@@ -59,6 +59,7 @@ where
 {
     match command {
         DevCommand::Up(args) => up::up(&args, output, serve).await,
+        DevCommand::Tools => tools::show().await,
         DevCommand::Down(args) => down::down(&args).await,
         DevCommand::Status(args) => status::status(&args, output),
         DevCommand::Logs(args) => follow::show(&args).await,

