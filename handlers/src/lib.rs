@@ -7,10 +7,12 @@
 
 mod effect;
 mod node;
+mod projecting;
 mod scheduler;
 mod unfolder;
 
 pub use effect::{Effect, Handler};
 pub use node::Node;
+pub use projecting::project;
 pub use scheduler::Scheduler;
 pub use unfolder::Unfolder;

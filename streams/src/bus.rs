@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::{self, Context};
-use kantoku_domain::Recorded;
+use kantoku_domain::{Recorded, Timestamp};
 use thiserror::Error;
 
 use crate::{
@@ -72,6 +72,15 @@ impl Bus {
     /// A reader of the events from `from_seq` to what is the last position now.
     pub async fn replay(&self, from_seq: u64) -> Result<Replay, Fault> {
         Replay::new(self.store.clone(), self.ledger.clone(), from_seq, None).await
+    }
+
+    /// When the stream of events was created: a stream made anew has the positions of the old one
+    /// and other events.
+    pub async fn created(&self) -> Result<Timestamp, Fault> {
+        let stream = self.context.get_stream(subject::EVENTS).await;
+        let stream =
+            stream.map_err(|error| Fault::unreachable("look at the stream of events", error))?;
+        Ok(stream.cached_info().created.into())
     }
 
     /// The event at `stream_seq`, from the leader.

@@ -3,4 +3,5 @@
 mod history;
 mod layering;
 mod pipelines;
+mod read_model;
 mod stand;

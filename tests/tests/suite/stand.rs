@@ -7,8 +7,9 @@ use kantoku_domain::{
     manifest::Manifest, pipeline, plan, specification,
 };
 use kantoku_executor::{Executor, ExecutorConfig};
-use kantoku_handlers::Node;
+use kantoku_handlers::{Node, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
+use kantoku_projections::{Database, Projector};
 use kantoku_streams::{Bus, ConsumerConfig, Settings};
 use ktk::dev::{Servers, ServersConfig, Source};
 use serde_json::{Value, json};
@@ -73,11 +74,21 @@ pub(crate) fn envelope(aggregate_id: Id, correlation_id: Id) -> Envelope {
 }
 
 impl Stand {
+    /// With NATS alone.
     pub(crate) async fn start() -> Self {
+        Self::with(Source::Off).await
+    }
+
+    /// With NATS and Postgres.
+    pub(crate) async fn with_postgres() -> Self {
+        Self::with(Source::Private).await
+    }
+
+    async fn with(postgres: Source) -> Self {
         let dir = std::env::temp_dir().join(format!("ktk-stand-{}", Uuid::new_v4()));
         let mut config = ServersConfig::new(&dir).expect("a state directory");
         config.launcher = ktk();
-        config.postgres = Source::Off;
+        config.postgres = postgres;
         let servers = Servers::start(&config).await.expect("nats-server starts");
         let url = servers.nats_url().expect("it has an address").to_owned();
         let bus = Bus::open(&url, "test", DEADLINE, &Settings::default()).await.expect("set up");
@@ -105,6 +116,20 @@ impl Stand {
         });
         let node = Node::new(service_id.into(), self.bus.ledger().clone(), consumer, head);
         Running::start(|stop| node.run(stop))
+    }
+
+    pub(crate) async fn database(&self, schema: &str) -> Database {
+        let url = self.servers.database_url().expect("a stand with Postgres");
+        Database::open(url, schema, 4).await.expect("opened")
+    }
+
+    pub(crate) async fn projector(&self, schema: &str) -> Running {
+        let created = self.bus.created().await.expect("the stream answers");
+        let projector = Projector::new(self.database(schema).await, created);
+        let (bus, service_id) = (self.bus.clone(), schema.to_owned());
+        Running::start(async move |stop: CancellationToken| {
+            project(&bus, &projector, &service_id, &stop).await.expect("the stream matches");
+        })
     }
 
     pub(crate) fn executor(&self, service_id: &str) -> Running {

@@ -1,0 +1,88 @@
+//! The thin loop around a projector: reads the stream once and keeps the rows.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kantoku_projections::{Error, Projector};
+use kantoku_service::Backoff;
+use kantoku_streams::{Bus, ConsumerConfig, Delivery};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Events that one transaction takes in at most.
+const BATCH_MAX: usize = 1_000;
+
+/// Projects the events of `bus` until `stop` is cancelled. The position that counts is the
+/// checkpoint beside the rows: the durable of `service_id` is reset to it, and a batch that was
+/// committed but not acknowledged is skipped when it comes again.
+///
+/// Fails, and must not be started again before somebody has looked, when the stream is not the one
+/// that the rows came from.
+pub async fn project(
+    bus: &Bus,
+    projector: &Projector,
+    service_id: &str,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let Some(position) = retried(stop, || projector.checkpoint()).await? else {
+        return Ok(());
+    };
+    let at = match position.stream_seq {
+        0 => None,
+        seq => bus.event_at(seq).await.ok(),
+    };
+    let Some(checkpoint) = retried(stop, || projector.verify(at.as_ref())).await? else {
+        return Ok(());
+    };
+    let mut consumer = bus.consumer(ConsumerConfig {
+        name: format!("projector-{service_id}"),
+        filters: vec![],
+        from_seq: checkpoint.stream_seq + 1,
+        shared: false,
+        batch_max: BATCH_MAX,
+        in_flight_max: 10 * BATCH_MAX as u32,
+        ack_wait: Duration::from_secs(60),
+    });
+    while let Some(batch) = consumer.next_batch(stop).await {
+        // What was in hand for too long comes again, behind what follows it.
+        let events: BTreeMap<_, _> =
+            batch.iter().map(|d| (d.recorded().stream_seq, (**d.recorded()).clone())).collect();
+        let events: Vec<_> = events.into_values().collect();
+        let applied = retried(stop, || projector.apply_batch(&events)).await?;
+        if applied.is_none() {
+            return Ok(());
+        }
+        acknowledge(batch).await;
+    }
+    Ok(())
+}
+
+async fn acknowledge(batch: Vec<Delivery>) {
+    for delivery in batch {
+        // The checkpoint is committed: a lost ack costs a skipped batch.
+        if let Err(fault) = delivery.ack().await {
+            tracing::debug!(%fault, "an event was not acknowledged");
+        }
+    }
+}
+
+/// Tries again while it is only the database that is away. `None`: stopped.
+async fn retried<T, F: Future<Output = Result<T, Error>>>(
+    stop: &CancellationToken,
+    mut attempt: impl FnMut() -> F,
+) -> Result<Option<T>, Error> {
+    let mut backoff = Backoff::default();
+    while !stop.is_cancelled() {
+        match attempt().await {
+            Ok(done) => return Ok(Some(done)),
+            Err(error @ Error::Database { .. }) => {
+                tracing::warn!(%error, "the read model is out of reach");
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = sleep(backoff.next_wait()) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(None)
+}
