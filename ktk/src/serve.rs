@@ -3,13 +3,14 @@
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use kantoku_executor::{Executor, ExecutorConfig};
-use kantoku_handlers::Node;
+use kantoku_handlers::{Node, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
+use kantoku_projections::{Database, Projector};
 use kantoku_service::{Health, Identity, Ready, router, wait_for};
 use kantoku_streams::{Bus, BusError, ConsumerConfig, Settings};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::SCRIPT_WORKER,
@@ -20,10 +21,13 @@ use crate::{
 const PORT: u16 = 7300;
 const PORTS_TRIED: u16 = 100;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// To Postgres.
+const CONNECTIONS_MAX: u32 = 8;
 /// Attempts that one executor runs at once.
 const SLOTS: usize = 64;
 
-/// Runs the processor node (scheduler, unfolder), an executor, and the health endpoints.
+/// Runs the processor node (scheduler, unfolder), the projector, an executor, and the health
+/// endpoints.
 pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
     kantoku_streams::metric::describe();
@@ -39,18 +43,31 @@ pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
         .with_graceful_shutdown(context.shutdown.clone().cancelled_owned());
     let edge = tokio::spawn(edge.into_future());
 
-    health.report("nats", Ready::No("not connected yet".into()));
+    for part in ["nats", "postgres"] {
+        health.report(part, Ready::No("not connected yet".into()));
+    }
     let opened = wait_for("nats", &context.shutdown, async || {
         let settings = Settings::default();
         let url = &context.nats_url;
         let bus = Bus::open(url, &node.service_id, CONNECT_DEADLINE, &settings).await?;
-        let head = bus.head().await?;
-        Ok::<_, BusError>((bus, head))
+        let (head, created) = (bus.head().await?, bus.created().await?);
+        Ok::<_, BusError>((bus, head, created))
     });
-    if let Some((bus, head)) = opened.await {
+    let database = wait_for("postgres", &context.shutdown, async || {
+        Database::open(&context.database_url, Database::SCHEMA, CONNECTIONS_MAX).await
+    });
+    if let (Some((bus, head, created)), Some(database)) = (opened.await, database.await) {
         let scripts = Arc::new(Pool::new(PoolConfig::this_program([SCRIPT_WORKER])));
         let processors = TaskTracker::new();
         processors.spawn(processor_node(&bus, &node, head).run(context.shutdown.clone()));
+        let projector = Projector::new(database.clone(), created);
+        processors.spawn(run_projector(
+            bus.clone(),
+            projector,
+            node.service_id.clone(),
+            health.clone(),
+            context.shutdown.clone(),
+        ));
         let config = ExecutorConfig {
             service_id: executor.service_id.clone(),
             boot_id: executor.boot_id,
@@ -60,13 +77,29 @@ pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
         let runner = Executor::new(bus, Arc::clone(&scripts), config);
         processors.spawn(runner.run(context.shutdown.clone()));
         health.report("nats", Ready::Yes);
+        health.report("postgres", Ready::Yes);
         context.ready.send(Listening { api_url, ui_url: None });
         processors.close();
         processors.wait().await;
         scripts.close().await;
+        database.close().await;
     }
     edge.await??;
     Ok(())
+}
+
+/// A read model that does not match the stream is left as it is: the tasks go on without it.
+async fn run_projector(
+    bus: Bus,
+    projector: Projector,
+    service_id: String,
+    health: Health,
+    stop: CancellationToken,
+) {
+    if let Err(error) = project(&bus, &projector, &service_id, &stop).await {
+        tracing::error!(%error, "the projector has halted");
+        health.report("projector", Ready::No(error.to_string()));
+    }
 }
 
 /// A node that folds the stream from its first event; what is beyond `head` is new.
