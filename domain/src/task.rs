@@ -133,6 +133,14 @@ pub struct Failure {
     pub retryable: bool,
 }
 
+impl Failure {
+    /// A failure of `kind`, explained by `message`.
+    pub fn new(kind: &str, message: impl Into<String>, retryable: bool) -> Self {
+        let (kind, message) = (kind.to_owned(), message.into());
+        Self { kind, message, exit_code: None, stderr_tail: None, retryable }
+    }
+}
+
 /// An output passed to a child: it resolves the resource instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {

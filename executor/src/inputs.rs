@@ -47,7 +47,7 @@ impl Inputs {
                 inputs.made.insert(name.clone(), datum);
             }
             binding.type_.check(&value).map_err(|error| {
-                NoInputs::Failed(failure("type", &format!("input {name:?} {error}"), false))
+                NoInputs::Failed(Failure::new("type", format!("input {name:?} {error}"), false))
             })?;
             inputs.values.insert(name.clone(), value);
         }
@@ -71,7 +71,7 @@ async fn fit(
     scope.insert("value".into(), value);
     scripts.run(script, &scope).await.map_err(|error| {
         let message = format!("the script of input {input:?}: {error}");
-        NoInputs::Failed(failure("script", &message, error.is_retryable()))
+        NoInputs::Failed(Failure::new("script", message, error.is_retryable()))
     })
 }
 
@@ -118,14 +118,4 @@ pub(crate) async fn datum_of(bus: &Bus, value: Value) -> Result<Datum, String> {
     }
     let blob = bus.ledger().blobs().put(json.into()).await.map_err(|error| error.to_string())?;
     Ok(Datum::Blob(blob))
-}
-
-pub(crate) fn failure(kind: &str, message: &str, retryable: bool) -> Failure {
-    Failure {
-        kind: kind.into(),
-        message: message.into(),
-        exit_code: None,
-        stderr_tail: None,
-        retryable,
-    }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(
     inputs: &Map<String, Value>,
 ) -> Result<Value, Failure> {
     let [program, arguments @ ..] = command else {
-        return Err(failure("start", "the command is empty", false));
+        return Err(Failure::new("start", "the command is empty", false));
     };
     let mut builder = Command::new(program);
     builder
@@ -53,15 +53,15 @@ pub(crate) async fn run(
     if let Some(cwd) = cwd {
         builder.current_dir(cwd);
     }
-    let mut child = builder
-        .spawn()
-        .map_err(|error| failure("start", &format!("cannot start {program:?}: {error}"), false))?;
+    let mut child = builder.spawn().map_err(|error| {
+        Failure::new("start", format!("cannot start {program:?}: {error}"), false)
+    })?;
     let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
 
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(failure("start", "the process has no pipes", true));
+        return Err(Failure::new("start", "the process has no pipes", true));
     };
     let document = Value::Object(inputs.clone()).to_string();
     let feed = async move {
@@ -75,8 +75,8 @@ pub(crate) async fn run(
     };
     let ((), (), tail, status) = tokio::join!(feed, read, tail_of(stderr), child.wait());
     group.0 = None;
-    let status =
-        status.map_err(|error| failure("exit", &format!("the process was lost: {error}"), true))?;
+    let status = status
+        .map_err(|error| Failure::new("exit", format!("the process was lost: {error}"), true))?;
 
     if !status.success() {
         let what =
@@ -84,18 +84,18 @@ pub(crate) async fn run(
         return Err(Failure {
             exit_code: status.code(),
             stderr_tail: Some(tail),
-            ..failure("exit", &format!("{program:?} failed: {what}"), true)
+            ..Failure::new("exit", format!("{program:?} failed: {what}"), true)
         });
     }
     if output.len() as u64 > STDOUT_MAX {
-        return Err(failure("result", &format!("stdout is over {STDOUT_MAX} bytes"), false));
+        return Err(Failure::new("result", format!("stdout is over {STDOUT_MAX} bytes"), false));
     }
     if output.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
     serde_json::from_slice(&output).map_err(|error| Failure {
         stderr_tail: Some(tail),
-        ..failure("result", &format!("stdout of {program:?} is not JSON: {error}"), false)
+        ..Failure::new("result", format!("stdout of {program:?} is not JSON: {error}"), false)
     })
 }
 
@@ -111,19 +111,9 @@ async fn tail_of(mut stream: impl AsyncRead + Unpin) -> String {
     String::from_utf8_lossy(&tail).into_owned()
 }
 
-fn failure(kind: &str, message: &str, retryable: bool) -> Failure {
-    Failure {
-        kind: kind.into(),
-        message: message.into(),
-        exit_code: None,
-        stderr_tail: None,
-        retryable,
-    }
-}
-
 /// The failure of an attempt that took longer than it may.
 pub(crate) fn timed_out(limit: Duration) -> Failure {
-    failure("timeout", &format!("the attempt took longer than {limit:?}"), true)
+    Failure::new("timeout", format!("the attempt took longer than {limit:?}"), true)
 }
 
 #[cfg(test)]

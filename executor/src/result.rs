@@ -49,13 +49,7 @@ impl ResultDocument {
 
 /// A result that no further attempt will mend.
 pub(crate) fn failure(message: &str) -> Failure {
-    Failure {
-        kind: "result".into(),
-        message: message.into(),
-        exit_code: None,
-        stderr_tail: None,
-        retryable: false,
-    }
+    Failure::new("result", message, false)
 }
 
 #[cfg(test)]

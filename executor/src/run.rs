@@ -12,7 +12,7 @@ use kantoku_streams::Bus;
 use serde_json::{Map, Value};
 
 use crate::{
-    inputs::{Inputs, NoInputs, datum_of, failure},
+    inputs::{Inputs, NoInputs, datum_of},
     process,
     result::{self, ResultDocument, SpawnRequest},
 };
@@ -46,7 +46,7 @@ impl Attempt<'_> {
         let inputs = match Inputs::fetch(self.bus, self.scripts, self.spawned, self.ready).await {
             Ok(inputs) => inputs,
             Err(NoInputs::Failed(failure)) => return Err(failure),
-            Err(NoInputs::Fault(fault)) => return Err(failure("infrastructure", &fault, true)),
+            Err(NoInputs::Fault(fault)) => return Err(Failure::new("infrastructure", fault, true)),
         };
         let document = self.execute(&specification.definition.executable, &inputs.values).await?;
         self.success(document, inputs).await
@@ -78,14 +78,13 @@ impl Attempt<'_> {
                 ResultDocument::read(said)
             }
             Executable::Rhai { script } => {
-                let said =
-                    self.scripts.run(script, inputs).await.map_err(|error| {
-                        failure("script", &error.to_string(), error.is_retryable())
-                    })?;
+                let said = self.scripts.run(script, inputs).await.map_err(|error| {
+                    Failure::new("script", error.to_string(), error.is_retryable())
+                })?;
                 ResultDocument::read(said)
             }
             Executable::Http { .. } => {
-                Err(failure("start", "this executor has no HTTP client", false))
+                Err(Failure::new("start", "this executor has no HTTP client", false))
             }
         }
     }
@@ -101,14 +100,13 @@ impl Attempt<'_> {
         for (name, value) in said.outputs {
             // Checked here, as the domain cannot look into a blob.
             if let Some(output) = self.spawned.outputs.get(&name) {
-                output
-                    .type_
-                    .check(&value)
-                    .map_err(|error| failure("type", &format!("output {name:?} {error}"), false))?;
+                output.type_.check(&value).map_err(|error| {
+                    Failure::new("type", format!("output {name:?} {error}"), false)
+                })?;
             }
             let datum = datum_of(self.bus, value)
                 .await
-                .map_err(|fault| failure("infrastructure", &fault, true))?;
+                .map_err(|fault| Failure::new("infrastructure", fault, true))?;
             success.outputs.insert(name, datum);
         }
         for request in said.spawn {
@@ -141,7 +139,7 @@ impl Attempt<'_> {
             type_.check(&value).map_err(|error| wrong(format!("input {name:?} {error}")))?;
             let datum = datum_of(self.bus, value)
                 .await
-                .map_err(|fault| failure("infrastructure", &fault, true))?;
+                .map_err(|fault| Failure::new("infrastructure", fault, true))?;
             let source = Source::from(datum);
             let binding = Binding { source, type_: type_.clone(), map: None, names: vec![] };
             inputs.insert(name, binding);
@@ -166,14 +164,14 @@ impl Attempt<'_> {
             .ledger()
             .load::<Specification>(self.namespace, id)
             .await
-            .map_err(|fault| failure("infrastructure", &fault.to_string(), true))?;
+            .map_err(|fault| Failure::new("infrastructure", fault.to_string(), true))?;
         let versions = loaded.state.versions;
         let found = match version {
             Some(version) => versions.into_iter().find(|applied| applied.version == version),
             None => versions.into_iter().next_back(),
         };
         found.ok_or_else(|| {
-            failure("start", &format!("there is no specification {:?}", name.as_str()), false)
+            Failure::new("start", format!("there is no specification {:?}", name.as_str()), false)
         })
     }
 }

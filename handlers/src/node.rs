@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use kantoku_domain::{Envelope, Partition, Recorded, Task, Timestamp};
-use kantoku_streams::{AppendError, Consumer, Draft, ExecuteError, Ledger};
+use kantoku_streams::{
+    AppendError, Bus, Consumer, ConsumerConfig, Draft, ExecuteError, Fault, Ledger,
+};
 use time::OffsetDateTime;
 use tokio::{sync::broadcast, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,8 @@ use crate::{Effect, Handler as _, Scheduler, Unfolder};
 /// Effects that are under way at once.
 const EFFECTS_MAX: usize = 256;
 const SHARD: u16 = 0;
+const BATCH_MAX: usize = 1_000;
+const ACK_WAIT: Duration = Duration::from_secs(30);
 
 /// A processor node with the scheduler and the unfolder.
 pub struct Node {
@@ -27,11 +31,27 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that reads from `consumer`, which must start at the first event, and knows that
-    /// the stream has events up to `head`.
-    pub fn new(service_id: String, ledger: Ledger, consumer: Consumer, head: u64) -> Self {
-        let (scheduler, unfolder) = (Scheduler::default(), Unfolder::default());
-        Self { service_id, ledger, consumer, head, scheduler, unfolder }
+    /// A node on `bus`, that folds the stream from its first event through the durable of
+    /// `service_id`.
+    pub async fn open(bus: &Bus, service_id: &str) -> Result<Self, Fault> {
+        let head = bus.head().await?;
+        let consumer = bus.consumer(ConsumerConfig {
+            name: format!("node-{service_id}"),
+            filters: vec![],
+            from_seq: 1,
+            shared: false,
+            batch_max: BATCH_MAX,
+            in_flight_max: 10 * BATCH_MAX as u32,
+            ack_wait: ACK_WAIT,
+        });
+        Ok(Self {
+            service_id: service_id.to_owned(),
+            ledger: bus.ledger().clone(),
+            consumer,
+            head,
+            scheduler: Scheduler::default(),
+            unfolder: Unfolder::default(),
+        })
     }
 
     /// Runs until `stop` is cancelled. Events that this process appends are folded at once; the

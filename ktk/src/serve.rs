@@ -7,7 +7,7 @@ use kantoku_handlers::{Node, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
 use kantoku_service::{Health, Identity, Ready, router, wait_for};
-use kantoku_streams::{Bus, BusError, ConsumerConfig, Settings};
+use kantoku_streams::{Bus, BusError, Settings};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,16 +50,17 @@ pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
         let settings = Settings::default();
         let url = &context.nats_url;
         let bus = Bus::open(url, &node.service_id, CONNECT_DEADLINE, &settings).await?;
-        let (head, created) = (bus.head().await?, bus.created().await?);
-        Ok::<_, BusError>((bus, head, created))
+        let processor_node = Node::open(&bus, &node.service_id).await?;
+        let created = bus.created().await?;
+        Ok::<_, BusError>((bus, processor_node, created))
     });
     let database = wait_for("postgres", &context.shutdown, async || {
         Database::open(&context.database_url, Database::SCHEMA, CONNECTIONS_MAX).await
     });
-    if let (Some((bus, head, created)), Some(database)) = (opened.await, database.await) {
+    if let (Some((bus, processor_node, created)), Some(database)) = (opened.await, database.await) {
         let scripts = Arc::new(Pool::new(PoolConfig::this_program([SCRIPT_WORKER])));
         let processors = TaskTracker::new();
-        processors.spawn(processor_node(&bus, &node, head).run(context.shutdown.clone()));
+        processors.spawn(processor_node.run(context.shutdown.clone()));
         let projector = Projector::new(database.clone(), created);
         processors.spawn(run_projector(
             bus.clone(),
@@ -100,20 +101,6 @@ async fn run_projector(
         tracing::error!(%error, "the projector has halted");
         health.report("projector", Ready::No(error.to_string()));
     }
-}
-
-/// A node that folds the stream from its first event; what is beyond `head` is new.
-fn processor_node(bus: &Bus, identity: &Identity, head: u64) -> Node {
-    let consumer = bus.consumer(ConsumerConfig {
-        name: format!("node-{}", identity.service_id),
-        filters: vec![],
-        from_seq: 1,
-        shared: false,
-        batch_max: 1_000,
-        in_flight_max: 10_000,
-        ack_wait: Duration::from_secs(30),
-    });
-    Node::new(identity.service_id.clone(), bus.ledger().clone(), consumer, head)
 }
 
 async fn listen() -> io::Result<TcpListener> {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
-use rand::Rng as _;
+use kantoku_streams::full_jitter;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ impl Backoff {
 
     /// The next wait.
     pub fn next_wait(&mut self) -> Duration {
-        let wait = self.ceiling.mul_f64(rand::rng().random::<f64>());
+        let wait = full_jitter(0, self.ceiling, self.ceiling_max);
         self.ceiling = (self.ceiling * 2).min(self.ceiling_max);
         wait
     }

@@ -122,22 +122,7 @@ async fn a_failure_shows_its_cause_and_skips_what_depends_on_it() {
 async fn a_node_that_crashes_is_followed_by_one_that_finishes_the_work() {
     const STEPS: usize = 300;
     let mut stand = Stand::start().await;
-    stand
-        .apply(
-            "Specification",
-            "pass",
-            json!({
-                "inputs": {"x": {"optional": "unknown"}}, "outputs": {"x": "unknown"},
-                "executable": {"type": "noop"},
-            }),
-        )
-        .await;
-    let step = |n: usize| match n {
-        0 => json!({"use": "pass", "with": {"x": 1}}),
-        _ => json!({"use": "pass", "with": {"x": format!("$s{}.x", (n - 1) / 2)}}),
-    };
-    let tasks: serde_json::Map<_, _> = (0..STEPS).map(|n| (format!("s{n}"), step(n))).collect();
-    stand.apply("Pipeline", "tree", json!({"tasks": tasks})).await;
+    stand.apply_tree(STEPS, 2).await;
     let executor = stand.executor("executor");
     let (context_id, _) = stand.open("tree", json!({})).await;
 

@@ -17,22 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 async fn the_read_model_equals_a_rebuild_after_projectors_crashed() {
     const STEPS: usize = 200;
     let mut stand = Stand::with_postgres().await;
-    stand
-        .apply(
-            "Specification",
-            "pass",
-            json!({
-                "inputs": {"x": {"optional": "unknown"}}, "outputs": {"x": "unknown"},
-                "executable": {"type": "noop"},
-            }),
-        )
-        .await;
-    let step = |n: usize| match n {
-        0 => json!({"use": "pass", "with": {"x": 1}}),
-        _ => json!({"use": "pass", "with": {"x": format!("$s{}.x", (n - 1) / 3)}}),
-    };
-    let tasks: serde_json::Map<_, _> = (0..STEPS).map(|n| (format!("s{n}"), step(n))).collect();
-    stand.apply("Pipeline", "tree", json!({"tasks": tasks})).await;
+    stand.apply_tree(STEPS, 3).await;
     let (node, executor) = (stand.node("node").await, stand.executor("executor"));
     let (context_id, _) = stand.open("tree", json!({})).await;
 

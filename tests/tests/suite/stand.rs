@@ -10,7 +10,7 @@ use kantoku_executor::{Executor, ExecutorConfig};
 use kantoku_handlers::{Node, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
-use kantoku_streams::{Bus, ConsumerConfig, Settings};
+use kantoku_streams::{Bus, Settings};
 use ktk::dev::{Servers, ServersConfig, Source};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -104,17 +104,7 @@ impl Stand {
     }
 
     pub(crate) async fn node(&self, service_id: &str) -> Running {
-        let head = self.bus.head().await.expect("the stream answers");
-        let consumer = self.bus.consumer(ConsumerConfig {
-            name: format!("node-{service_id}"),
-            filters: vec![],
-            from_seq: 1,
-            shared: false,
-            batch_max: 1_000,
-            in_flight_max: 10_000,
-            ack_wait: Duration::from_secs(30),
-        });
-        let node = Node::new(service_id.into(), self.bus.ledger().clone(), consumer, head);
+        let node = Node::open(&self.bus, service_id).await.expect("the stream answers");
         Running::start(|stop| node.run(stop))
     }
 
@@ -175,6 +165,22 @@ impl Stand {
             }
             Manifest::Type(..) => unreachable!("no test applies types"),
         }
+    }
+
+    /// Applies pipeline `tree`: `steps` no-ops, each but the first reading from an earlier one that
+    /// has up to `fan` readers.
+    pub(crate) async fn apply_tree(&mut self, steps: usize, fan: usize) {
+        let specification = json!({
+            "inputs": {"x": {"optional": "unknown"}}, "outputs": {"x": "unknown"},
+            "executable": {"type": "noop"},
+        });
+        self.apply("Specification", "pass", specification).await;
+        let step = |n: usize| match n {
+            0 => json!({"use": "pass", "with": {"x": 1}}),
+            _ => json!({"use": "pass", "with": {"x": format!("$s{}.x", (n - 1) / fan)}}),
+        };
+        let tasks: serde_json::Map<_, _> = (0..steps).map(|n| (format!("s{n}"), step(n))).collect();
+        self.apply("Pipeline", "tree", json!({"tasks": tasks})).await;
     }
 
     /// Starts a pipeline; its plan.
