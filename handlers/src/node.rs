@@ -1,6 +1,6 @@
 //! The thin loop around the handlers: reads the stream once, folds, and appends what is due.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use kantoku_domain::{Envelope, Partition, Recorded, Task, Timestamp};
@@ -21,11 +21,16 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 
 /// A processor node with the scheduler and the unfolder.
 pub struct Node {
-    service_id: String,
-    ledger: Ledger,
     consumer: Consumer,
     /// Up to here events are only folded: what they made due may have been done already.
     head: u64,
+    handlers: Handlers,
+}
+
+/// The handlers, and what carries out their effects.
+struct Handlers {
+    service_id: String,
+    ledger: Ledger,
     scheduler: Scheduler,
     unfolder: Unfolder,
 }
@@ -44,30 +49,36 @@ impl Node {
             in_flight_max: 10 * BATCH_MAX as u32,
             ack_wait: ACK_WAIT,
         });
-        Ok(Self {
+        let handlers = Handlers {
             service_id: service_id.to_owned(),
             ledger: bus.ledger().clone(),
-            consumer,
-            head,
             scheduler: Scheduler::default(),
             unfolder: Unfolder::default(),
-        })
+        };
+        Ok(Self { consumer, head, handlers })
     }
 
     /// Runs until `stop` is cancelled. Events that this process appends are folded at once; the
     /// stream delivers them again, which changes nothing.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut own = self.ledger.own_events();
-        let mut is_live = self.head == 0;
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { consumer, head, mut handlers } = self;
+        let mut own = handlers.ledger.own_events();
+        let mut is_live = head == 0;
+        // A batch that is under way is never dropped, for its events would come again out of order.
+        let stopped = &stop;
+        let batches = stream::unfold(consumer, |mut consumer| async move {
+            consumer.next_batch(stopped).await.map(|batch| (batch, consumer))
+        });
+        let mut batches = pin!(batches);
         loop {
-            let clock = self.scheduler.next_due().filter(|_| is_live).map(|at| at.since(now()));
+            let clock = handlers.scheduler.next_due().filter(|_| is_live).map(|at| at.since(now()));
             tokio::select! {
-                batch = self.consumer.next_batch(&stop) => {
+                batch = batches.next() => {
                     let Some(batch) = batch else { return };
                     for delivery in batch {
                         let recorded = Arc::clone(delivery.recorded());
-                        self.apply(&recorded);
-                        is_live |= recorded.stream_seq >= self.head;
+                        handlers.apply(&recorded);
+                        is_live |= recorded.stream_seq >= head;
                         // The state is rebuilt at every start: a lost ack costs nothing.
                         if let Err(fault) = delivery.ack().await {
                             tracing::debug!(%fault, "an event was not acknowledged");
@@ -75,7 +86,7 @@ impl Node {
                     }
                 }
                 recorded = own.recv(), if is_live => match recorded {
-                    Ok(recorded) => self.apply(&recorded),
+                    Ok(recorded) => handlers.apply(&recorded),
                     // What the short cut drops, the stream delivers.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return,
@@ -83,11 +94,13 @@ impl Node {
                 () = sleep(clock.unwrap_or(Duration::from_secs(60))) => {}
             }
             if is_live {
-                self.act(&stop).await;
+                handlers.act(&stop).await;
             }
         }
     }
+}
 
+impl Handlers {
     fn apply(&mut self, recorded: &Recorded) {
         self.scheduler.apply(recorded);
         self.unfolder.apply(recorded);
