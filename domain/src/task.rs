@@ -3,249 +3,24 @@
 //! `initialized → ready → received → finished`, with attempts repeated between ready and
 //! received. `TaskReady` lies on its queue's subject and is not folded here: the claim decides.
 
+mod event;
+mod template;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Aggregate, Binding, Datum, Decision, Dependency, Envelope, Event, Id, Kind, Name, Reason,
-    Rejection, RetryPolicy, Timeouts, Timestamp, Type, aggregate::cqrs_es_adapter,
+    Aggregate, Datum, Decision, Envelope, Event, Id, Kind, Reason, Rejection, Timestamp,
+    aggregate::cqrs_es_adapter,
 };
 
-/// A version of a specification.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SpecificationRef {
-    /// Its name.
-    pub name: Name,
-    /// Which version, 1 for the first.
-    pub version: u64,
-    /// Its content.
-    pub digest: String,
-}
-
-/// An output: the resource that the task will resolve, and of what type its value is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// The resource.
-    pub id: Id,
-    /// What the value must be.
-    #[serde(rename = "type")]
-    pub type_: Type,
-}
-
-/// A task exists, and is the custodian of its outputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spawned {
-    /// Its name in the pipeline, or its key under its parent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
-    /// What it does.
-    pub specification: SpecificationRef,
-    /// What it reads.
-    pub inputs: BTreeMap<String, Binding>,
-    /// What it writes.
-    pub outputs: BTreeMap<String, Output>,
-    /// What it waits for besides its inputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub depends_on: Option<Dependency>,
-    /// The execution that it belongs to.
-    pub context_id: Id,
-    /// The task that spawned it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent_id: Option<Id>,
-    /// The queue in which executors look for it.
-    pub queue: String,
-    /// Keeps related tasks on one shard of the queue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard_key: Option<String>,
-    /// Higher goes first.
-    #[serde(default)]
-    pub priority: i32,
-    /// For people and selectors.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// How often it is tried.
-    pub retry: RetryPolicy,
-    /// How long it may take.
-    pub timeouts: Timeouts,
-}
-
-/// A task that a decision made necessary, with the id that it will have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Planned {
-    /// The id.
-    pub id: Id,
-    /// The rest.
-    pub task: Spawned,
-}
-
-/// Every dependency holds: the attempt may be claimed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ready {
-    /// The task, as the subject names its queue only.
-    pub task_id: Id,
-    /// The attempt, 1 for the first.
-    pub attempt: u32,
-    /// The `stream_seq` of the task's last event: the guard for the claim.
-    pub guard: u64,
-    /// Per input that is a resource: the `stream_seq` of the event that resolved it.
-    pub inputs: BTreeMap<String, u64>,
-}
-
-/// A node has claimed the attempt. The position of this event is the attempt's fencing token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Received {
-    /// The attempt.
-    pub attempt: u32,
-    /// The service id of the node.
-    pub node: String,
-    /// The run of that service: a new one ends the leases of the old.
-    pub boot_id: Id,
-    /// The position of the ready event.
-    pub ready_seq: u64,
-}
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// The outputs are resolved or delegated.
-    Ok,
-    /// The last attempt failed.
-    Failed,
-}
-
-/// What went wrong in an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `result`.
-    pub kind: String,
-    /// For people.
-    pub message: String,
-    /// Of a process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The end of what a process wrote to stderr.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr_tail: Option<String>,
-    /// Whether another attempt may do better.
-    pub retryable: bool,
-}
-
-impl Failure {
-    /// A failure of `kind`, explained by `message`.
-    pub fn new(kind: &str, message: impl Into<String>, retryable: bool) -> Self {
-        let (kind, message) = (kind.to_owned(), message.into());
-        Self { kind, message, exit_code: None, stderr_tail: None, retryable }
-    }
-}
-
-/// An output passed to a child: it resolves the resource instead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delegation {
-    /// The child's id.
-    pub child: Id,
-    /// The child's name for it.
-    pub output: String,
-}
-
-/// The task has ended. Finishing, resolving and delegating are one event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finished {
-    /// The attempt that ended it.
-    pub attempt: u32,
-    /// How.
-    pub outcome: Outcome,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Failure>,
-    /// The inputs that scripts made, as the attempt saw them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inputs: BTreeMap<String, Datum>,
-    /// The outputs resolved.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outputs: BTreeMap<String, Datum>,
-    /// The outputs passed to children.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub delegated: BTreeMap<String, Delegation>,
-    /// The children to spawn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<Planned>,
-    /// What the executable said besides its outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
-}
-
-/// The attempt failed; another may start at `not_before`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AttemptFailed {
-    /// The attempt.
-    pub attempt: u32,
-    /// Why.
-    pub error: Failure,
-    /// When the next may be claimed.
-    pub not_before: Timestamp,
-}
-
-/// The task was ordered to stop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancelled {
-    /// Why.
-    pub reason: String,
-}
-
-/// The task will never run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The task whose end made it impossible, at the far end of the chain.
-    pub root_cause: Id,
-    /// What cannot arrive any more, e.g. `input page`.
-    pub missing: String,
-}
-
-/// A child as an executable asks for it, its specification looked up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Child {
-    /// Unique among the children of this attempt.
-    pub key: String,
-    /// Everything but the ids: outputs hold types only.
-    pub template: Template,
-}
-
-/// A task before it has ids.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Template {
-    /// What it does.
-    pub specification: SpecificationRef,
-    /// What it reads.
-    pub inputs: BTreeMap<String, Binding>,
-    /// The types of what it writes.
-    pub outputs: BTreeMap<String, Type>,
-    /// Where it runs.
-    pub queue: String,
-    /// For people and selectors.
-    pub labels: BTreeMap<String, String>,
-    /// How often it is tried.
-    pub retry: RetryPolicy,
-    /// How long it may take.
-    pub timeouts: Timeouts,
-}
-
-/// What a successful attempt has to say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Success {
-    /// The inputs that scripts made.
-    pub inputs: BTreeMap<String, Datum>,
-    /// The values of outputs.
-    pub outputs: BTreeMap<String, Datum>,
-    /// Children to spawn.
-    pub children: Vec<Child>,
-    /// Output to `(child's key, child's output)`.
-    pub delegate: BTreeMap<String, (String, String)>,
-    /// What else.
-    pub result: Option<Value>,
-}
+pub use event::{
+    AttemptFailed, Cancelled, Delegation, Failure, Finished, Outcome, Output, Planned, Ready,
+    Received, Skipped, Spawned, SpecificationRef,
+};
+pub use template::{Child, Success, Template};
 
 /// What can be asked of a task.
 #[derive(Clone, Debug, PartialEq)]
@@ -561,50 +336,6 @@ impl Task {
 
 fn invalid(message: String) -> Rejection {
     Rejection::new(Reason::Invalid, message)
-}
-
-impl Child {
-    /// The child as its parent's event names it: own outputs, to be replaced where delegated.
-    fn spawned(&self, id: Id, parent: &Spawned, envelope: &Envelope) -> Spawned {
-        self.template.clone().spawned(
-            id,
-            Some(self.key.clone()),
-            parent.context_id,
-            Some(envelope.aggregate_id),
-        )
-    }
-}
-
-impl Template {
-    /// The task `id` made from this template, with output ids derived from its own.
-    pub fn spawned(
-        self,
-        id: Id,
-        step: Option<String>,
-        context_id: Id,
-        parent_id: Option<Id>,
-    ) -> Spawned {
-        let partition = context_id.partition();
-        let output = |(name, type_): (String, Type)| {
-            let output = Output { id: id.derive(&name, partition), type_ };
-            (name, output)
-        };
-        Spawned {
-            step,
-            specification: self.specification,
-            inputs: self.inputs,
-            outputs: self.outputs.into_iter().map(output).collect(),
-            depends_on: None,
-            context_id,
-            parent_id,
-            queue: self.queue,
-            shard_key: None,
-            priority: 0,
-            labels: self.labels,
-            retry: self.retry,
-            timeouts: self.timeouts,
-        }
-    }
 }
 
 impl Aggregate for Task {

@@ -1,0 +1,199 @@
+//! What happens to a task.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Binding, Datum, Dependency, Id, Name, RetryPolicy, Timeouts, Timestamp, Type};
+
+/// A version of a specification.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SpecificationRef {
+    /// Its name.
+    pub name: Name,
+    /// Which version, 1 for the first.
+    pub version: u64,
+    /// Its content.
+    pub digest: String,
+}
+
+/// An output: the resource that the task will resolve, and of what type its value is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The resource.
+    pub id: Id,
+    /// What the value must be.
+    #[serde(rename = "type")]
+    pub type_: Type,
+}
+
+/// A task exists, and is the custodian of its outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spawned {
+    /// Its name in the pipeline, or its key under its parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What it does.
+    pub specification: SpecificationRef,
+    /// What it reads.
+    pub inputs: BTreeMap<String, Binding>,
+    /// What it writes.
+    pub outputs: BTreeMap<String, Output>,
+    /// What it waits for besides its inputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Dependency>,
+    /// The execution that it belongs to.
+    pub context_id: Id,
+    /// The task that spawned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<Id>,
+    /// The queue in which executors look for it.
+    pub queue: String,
+    /// Keeps related tasks on one shard of the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_key: Option<String>,
+    /// Higher goes first.
+    #[serde(default)]
+    pub priority: i32,
+    /// For people and selectors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How often it is tried.
+    pub retry: RetryPolicy,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
+/// A task that a decision made necessary, with the id that it will have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The id.
+    pub id: Id,
+    /// The rest.
+    pub task: Spawned,
+}
+
+/// Every dependency holds: the attempt may be claimed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The task, as the subject names its queue only.
+    pub task_id: Id,
+    /// The attempt, 1 for the first.
+    pub attempt: u32,
+    /// The `stream_seq` of the task's last event: the guard for the claim.
+    pub guard: u64,
+    /// Per input that is a resource: the `stream_seq` of the event that resolved it.
+    pub inputs: BTreeMap<String, u64>,
+}
+
+/// A node has claimed the attempt. The position of this event is the attempt's fencing token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// The attempt.
+    pub attempt: u32,
+    /// The service id of the node.
+    pub node: String,
+    /// The run of that service: a new one ends the leases of the old.
+    pub boot_id: Id,
+    /// The position of the ready event.
+    pub ready_seq: u64,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The outputs are resolved or delegated.
+    Ok,
+    /// The last attempt failed.
+    Failed,
+}
+
+/// What went wrong in an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `result`.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+    /// Of a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The end of what a process wrote to stderr.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_tail: Option<String>,
+    /// Whether another attempt may do better.
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure of `kind`, explained by `message`.
+    pub fn new(kind: &str, message: impl Into<String>, retryable: bool) -> Self {
+        let (kind, message) = (kind.to_owned(), message.into());
+        Self { kind, message, exit_code: None, stderr_tail: None, retryable }
+    }
+}
+
+/// An output passed to a child: it resolves the resource instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// The child's id.
+    pub child: Id,
+    /// The child's name for it.
+    pub output: String,
+}
+
+/// The task has ended. Finishing, resolving and delegating are one event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// The attempt that ended it.
+    pub attempt: u32,
+    /// How.
+    pub outcome: Outcome,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// The inputs that scripts made, as the attempt saw them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Datum>,
+    /// The outputs resolved.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Datum>,
+    /// The outputs passed to children.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub delegated: BTreeMap<String, Delegation>,
+    /// The children to spawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Planned>,
+    /// What the executable said besides its outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// The attempt failed; another may start at `not_before`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptFailed {
+    /// The attempt.
+    pub attempt: u32,
+    /// Why.
+    pub error: Failure,
+    /// When the next may be claimed.
+    pub not_before: Timestamp,
+}
+
+/// The task was ordered to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// Why.
+    pub reason: String,
+}
+
+/// The task will never run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The task whose end made it impossible, at the far end of the chain.
+    pub root_cause: Id,
+    /// What cannot arrive any more, e.g. `input page`.
+    pub missing: String,
+}
