@@ -1,5 +1,7 @@
 //! From a pipeline to tasks: first whether it is sound, then the tasks with their ids.
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -9,6 +11,8 @@ use crate::{
     pipeline::{self, Step},
     specification, task,
 };
+
+pub use inputs::bind_inputs;
 
 /// The specifications that a pipeline uses, at the versions that it will run with.
 pub type Specifications = BTreeMap<Name, specification::Applied>;
@@ -94,22 +98,12 @@ fn validate_step(
         );
         return;
     };
-    let inputs = &specification.definition.inputs;
-    for (input, type_) in inputs {
-        if !step.with.contains_key(input) && !type_.is_optional() {
-            problems.push(Problem::new(
-                &step_path(name, &["with"]),
-                format!("input {input:?} ({type_}) of {} is missing", step.specification),
-            ));
-        }
-    }
+    let is_given = |input: &str| step.with.contains_key(input);
+    problems.extend(inputs::missing(specification, &step_path(name, &["with"]), is_given));
     for (input, value) in &step.with {
         let path = step_path(name, &["with", input]);
-        let Some(type_) = inputs.get(input) else {
-            problems.push(
-                Problem::new(&path, format!("{} has no input {input:?}", step.specification))
-                    .did_you_mean(input, inputs.keys().map(String::as_str)),
-            );
+        let Some(type_) = specification.definition.inputs.get(input) else {
+            problems.push(inputs::surplus(specification, &path, input));
             continue;
         };
         match read_input(value) {
@@ -319,18 +313,14 @@ pub fn plan(
             let type_ = specification.definition.inputs.get(input)?;
             Some((input.clone(), bind(value, type_)?))
         });
-        let template = task::Template {
-            specification: specification.reference(),
-            inputs: inputs.collect(),
-            outputs: specification.definition.outputs.clone(),
-            queue: specification.definition.queue.clone(),
-            labels: step.labels.clone(),
-            retry: step.retry.clone().unwrap_or_else(|| specification.definition.retry.clone()),
-            timeouts: step
-                .timeouts
-                .clone()
-                .unwrap_or_else(|| specification.definition.timeouts.clone()),
-        };
+        let mut template = specification.template(inputs.collect());
+        template.labels.clone_from(&step.labels);
+        if let Some(retry) = &step.retry {
+            template.retry.clone_from(retry);
+        }
+        if let Some(timeouts) = &step.timeouts {
+            template.timeouts.clone_from(timeouts);
+        }
         let id = task_id(name);
         let mut task = template.spawned(id, Some(name.clone()), context_id, None);
         task.priority = step.priority;

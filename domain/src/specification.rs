@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Aggregate, Decision, Envelope, Event, Kind, Millis, Name, RetryPolicy, Timeouts, Type,
-    aggregate::cqrs_es_adapter, digest, task::SpecificationRef,
+    Aggregate, Binding, Decision, Envelope, Event, Kind, Millis, Name, RetryPolicy, Timeouts, Type,
+    aggregate::cqrs_es_adapter,
+    digest,
+    task::{SpecificationRef, Template},
 };
 
 /// How the work is done.
@@ -103,6 +105,20 @@ impl Applied {
             name: self.name.clone(),
             version: self.version,
             digest: self.digest.clone(),
+        }
+    }
+
+    /// A task of this version that reads `inputs`, as [`plan::bind_inputs`](crate::plan::bind_inputs)
+    /// gives them; everything else as the specification has it.
+    pub fn template(&self, inputs: BTreeMap<String, Binding>) -> Template {
+        Template {
+            specification: self.reference(),
+            inputs,
+            outputs: self.definition.outputs.clone(),
+            queue: self.definition.queue.clone(),
+            labels: BTreeMap::new(),
+            retry: self.definition.retry.clone(),
+            timeouts: self.definition.timeouts.clone(),
         }
     }
 }

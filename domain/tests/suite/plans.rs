@@ -6,7 +6,7 @@ use kantoku_domain::{
     Aggregate, Event, Source, Specification,
     manifest::Manifest,
     pipeline,
-    plan::{Specifications, plan, validate},
+    plan::{Specifications, bind_inputs, plan, validate},
     specification::{self, Applied},
 };
 use serde_json::{Value, json};
@@ -188,4 +188,32 @@ fn manifests_are_read_or_explained() {
     let problem = read(document).expect_err("a typing error");
     assert!(problem.starts_with("spec.tasks.top.wiht: unknown field"), "{problem}");
     assert!(problem.contains("did you mean \"with\"?"), "{problem}");
+}
+
+#[test]
+fn the_inputs_of_a_single_task_are_bound_or_every_problem_is_named() {
+    let inputs = json!({"page": "string", "limit": "number", "note": {"optional": "string"}});
+    let applied = specification("text/words", &inputs, &json!({"words": "unknown"}));
+    let bind = |given: Vec<(&str, Source)>| {
+        bind_inputs(&applied, given.into_iter().map(|(name, it)| (name.to_owned(), it)).collect())
+    };
+    let bound = bind(vec![("page", Source::Resource(id(7))), ("limit", Source::Value(json!(3)))])
+        .expect("sound");
+    assert_eq!(bound["page"].resource(), Some(id(7)));
+    assert_eq!(bound["limit"].source, Source::Value(json!(3)));
+    let template = applied.template(bound);
+    assert_eq!((template.queue.as_str(), template.inputs.len()), ("default", 2));
+
+    let problems =
+        bind(vec![("limit", Source::Value(json!("3"))), ("nota", Source::Value(json!("x")))])
+            .expect_err("three mistakes");
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "inputs: input \"page\" (string) of text/words is missing",
+            "inputs.limit: $: expected number, got string \"3\"",
+            "inputs.nota: text/words has no input \"nota\"; did you mean \"note\"?",
+        ]
+    );
 }
