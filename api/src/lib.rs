@@ -1,1 +1,11 @@
-//! stub
+//! JSON-RPC over HTTP and WebSocket: one contract, from which server and client are both made.
+//!
+//! [`contract`] declares every method once: its name, what it takes and what it answers. The
+//! [`Client`] calls them; the server carries them out.
+
+mod client;
+pub mod contract;
+mod error;
+
+pub use client::{Client, ClientError};
+pub use error::{ApiError, Code, ErrorData};

@@ -1,0 +1,124 @@
+//! The typed client.
+
+use std::time::Duration;
+
+use jsonrpsee::{
+    core::{
+        client::{ClientT as _, Error as RpcError, SubscriptionClientT as _},
+        params::ObjectParams,
+    },
+    ws_client::{WsClient, WsClientBuilder},
+};
+use serde::Serialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    ApiError, Code, ErrorData,
+    contract::{Method, Subscription},
+};
+
+/// What one answer may hold, in bytes.
+const ANSWER_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// Calls the methods of one server, over one WebSocket connection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    rpc: std::sync::Arc<WsClient>,
+    url: String,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The server refused, or failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// There is no server, or it did not answer in time.
+    #[error(
+        "cannot reach the API at {url}: {reason}; is it running? `ktk dev up` starts a private one, KTK_API_URL says where it is"
+    )]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The server speaks another language.
+    #[error(
+        "the API at {url} gave an answer that cannot be read: {reason}; are client and server of one version?"
+    )]
+    Malformed {
+        /// Who answered.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Client {
+    /// Connects to the API at `url` (`http://host:port`), giving up after `timeout`, which is also
+    /// how long a call may take.
+    pub async fn connect(url: &str, timeout: Duration) -> Result<Self, ClientError> {
+        let socket_url = format!("{}/rpc", url.trim_end_matches('/').replacen("http", "ws", 1));
+        let rpc = WsClientBuilder::new()
+            .connection_timeout(timeout)
+            .request_timeout(timeout)
+            .max_response_size(ANSWER_BYTES_MAX)
+            .build(socket_url)
+            .await
+            .map_err(|error| ClientError::Unreachable {
+                url: url.to_owned(),
+                reason: error.to_string(),
+            })?;
+        Ok(Self { rpc: std::sync::Arc::new(rpc), url: url.to_owned() })
+    }
+
+    /// Calls a method.
+    pub async fn call<M: Method>(&self, params: &M::Params) -> Result<M::Answer, ClientError> {
+        let params = self.named(params)?;
+        self.rpc.request(M::NAME, params).await.map_err(|error| self.error(error))
+    }
+
+    /// Starts a subscription; it ends when what is returned is dropped.
+    pub async fn subscribe<S: Subscription>(
+        &self,
+        params: &S::Params,
+    ) -> Result<jsonrpsee::core::client::Subscription<S::Item>, ClientError> {
+        let params = self.named(params)?;
+        self.rpc.subscribe(S::NAME, params, S::UNSUBSCRIBE).await.map_err(|error| self.error(error))
+    }
+
+    fn named(&self, params: &impl Serialize) -> Result<ObjectParams, ClientError> {
+        let malformed = |reason: String| ClientError::Malformed { url: self.url.clone(), reason };
+        let Value::Object(fields) =
+            serde_json::to_value(params).map_err(|error| malformed(error.to_string()))?
+        else {
+            return Err(malformed("the parameters are no object".into()));
+        };
+        let mut named = ObjectParams::new();
+        for (name, value) in fields {
+            named.insert(&name, value).map_err(|error| malformed(error.to_string()))?;
+        }
+        Ok(named)
+    }
+
+    fn error(&self, error: RpcError) -> ClientError {
+        let url = self.url.clone();
+        match error {
+            RpcError::Call(object) => {
+                let data = object.data().and_then(|data| serde_json::from_str(data.get()).ok());
+                let code = Code::from_number(object.code()).unwrap_or(Code::Internal);
+                let mut error = ApiError::new(code, object.message());
+                if let Some(data) = data {
+                    error.data = Box::<ErrorData>::new(data);
+                }
+                ClientError::Api(error)
+            }
+            RpcError::ParseError(error) => {
+                ClientError::Malformed { url, reason: error.to_string() }
+            }
+            other => ClientError::Unreachable { url, reason: other.to_string() },
+        }
+    }
+}

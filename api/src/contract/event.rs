@@ -1,0 +1,121 @@
+//! `event.*`
+
+use kantoku_domain::{Id, Millis, Namespace, Recorded, Timestamp};
+use kantoku_projections::reader::Page;
+use serde::{Deserialize, Serialize};
+
+use super::{methods, subscriptions};
+
+methods! {
+    /// Events in the order of the stream, page by page.
+    EventList = "event.list": EventsParams => Page<Recorded>;
+    /// A stretch of the stream as it is stored, for keeping.
+    EventExport = "event.export": ExportParams => Exported;
+}
+
+subscriptions! {
+    /// Events as they are stored.
+    EventSubscribe = "event.subscribe" until "event.unsubscribe":
+        EventSubscribeParams => Recorded;
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsParams {
+    /// Of which aggregate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// Of which context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<Id>,
+    /// Of which type, e.g. `TaskFinished`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// Only those at higher positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<u64>,
+    /// How many, 1 to 1,000; 100 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+    /// The answer is as of this position or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_seq: Option<u64>,
+    /// How long to wait for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+}
+
+/// Which stretch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportParams {
+    /// The first position, 1 for all.
+    #[serde(default)]
+    pub from_seq: u64,
+    /// The last position; what is the last one now unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_seq: Option<u64>,
+    /// Only this context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<Id>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// Part of a stretch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exported {
+    /// What this is part of.
+    pub header: ExportHeader,
+    /// In the order of the stream; some hundreds at most, and none where nothing matched.
+    pub events: Vec<Recorded>,
+    /// Where the next part starts; `None` at the end.
+    pub next_seq: Option<u64>,
+}
+
+/// The first line of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportHeader {
+    /// `kantoku/events/v1`.
+    pub format: String,
+    /// Whose.
+    pub namespace: Namespace,
+    /// When the stream was created: positions mean nothing in another.
+    pub stream_created: Timestamp,
+    /// The first position.
+    pub from_seq: u64,
+    /// The last position.
+    pub to_seq: u64,
+    /// Only this context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<Id>,
+}
+
+/// Which events to follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventSubscribeParams {
+    /// Of which aggregate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// Of which context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<Id>,
+    /// Of which type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// From this position on; from now on unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_seq: Option<u64>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}

@@ -1,0 +1,177 @@
+//! Every method: its name, what it takes, what it answers.
+//!
+//! Parameters are named, never positional; a parameter that is not declared is refused. Where a
+//! parameter is an id, the beginning of one is enough if it is the only one that begins so.
+
+mod context;
+mod definition;
+mod event;
+mod manifest;
+mod operation;
+mod resource;
+mod system;
+mod task;
+
+use kantoku_domain::{Millis, Namespace};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+pub use context::*;
+pub use definition::*;
+pub use event::*;
+pub use manifest::*;
+pub use operation::*;
+pub use resource::*;
+pub use system::*;
+pub use task::*;
+
+/// A method that is called and answers once.
+pub trait Method: Send + Sync + 'static {
+    /// The name on the wire.
+    const NAME: &'static str;
+    /// What it takes, as a JSON object.
+    type Params: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What it answers.
+    type Answer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+}
+
+/// A method that is called once and answers until it is told to stop. Over WebSocket only.
+pub trait Subscription: Send + Sync + 'static {
+    /// The name on the wire, also that of the notifications.
+    const NAME: &'static str;
+    /// The name of the method that ends it.
+    const UNSUBSCRIBE: &'static str;
+    /// What it takes, as a JSON object.
+    type Params: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What each notification holds.
+    type Item: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+}
+
+/// Declares methods: `/// doc` `Name = "wire.name": Params => Answer;`
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = $wire:literal: $params:ty => $answer:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name;
+
+            impl crate::contract::Method for $name {
+                const NAME: &'static str = $wire;
+                type Params = $params;
+                type Answer = $answer;
+            }
+        )*
+    };
+}
+use methods;
+
+/// Declares subscriptions: `/// doc` `Name = "wire.name" until "wire.end": Params => Item;`
+macro_rules! subscriptions {
+    ($($(#[$doc:meta])* $name:ident = $wire:literal until $end:literal: $params:ty => $item:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name;
+
+            impl crate::contract::Subscription for $name {
+                const NAME: &'static str = $wire;
+                const UNSUBSCRIBE: &'static str = $end;
+                type Params = $params;
+                type Item = $item;
+            }
+        )*
+    };
+}
+use subscriptions;
+
+/// What records must be: field to value. A field is written as in the document (`status`,
+/// `context_id`, `labels.team`); the value is what it must equal.
+pub type Filter = Map<String, Value>;
+
+/// How long a read waits for `min_seq`, and a wait for its end, unless it says otherwise.
+pub const TIMEOUT_DEFAULT: Millis = Millis(10_000);
+
+/// The longest that one call may wait; who wants longer calls again.
+pub const TIMEOUT_MAX: Millis = Millis(300_000);
+
+/// Names one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+    /// The answer is as of this position or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_seq: Option<u64>,
+    /// How long to wait for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+}
+
+/// Asks for a page of records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListParams {
+    /// What they must be.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub filter: Filter,
+    /// `updated_at`, or `-updated_at` for the last changed first, which is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// How many, 1 to 1,000; 100 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+    /// In all namespaces, instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_namespaces: bool,
+    /// The answer is as of this position or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_seq: Option<u64>,
+    /// How long to wait for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+}
+
+/// Orders something to stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A command was carried out, or had been before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The position to read from to see it.
+    pub stream_seq: u64,
+}
+
+/// Waits for an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// How long; then the answer comes with `done: false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}

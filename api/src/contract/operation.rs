@@ -1,0 +1,94 @@
+//! `projection.*`, `operation.*`: what takes longer than a call should.
+
+use std::collections::BTreeMap;
+
+use kantoku_domain::{Id, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::methods;
+
+methods! {
+    /// The read models, and how far they have got.
+    ProjectionList = "projection.list": NoParams => Projections;
+    /// Makes the tables anew beside the live ones and swaps them. An operation.
+    ProjectionRebuild = "projection.rebuild": NoParams => Started;
+    /// Makes the tables anew and compares the live ones with them. An operation.
+    ProjectionVerify = "projection.verify": NoParams => Started;
+    /// How far an operation has got.
+    OperationGet = "operation.get": OperationParams => Operation;
+}
+
+/// No parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+/// The read models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projections {
+    /// One per set of tables.
+    pub items: Vec<Projection>,
+}
+
+/// A read model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projection {
+    /// Its name.
+    pub name: String,
+    /// How far it has got.
+    pub stream_seq: u64,
+    /// The last position of the stream.
+    pub head_seq: u64,
+}
+
+/// An operation that was started, or was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// To ask for it with.
+    pub operation_id: Id,
+}
+
+/// Names an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationParams {
+    /// Which.
+    pub id: Id,
+}
+
+/// Where an operation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Which.
+    pub id: Id,
+    /// `projection.rebuild` or `projection.verify`.
+    pub kind: String,
+    /// Where it is.
+    pub status: OperationStatus,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much.
+    pub total: u64,
+    /// Since when it runs.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// By table whether the live one equals the rebuilt one; empty until it is known.
+    pub equal: BTreeMap<String, bool>,
+    /// The position that both were as of.
+    pub as_of_seq: Option<u64>,
+}
+
+/// Where an operation is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationStatus {
+    /// It runs.
+    Running,
+    /// It is done.
+    Done,
+    /// It failed, and nothing was changed.
+    Failed,
+}

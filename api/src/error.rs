@@ -1,0 +1,168 @@
+//! The one place where refusals and faults become codes.
+
+use std::fmt;
+
+use kantoku_domain::{Id, Reason, Rejection};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::contract::DocumentProblem;
+
+/// What kind of error it is, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The rules refuse it.
+    Rejected = 1000,
+    /// Others were faster, each time.
+    Conflict = 1001,
+    /// There is no such thing.
+    NotFound = 1002,
+    /// A value or a definition is not what it should be.
+    Invalid = 1003,
+    /// It is not known who asks.
+    Unauthenticated = 1004,
+    /// Who asks may not.
+    Forbidden = 1005,
+    /// Too much, too many, too often.
+    Limit = 1006,
+    /// Something that is needed is away.
+    Unavailable = 1007,
+    /// It may have been done.
+    UnknownOutcome = 1008,
+    /// The read model did not get to `min_seq` in time.
+    PositionNotReached = 1009,
+    /// It has been archived.
+    Archived = 1010,
+    /// A parameter is missing, unknown or of another type (JSON-RPC).
+    InvalidParams = -32602,
+    /// A mistake of ours (JSON-RPC).
+    Internal = -32603,
+}
+
+impl Code {
+    const ALL: [Self; 13] = [
+        Self::Rejected,
+        Self::Conflict,
+        Self::NotFound,
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::Limit,
+        Self::Unavailable,
+        Self::UnknownOutcome,
+        Self::PositionNotReached,
+        Self::Archived,
+        Self::InvalidParams,
+        Self::Internal,
+    ];
+
+    /// The number on the wire.
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The code of a number.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+
+    /// The reason unless a better one is known.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Conflict => "conflict",
+            Self::NotFound => "not_found",
+            Self::Invalid => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Limit => "limit",
+            Self::Unavailable => "unavailable",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::PositionNotReached => "position_not_reached",
+            Self::Archived => "archived",
+            Self::InvalidParams => "invalid_params",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Conflict
+                | Self::Limit
+                | Self::Unavailable
+                | Self::UnknownOutcome
+                | Self::PositionNotReached
+        )
+    }
+}
+
+/// The `data` of an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorData {
+    /// For programs, finer than the code.
+    pub reason: String,
+    /// Whether the same call may do better later.
+    pub retryable: bool,
+    /// The part of the call that is to blame, e.g. `inputs.page`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The state that the decision was made on, e.g. `received`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// Who was faster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Id>,
+    /// To find it in the logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// The problems of a manifest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<DocumentProblem>,
+}
+
+/// An error as it stands on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// What kind.
+    pub code: Code,
+    /// For people: what, where, what to do.
+    pub message: String,
+    /// For programs.
+    pub data: Box<ErrorData>,
+}
+
+impl ApiError {
+    /// An error of this kind, explained by `message`.
+    pub fn new(code: Code, message: impl fmt::Display) -> Self {
+        let data = ErrorData {
+            reason: code.reason().into(),
+            retryable: code.is_retryable(),
+            ..ErrorData::default()
+        };
+        Self { code, message: message.to_string(), data: Box::new(data) }
+    }
+
+    /// Names the part of the call that is to blame.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.data.field = Some(field.into());
+        self
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let code = match rejection.reason {
+            Reason::NotFound => Code::NotFound,
+            Reason::Invalid => Code::Invalid,
+            _ => Code::Rejected,
+        };
+        let mut error = Self::new(code, &rejection.message);
+        error.data.reason = rejection.reason.to_string();
+        error.data.field = rejection.field;
+        error.data.current = rejection.current;
+        error
+    }
+}
