@@ -51,18 +51,23 @@ fn part(text: &str) -> Option<(String, &str)> {
     }
     let end = text.find(['.', '[']).unwrap_or(text.len());
     let name = &text[..end];
+    is_bare(name).then(|| (name.to_owned(), &text[end..]))
+}
+
+/// Whether `name` can be written without quotes.
+fn is_bare(name: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/');
-    (!name.is_empty() && name.chars().all(plain)).then(|| (name.to_owned(), &text[end..]))
+    !name.is_empty() && name.chars().all(plain)
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("$")?;
         for (index, name) in [&self.owner, &self.name].into_iter().enumerate() {
-            if name.contains(['.', '[', '"']) {
-                write!(f, "[{}]", serde_json::Value::from(name.as_str()))?;
-            } else {
+            if is_bare(name) {
                 write!(f, "{}{name}", if index == 0 { "" } else { "." })?;
+            } else {
+                write!(f, "[{}]", serde_json::Value::from(name.as_str()))?;
             }
         }
         Ok(())
@@ -81,6 +86,7 @@ mod tests {
             (r#"$["a.b"].out"#, "a.b", "out"),
             (r#"$x["p2.fits"]"#, "x", "p2.fits"),
             (r#"$["a.b"]["c.d"]"#, "a.b", "c.d"),
+            (r##"$["A:B"]["#x \"y\""]"##, "A:B", "#x \"y\""),
         ] {
             let reference = Reference::parse(text).expect(text);
             assert_eq!((reference.owner.as_str(), reference.name.as_str()), (owner, name));
