@@ -2,21 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{self, Context};
+use async_nats::{
+    Client,
+    jetstream::{self, Context},
+};
+use futures::Stream;
 use kantoku_domain::{Recorded, Timestamp};
 use thiserror::Error;
 
 use crate::{
-    Blobs, ConnectError, Consumer, ConsumerConfig, Fault, JetStream, Ledger, Raw, Replay, Settings,
-    SetupError, connect, setup, subject,
+    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DueConsumer, Fault, Heartbeat,
+    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Raw, Replay, Settings,
+    SetupError, Timers, connect, leases, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
 #[derive(Clone)]
 pub struct Bus {
+    client: Client,
     context: Context,
     store: JetStream,
     ledger: Ledger,
+    timers: Timers,
+    presence: Presence,
 }
 
 /// Why the streams cannot be used.
@@ -48,10 +56,12 @@ impl Bus {
             .get_object_store(subject::BLOBS)
             .await
             .map_err(|error| Fault::unreachable("open the store of large values", error))?;
-        let store = JetStream::open(client, &context).await?;
+        let store = JetStream::open(client.clone(), &context).await?;
+        let timers = Timers::open(&context).await?;
+        let presence = Presence::open(client.clone(), &context).await?;
         let blobs = Arc::new(Blobs::over(objects, Blobs::BYTES_MAX));
         let ledger = Ledger::new(Arc::new(store.clone()), blobs);
-        Ok(Self { context, store, ledger })
+        Ok(Self { client, context, store, ledger, timers, presence })
     }
 
     /// The append path.
@@ -62,6 +72,55 @@ impl Bus {
     /// A durable consumer of the events, opened with its first batch.
     pub fn consumer(&self, config: ConsumerConfig) -> Consumer {
         Consumer::new(self.context.clone(), self.ledger.clone(), config)
+    }
+
+    /// The output of tasks.
+    pub fn logs(&self) -> Logs {
+        Logs::new(self.client.clone(), self.context.clone())
+    }
+
+    /// The timers that the server keeps.
+    pub fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// A durable consumer of the timers of `kind` that have fired, opened with its first batch.
+    pub fn due(&self, kind: &str, durable: &str) -> DueConsumer {
+        DueConsumer::new(self.context.clone(), kind, durable)
+    }
+
+    /// Who is present.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Sends a heartbeat and waits for the lease keeper's reply up to `timeout`. `None` when no
+    /// keeper listens: then nobody takes leases away either.
+    pub async fn beat(
+        &self,
+        heartbeat: &Heartbeat,
+        timeout: Duration,
+    ) -> Result<Option<HeartbeatReply>, Fault> {
+        leases::beat(&self.client, heartbeat, timeout).await
+    }
+
+    /// The heartbeats of all services, from now on.
+    pub async fn heartbeats(&self) -> Result<Heartbeats, Fault> {
+        Heartbeats::open(&self.client).await
+    }
+
+    /// Tells `service_id` to stop an attempt. It may not hear it: the reply to its next heartbeat
+    /// says it again.
+    pub async fn order_cancel(&self, service_id: &str, order: &CancelOrder) -> Result<(), Fault> {
+        leases::order_cancel(&self.client, service_id, order).await
+    }
+
+    /// The orders to `service_id`, from now on.
+    pub async fn cancel_orders(
+        &self,
+        service_id: &str,
+    ) -> Result<impl Stream<Item = CancelOrder> + Send + Unpin + use<>, Fault> {
+        leases::cancel_orders(&self.client, service_id).await
     }
 
     /// The position of the last event; 0 before the first.

@@ -14,20 +14,22 @@ use async_nats::{
         stream::{RawMessageErrorKind, Stream},
     },
 };
-use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, future::BoxFuture};
 
-use crate::{AppendError, Cause, EVENTS_MAX, Fault, Guard, Message, Raw, Store, subject};
+use crate::{
+    AppendError, EVENTS_MAX, Fault, Guard, Message, Raw, Store,
+    direct::{self, Stored},
+    subject,
+};
 
 /// How long an answer may take. The broker answers within milliseconds; what takes longer than
 /// this is more likely lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many messages one direct get asks for. The server's own limit is 1,000.
+/// How many messages one direct get asks for.
 const BATCH: usize = 256;
 
 const GUARD_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
-const LEFT: &str = "Nats-Num-Pending";
 
 /// The events of `KTK_EVENTS`.
 ///
@@ -121,41 +123,8 @@ impl JetStream {
         subject: &str,
         from_seq: u64,
     ) -> Result<(Vec<Raw>, u64), Fault> {
-        let fault = |cause: Cause| Fault::unreachable(reading(subject), cause);
-        let inbox = self.client.new_inbox();
-        let mut answers =
-            self.client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
-        let query = serde_json::json!({
-            "seq": from_seq, "batch": BATCH, "next_by_subj": subject,
-        });
-        self.client
-            .publish_with_reply(
-                format!("$JS.API.DIRECT.GET.{}", subject::EVENTS),
-                inbox,
-                Bytes::from(query.to_string()),
-            )
-            .await
-            .map_err(|error| fault(error.into()))?;
-        let mut found = Vec::new();
-        loop {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, answers.next())
-                .await
-                .map_err(|error| fault(error.into()))?
-                .ok_or_else(|| fault("the connection was closed".into()))?;
-            match answer.status.map(|status| status.as_u16()) {
-                None => found.push(direct(answer).map_err(|error| fault(error.into()))?),
-                // The end, with the number of messages that the batch had no room for.
-                Some(204) => {
-                    let left = answer.headers.as_ref().and_then(|headers| number(headers, LEFT));
-                    return Ok((found, left.unwrap_or(0)));
-                }
-                Some(404) => return Ok((found, 0)),
-                Some(status) => {
-                    let description = answer.description.unwrap_or_default();
-                    return Err(fault(format!("status {status} {description}").into()));
-                }
-            }
-        }
+        let page = direct::page(&self.client, subject::EVENTS, subject, from_seq, BATCH).await?;
+        Ok((page.messages.into_iter().map(Stored::into_raw).collect(), page.left))
     }
 
     async fn read_batches(&self, subject: &str, after_seq: u64) -> Result<Vec<Raw>, Fault> {
@@ -191,7 +160,7 @@ impl JetStream {
             Ok(message) => Ok(Some(Raw {
                 stream_seq: message.sequence,
                 subject: message.subject.to_string(),
-                event_type: text(&message.headers, subject::TYPE_HEADER),
+                event_type: direct::text(&message.headers, subject::TYPE_HEADER),
                 payload: message.payload,
             })),
             Err(error) if is_missing(error.kind()) => Ok(None),
@@ -238,25 +207,6 @@ fn check_length(subject: &str, length: usize) -> Result<(), Fault> {
         return Err(Fault::TooLong { subject: subject.to_owned(), events_max: EVENTS_MAX });
     }
     Ok(())
-}
-
-/// The stored message within the answer to a direct get.
-fn direct(answer: async_nats::Message) -> Result<Raw, String> {
-    let headers = answer.headers.ok_or("a direct get was answered without headers")?;
-    let stream_seq =
-        number(&headers, "Nats-Sequence").ok_or("a direct get was answered without a position")?;
-    let subject =
-        text(&headers, "Nats-Subject").ok_or("a direct get was answered without a subject")?;
-    let event_type = text(&headers, subject::TYPE_HEADER);
-    Ok(Raw { stream_seq, subject, event_type, payload: answer.payload })
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).map(|value| value.as_str().to_owned())
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.as_str().parse().ok()
 }
 
 fn appending(subject: &str) -> String {

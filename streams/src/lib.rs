@@ -2,7 +2,10 @@
 //!
 //! [`Ledger`] is the one path by which events are appended; it stands on a [`Store`]
 //! ([`JetStream`], or [`Memory`] in tests) and on [`Blobs`] for what is large. [`connect()`] and
-//! [`setup()`] come first; a [`Consumer`] is how handlers read, [`Presence`] tells who is there; all names are in [`subject`], the stored form is in [`codec`].
+//! [`setup()`] come first; [`Bus`] opens everything at once. A [`Consumer`] is how handlers read;
+//! [`Timers`] fire as [`Due`]; [`Logs`] keep what tasks say; [`Heartbeats`] and [`CancelOrder`]s go
+//! between executors and lease keepers; [`Presence`] tells who is there. All names are in
+//! [`subject`], the stored form is in [`codec`].
 
 mod backoff;
 mod blobs;
@@ -13,10 +16,15 @@ mod consumer;
 pub mod cqrs;
 pub mod dead;
 mod delivery;
+mod direct;
 mod draft;
+mod due;
 mod fault;
+mod interruptions;
 mod jetstream;
+mod leases;
 mod ledger;
+mod logs;
 mod memory;
 pub mod metric;
 mod presence;
@@ -26,6 +34,7 @@ mod store;
 pub mod subject;
 #[cfg(test)]
 mod testing;
+mod timers;
 
 pub use backoff::full_jitter;
 pub use blobs::{BlobError, Blobs, digest_of};
@@ -35,11 +44,17 @@ pub use connect::{ConnectError, connect};
 pub use consumer::{Consumer, ConsumerConfig};
 pub use delivery::Delivery;
 pub use draft::Draft;
+pub use due::{Due, DueConsumer};
 pub use fault::{Cause, Fault};
 pub use jetstream::JetStream;
+pub use leases::{
+    CancelOrder, Heard, Heartbeat, HeartbeatReply, Heartbeats, HeldAttempt, Responder,
+};
 pub use ledger::{ExecuteError, Ledger, Loaded, Outcome};
+pub use logs::{LogAddress, LogEntry, LogFilter, LogLine, LogPage, LogStream, Logs};
 pub use memory::Memory;
-pub use presence::Presence;
+pub use presence::{Load, Presence, ServiceEntry};
 pub use replay::Replay;
 pub use setup::{Settings, SetupError, setup};
 pub use store::{AppendError, EVENTS_MAX, Guard, Message, Raw, Store};
+pub use timers::Timers;

@@ -1,72 +1,134 @@
 //! Which services are present: an entry per service that lasts as long as its heartbeat.
 
-use async_nats::jetstream::{Context, kv};
-use futures::TryStreamExt as _;
-use kantoku_domain::Id;
-use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 
-use crate::{Fault, subject};
+use async_nats::{
+    Client,
+    jetstream::{Context, kv},
+};
+use kantoku_domain::{Id, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Fault,
+    direct::{self, Stored},
+    subject,
+};
 
 /// How many services are listed at most.
 const SERVICES_MAX: usize = 10_000;
+const PAGE: usize = 500;
+
+/// The header by which a bucket marks what is no entry any more.
+const OPERATION: &str = "KV-Operation";
+
+/// A service as it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceEntry {
+    /// Its persistent id.
+    pub service_id: String,
+    /// What it is: `node`, `executor`, `api`, …
+    pub kind: String,
+    /// This run of it.
+    pub boot_id: Id,
+    /// For people and selectors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The version of its program.
+    pub version: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// When this run began.
+    pub started_at: Timestamp,
+    /// How busy it is.
+    #[serde(default)]
+    pub load: Load,
+}
+
+/// How busy a service is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// What it does at the moment: attempts, of an executor.
+    pub running: u32,
+    /// How much it would do at once; 0 where that says nothing.
+    pub slots: u32,
+}
 
 /// The bucket of present services. An entry that is not renewed expires, see
 /// [`Settings::presence_age_max`](crate::Settings::presence_age_max).
 #[derive(Clone)]
 pub struct Presence {
+    client: Client,
     bucket: kv::Store,
 }
 
 impl Presence {
     /// Opens the bucket, which [`setup`](crate::setup()) has made.
-    pub async fn open(context: &Context) -> Result<Self, Fault> {
+    pub async fn open(client: Client, context: &Context) -> Result<Self, Fault> {
         let bucket = context
             .get_key_value(subject::SERVICES)
             .await
             .map_err(|error| Fault::unreachable("open the bucket of services", error))?;
-        Ok(Self { bucket })
+        Ok(Self { client, bucket })
     }
 
-    /// Says that `service` is here, and how it is. To be repeated at a third of the time after
-    /// which an entry expires, or more often.
-    pub async fn renew<T: Serialize>(&self, service: Id, entry: &T) -> Result<(), Fault> {
+    /// How long an entry lasts. To be renewed at a third of it, or more often.
+    pub fn age_max(&self) -> std::time::Duration {
+        self.bucket.stream.cached_info().config.max_age
+    }
+
+    /// Says that the service of `entry` is here, and how it is.
+    pub async fn renew(&self, entry: &ServiceEntry) -> Result<(), Fault> {
         let fault = |cause| Fault::unreachable("renew the presence of this service", cause);
         let json = serde_json::to_vec(entry).map_err(|error| fault(crate::Cause::from(error)))?;
         self.bucket
-            .put(service.to_string(), json.into())
+            .put(subject::service_key(&entry.service_id), json.into())
             .await
             .map_err(|error| fault(error.into()))?;
         Ok(())
     }
 
     /// Says goodbye, at once rather than by expiry.
-    pub async fn leave(&self, service: Id) -> Result<(), Fault> {
+    pub async fn leave(&self, service_id: &str) -> Result<(), Fault> {
         self.bucket
-            .purge(service.to_string())
+            .purge(subject::service_key(service_id))
             .await
             .map_err(|error| Fault::unreachable("say goodbye", error))
     }
 
-    /// Who is present. Entries that another version wrote and that are no `T` are left out.
-    pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<(Id, T)>, Fault> {
-        let fault = |cause| Fault::unreachable("list the services", cause);
-        let keys = self.bucket.keys().await.map_err(|error| fault(crate::Cause::from(error)))?;
-        let keys: Vec<String> = futures::StreamExt::take(keys, SERVICES_MAX)
-            .try_collect()
-            .await
-            .map_err(|error| fault(error.into()))?;
-        let mut services = Vec::with_capacity(keys.len());
-        for key in keys {
-            let entry = self.bucket.get(&key).await.map_err(|error| fault(error.into()))?;
-            match (key.parse(), entry.as_deref().map(serde_json::from_slice)) {
-                (Ok(id), Some(Ok(entry))) => services.push((id, entry)),
-                // Gone between the two questions.
-                (Ok(_), None) => {}
-                _ => tracing::debug!(key, "an entry among the services cannot be read"),
+    /// Who is present, by service id. Entries that cannot be read, as another version wrote them,
+    /// are left out.
+    pub async fn list(&self) -> Result<Vec<ServiceEntry>, Fault> {
+        let keys = format!("{}>", self.bucket.prefix);
+        let stream = &self.bucket.stream_name;
+        let mut services = BTreeMap::new();
+        let mut from_seq = 1;
+        loop {
+            let page = direct::page(&self.client, stream, &keys, from_seq, PAGE).await?;
+            for message in &page.messages {
+                from_seq = message.stream_seq + 1;
+                if let Some(entry) = entry(message) {
+                    services.insert(entry.service_id.clone(), entry);
+                }
+            }
+            if page.left == 0 || services.len() >= SERVICES_MAX {
+                return Ok(services.into_values().collect());
             }
         }
-        Ok(services)
     }
+}
+
+fn entry(message: &Stored) -> Option<ServiceEntry> {
+    if message.headers.get(OPERATION).is_some() {
+        return None;
+    }
+    serde_json::from_slice(&message.payload)
+        .inspect_err(|error| {
+            tracing::debug!(key = message.subject, %error, "an entry among the services cannot be read");
+        })
+        .ok()
 }
 
 #[cfg(test)]
@@ -76,6 +138,20 @@ mod tests {
     use super::*;
     use crate::{Settings, setup, testing::Server};
 
+    fn service(service_id: &str, running: u32) -> ServiceEntry {
+        ServiceEntry {
+            service_id: service_id.into(),
+            kind: "executor".into(),
+            boot_id: Id::default(),
+            labels: [("gpu".into(), "a100".into())].into(),
+            version: "0.1.0".into(),
+            host: "here".into(),
+            pid: 7,
+            started_at: Timestamp::from_micros(1),
+            load: Load { running, slots: 8 },
+        }
+    }
+
     #[tokio::test]
     async fn a_service_is_listed_until_it_leaves_or_falls_silent() {
         let Some(server) = Server::start().await else { return };
@@ -83,20 +159,33 @@ mod tests {
         let presence_age_max = Duration::from_secs(1);
         let settings = Settings { presence_age_max, ..Settings::default() };
         setup(&client, &context, &settings).await.unwrap();
-        let presence = Presence::open(&context).await.unwrap();
-        let id =
-            |n: u8| format!("0193b0de-0000-7000-8000-0000000000{n:02x}").parse::<Id>().unwrap();
+        let presence = Presence::open(client, &context).await.unwrap();
+        assert_eq!(presence.age_max(), presence_age_max);
 
-        assert_eq!(presence.list::<String>().await.unwrap(), []);
-        presence.renew(id(1), &"one").await.unwrap();
-        presence.renew(id(2), &"two").await.unwrap();
-        presence.leave(id(2)).await.unwrap();
-        assert_eq!(presence.list::<String>().await.unwrap(), [(id(1), "one".to_owned())]);
+        assert_eq!(presence.list().await.unwrap(), []);
+        presence.renew(&service("gpu.1 *", 1)).await.unwrap();
+        presence.renew(&service("gpu-2", 1)).await.unwrap();
+        presence.renew(&service("gpu.1 *", 2)).await.unwrap();
+        presence.leave("gpu-2").await.unwrap();
+        assert_eq!(presence.list().await.unwrap(), [service("gpu.1 *", 2)]);
 
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !presence.list::<String>().await.unwrap().is_empty() {
+        while !presence.list().await.unwrap().is_empty() {
             assert!(Instant::now() < deadline, "the entry of a silent service never expired");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn more_services_than_one_page_holds_are_listed_without_a_consumer() {
+        let Some(server) = Server::start().await else { return };
+        let (client, context) = server.ready().await;
+        let presence = Presence::open(client, &context).await.unwrap();
+        for n in 0..PAGE + 3 {
+            presence.renew(&service(&format!("s{n:04}"), 0)).await.unwrap();
+        }
+        assert_eq!(presence.list().await.unwrap().len(), PAGE + 3);
+        let stream = context.get_stream(&presence.bucket.stream_name).await.unwrap();
+        assert_eq!(stream.cached_info().state.consumer_count, 0);
     }
 }

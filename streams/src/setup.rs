@@ -8,7 +8,7 @@ use async_nats::{
         Context, ErrorCode,
         context::GetStreamErrorKind,
         kv, object_store,
-        stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType},
+        stream::{Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType},
     },
 };
 use thiserror::Error;
@@ -145,6 +145,12 @@ fn streams(settings: &Settings) -> [Config; 4] {
             discard: DiscardPolicy::Old,
             max_bytes: settings.logs_bytes_max,
             max_age: settings.logs_age_max,
+            // How followers learn, with its position, that something was stored.
+            republish: Some(Republish {
+                source: subject::LOGS_SUBJECTS[0].to_owned(),
+                destination: subject::LOGGED.to_owned(),
+                headers_only: true,
+            }),
             ..stream(subject::LOGS, &subject::LOGS_SUBJECTS, "Kantoku: output of tasks")
         },
         Config {
@@ -211,6 +217,7 @@ fn verify(found: &Config, wanted: &Config) -> Result<(), SetupError> {
         allow_message_schedules: RECREATE;
         allow_message_ttl: RECREATE;
         allow_rollup: EDIT;
+        republish: EDIT;
         no_ack: EDIT;
         sealed: RECREATE;
     }

@@ -27,6 +27,15 @@ pub const LOGS_SUBJECTS: [&str; 1] = ["log.>"];
 /// The subjects of [`DEAD`].
 pub const DEAD_SUBJECTS: [&str; 1] = ["dead.*"];
 
+/// Where the stream of logs says that it has stored something: [`LOGS_SUBJECTS`] by another name,
+/// headers only.
+pub const LOGGED: &str = "logged.>";
+
+/// Where services say that they live, in no stream.
+pub const BEATS: &str = "beat.*";
+/// Where a lease keeper hears itself; no service's token is this.
+pub const ECHOES: &str = "beat.==";
+
 /// The header that names an event's type. Types are no part of subjects: loading by a wildcard
 /// is some three hundred times slower than by a literal subject.
 pub const TYPE_HEADER: &str = "Ktk-Type";
@@ -51,6 +60,11 @@ pub fn timer(id: Id) -> String {
     format!("timer.{id}")
 }
 
+/// The timer that `subject` belongs to.
+pub fn timer_id(subject: &str) -> Option<Id> {
+    subject.strip_prefix("timer.")?.parse().ok()
+}
+
 /// Where a timer of `kind` (`retry`, `timeout`, …) arrives when it is due.
 pub fn due(kind: &str) -> String {
     format!("due.{}", token(kind))
@@ -59,6 +73,34 @@ pub fn due(kind: &str) -> String {
 /// Where an attempt's output goes.
 pub fn log(namespace: &Namespace, context: Id, task: Id, attempt: u32) -> String {
     format!("log.{namespace}.{context}.{task}.{attempt}")
+}
+
+/// Where the output of a task goes: of one attempt or, with `None`, of all.
+pub fn log_filter(namespace: &Namespace, context: Id, task: Id, attempt: Option<u32>) -> String {
+    match attempt {
+        Some(attempt) => log(namespace, context, task, attempt),
+        None => format!("log.{namespace}.{context}.{task}.*"),
+    }
+}
+
+/// Where it is said that something was stored on `log`, which may hold wildcards.
+pub fn logged(log: &str) -> String {
+    format!("logged{}", log.strip_prefix("log").unwrap_or(log))
+}
+
+/// Where `service` says that it lives.
+pub fn beat(service: &str) -> String {
+    format!("beat.{}", token(service))
+}
+
+/// Where `service` is told to stop attempts, in no stream.
+pub fn orders(service: &str) -> String {
+    format!("order.{}", token(service))
+}
+
+/// The key of `service` in [`SERVICES`].
+pub fn service_key(service: &str) -> String {
+    token(service)
 }
 
 /// Where `consumer` puts what it could not digest.

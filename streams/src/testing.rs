@@ -40,13 +40,17 @@ impl Server {
     }
 
     async fn start_with(jetstream: bool) -> Option<Self> {
-        let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
-        let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
         let directory =
             std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
         std::fs::create_dir_all(&directory).unwrap();
+        Self::launch(directory, "-1", jetstream).await
+    }
+
+    async fn launch(directory: PathBuf, port: &str, jetstream: bool) -> Option<Self> {
+        let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
+        let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
         let mut command = Command::new(&program);
-        command.args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"]).arg(&directory);
+        command.args(["-a", "127.0.0.1", "-p", port, "--ports_file_dir"]).arg(&directory);
         if jetstream {
             command.arg("-js").arg("-sd").arg(&directory);
         }
@@ -79,9 +83,30 @@ impl Server {
         (client, context)
     }
 
-    /// Kills it.
-    pub(crate) async fn stop(mut self) {
+    /// Kills it for good.
+    pub(crate) async fn stop(self) {
+        drop(self.kill().await);
+    }
+
+    /// Kills it without warning; what it has stored stays.
+    pub(crate) async fn kill(mut self) -> Killed {
         self.process.kill().await.unwrap();
+        Killed(self)
+    }
+}
+
+/// A server that was killed.
+pub(crate) struct Killed(Server);
+
+impl Killed {
+    /// Starts it where it was, with what it had stored.
+    pub(crate) async fn start_again(self) -> Server {
+        let mut killed = self.0;
+        let port = killed.url.rsplit(':').next().unwrap().to_owned();
+        // Not to be removed with the old one.
+        let directory = std::mem::take(&mut killed.directory);
+        let started = Server::launch(directory, &port, true).await;
+        started.expect("it has started before")
     }
 }
 

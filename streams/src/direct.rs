@@ -1,0 +1,102 @@
+//! Reading messages of a stream without a consumer, in pages.
+
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
+use futures::StreamExt as _;
+
+use crate::{Cause, Fault, Raw, subject};
+
+/// How long the next message of an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+const SUBJECT: &str = "Nats-Subject";
+const LEFT: &str = "Nats-Num-Pending";
+
+/// The position of a stored message, in what the server says about it.
+pub(crate) const POSITION: &str = "Nats-Sequence";
+
+/// Some messages in order, and how many are left after them.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Stored>,
+    pub(crate) left: u64,
+}
+
+/// A message as it is stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) stream_seq: u64,
+    pub(crate) subject: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) payload: Bytes,
+}
+
+impl Stored {
+    pub(crate) fn into_raw(self) -> Raw {
+        let event_type = text(&self.headers, subject::TYPE_HEADER);
+        let Self { stream_seq, subject, payload, .. } = self;
+        Raw { stream_seq, subject, event_type, payload }
+    }
+}
+
+/// Up to `max` messages (the server's own limit is 1,000) of `stream` on `subject`, which may hold
+/// wildcards, from position `from_seq` on, as one of the replicas has them.
+pub(crate) async fn page(
+    client: &Client,
+    stream: &str,
+    subject: &str,
+    from_seq: u64,
+    max: usize,
+) -> Result<Page, Fault> {
+    let fault = |cause: Cause| Fault::unreachable(format!("read {subject}"), cause);
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
+    let query = serde_json::json!({ "seq": from_seq, "batch": max, "next_by_subj": subject });
+    client
+        .publish_with_reply(
+            format!("$JS.API.DIRECT.GET.{stream}"),
+            inbox,
+            Bytes::from(query.to_string()),
+        )
+        .await
+        .map_err(|error| fault(error.into()))?;
+    let mut page = Page::default();
+    loop {
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answers.next())
+            .await
+            .map_err(|error| fault(error.into()))?
+            .ok_or_else(|| fault("the connection was closed".into()))?;
+        match answer.status.map(|status| status.as_u16()) {
+            None => page.messages.push(stored(answer).map_err(|error| fault(error.into()))?),
+            // The end, with the number of messages that the batch had no room for.
+            Some(204) => {
+                let left = answer.headers.as_ref().and_then(|headers| number(headers, LEFT));
+                page.left = left.unwrap_or(0);
+                return Ok(page);
+            }
+            Some(404) => return Ok(page),
+            Some(status) => {
+                let description = answer.description.unwrap_or_default();
+                return Err(fault(format!("status {status} {description}").into()));
+            }
+        }
+    }
+}
+
+fn stored(answer: async_nats::Message) -> Result<Stored, String> {
+    let headers = answer.headers.ok_or("a direct get was answered without headers")?;
+    let stream_seq =
+        number(&headers, POSITION).ok_or("a direct get was answered without a position")?;
+    let subject = text(&headers, SUBJECT).ok_or("a direct get was answered without a subject")?;
+    Ok(Stored { stream_seq, subject, headers, payload: answer.payload })
+}
+
+pub(crate) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| value.as_str().to_owned())
+}
+
+pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.as_str().parse().ok()
+}
