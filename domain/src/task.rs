@@ -18,7 +18,7 @@ use crate::{
 
 pub use event::{
     AttemptFailed, Cancelled, Delegation, Failure, Finished, Outcome, Output, Planned, Ready,
-    Received, Skipped, Spawned, SpecificationRef,
+    Received, Resolved, Skipped, Spawned, SpecificationRef,
 };
 pub use template::{Child, Success, Template};
 

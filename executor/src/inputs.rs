@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Binding, BlobRef, Datum, Event, Id, Source, Task,
-    task::{Failure, Ready, Spawned},
+    Binding, BlobRef, Datum, Event, Id, Source,
+    task::{Failure, Ready, Resolved, Spawned},
 };
 use kantoku_preprocessors::Pool;
 use kantoku_streams::Bus;
@@ -36,8 +36,10 @@ impl Inputs {
                 Source::Value(value) => Datum::Value(value.clone()),
                 Source::Blob(blob) => Datum::Blob(blob.clone()),
                 Source::Resource(id) => {
-                    let seq = ready.inputs.get(name).copied().unwrap_or_default();
-                    resolved(bus, *id, seq).await.map_err(NoInputs::Fault)?
+                    let by = ready.inputs.get(name).ok_or_else(|| {
+                        NoInputs::Fault(format!("it is not said where input {name:?} is resolved"))
+                    })?;
+                    resolved(bus, *id, by).await.map_err(NoInputs::Fault)?
                 }
             };
             let mut value = value_of(bus, datum).await.map_err(NoInputs::Fault)?;
@@ -80,25 +82,19 @@ fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain)
 }
 
-/// The value that the event at `seq` gave resource `id`.
-async fn resolved(bus: &Bus, id: Id, seq: u64) -> Result<Datum, String> {
+/// The value that resource `id` got where `by` says.
+async fn resolved(bus: &Bus, id: Id, by: &Resolved) -> Result<Datum, String> {
+    let seq = by.seq;
     let recorded = bus.event_at(seq).await.map_err(|fault| fault.to_string())?;
-    match &recorded.event {
-        Event::ResourceInitialized(initialized) => Ok(initialized.value.clone()),
-        Event::TaskFinished(finished) => {
-            let producer = bus
-                .ledger()
-                .load::<Task>(&recorded.namespace, recorded.id)
-                .await
-                .map_err(|fault| fault.to_string())?;
-            let outputs = producer.state.spawned.map(|spawned| spawned.outputs).unwrap_or_default();
-            let name = outputs.iter().find(|(_, output)| output.id == id).map(|(name, _)| name);
-            name.and_then(|name| finished.outputs.get(name)).cloned().ok_or_else(|| {
-                format!("the event at position {seq} does not resolve resource {id}")
-            })
-        }
-        event => Err(format!("the event at position {seq} is a {}", event.name())),
-    }
+    let value = match (&recorded.event, &by.output) {
+        (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
+        (Event::TaskFinished(finished), Some(output)) => finished.outputs.get(output),
+        _ => None,
+    };
+    value.cloned().ok_or_else(|| {
+        let name = recorded.event.name();
+        format!("the event at position {seq}, a {name}, does not resolve resource {id}")
+    })
 }
 
 async fn value_of(bus: &Bus, datum: Datum) -> Result<Value, String> {

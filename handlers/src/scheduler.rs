@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque},
+    sync::Arc,
 };
 
 use kantoku_domain::{
@@ -19,6 +20,8 @@ use crate::{Effect, Handler};
 #[derive(Debug, Default)]
 pub struct Scheduler {
     facts: HashMap<Id, Fact>,
+    /// The names of outputs, each kept once: there are few, and many facts.
+    names: HashSet<Arc<str>>,
     tasks: HashMap<Id, Waiting>,
     /// Who waits for which fact, until it is known.
     waiting_for: HashMap<Id, Vec<Id>>,
@@ -30,10 +33,10 @@ pub struct Scheduler {
 }
 
 /// What is known of a resource, or of a task as something that others come after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Fact {
-    /// It is there since this `stream_seq`.
-    Holds(u64),
+    /// It is there since the event at this `stream_seq`, of a task under this name.
+    Holds(u64, Option<Arc<str>>),
     /// It never will be, because of this task.
     Impossible(Id),
 }
@@ -112,7 +115,7 @@ impl Scheduler {
         let inputs = waiting.inputs.iter().map(|(name, id)| (format!("input {name}"), *id));
         for (what, fact) in inputs.chain(named).collect::<Vec<_>>() {
             match self.facts.get(&fact) {
-                Some(Fact::Holds(_)) => {}
+                Some(Fact::Holds(..)) => {}
                 Some(Fact::Impossible(root_cause)) => {
                     waiting.impossible.get_or_insert((what, *root_cause));
                 }
@@ -140,12 +143,16 @@ impl Scheduler {
         if self.facts.contains_key(&fact) {
             return;
         }
+        let blamed = match is {
+            Fact::Impossible(root_cause) => Some(root_cause),
+            Fact::Holds(..) => None,
+        };
         self.facts.insert(fact, is);
         for id in self.waiting_for.remove(&fact).unwrap_or_default() {
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             task.outstanding -= 1;
             task.cause = cause;
-            if let Fact::Impossible(root_cause) = is {
+            if let Some(root_cause) = blamed {
                 let name = task.inputs.iter().find(|(_, input)| **input == fact);
                 let what = name.map_or_else(
                     || format!("what it comes after, {fact}"),
@@ -161,7 +168,7 @@ impl Scheduler {
     fn ended(&mut self, recorded: &Recorded, root_cause: Option<Id>, keep: &dyn Fn(&str) -> bool) {
         let Some(task) = self.tasks.remove(&recorded.id) else { return };
         let cause = recorded.metadata.event_id;
-        let fact = root_cause.map_or(Fact::Holds(recorded.stream_seq), Fact::Impossible);
+        let fact = root_cause.map_or(Fact::Holds(recorded.stream_seq, None), Fact::Impossible);
         self.learn(recorded.id, fact, cause);
         for (name, output) in task.outputs {
             if !keep(&name) {
@@ -172,15 +179,25 @@ impl Scheduler {
 
     fn finished(&mut self, recorded: &Recorded, finished: &task::Finished) {
         let Some(task) = self.tasks.get(&recorded.id) else { return };
-        let resolved: Vec<Id> =
-            finished.outputs.keys().filter_map(|name| task.outputs.get(name).copied()).collect();
-        for output in resolved {
-            self.learn(output, Fact::Holds(recorded.stream_seq), recorded.metadata.event_id);
+        let resolved = |name: &String| Some((name.clone(), *task.outputs.get(name)?));
+        for (name, output) in finished.outputs.keys().filter_map(resolved).collect::<Vec<_>>() {
+            let name = self.interned(&name);
+            let fact = Fact::Holds(recorded.stream_seq, Some(name));
+            self.learn(output, fact, recorded.metadata.event_id);
         }
         let root_cause = (finished.outcome == Outcome::Failed).then_some(recorded.id);
         self.ended(recorded, root_cause, &|name| {
             finished.outputs.contains_key(name) || finished.delegated.contains_key(name)
         });
+    }
+
+    fn interned(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
     }
 
     /// What follows for a task, if anything does now.
@@ -206,11 +223,14 @@ impl Scheduler {
             self.later.push(Reverse((task.not_before, id)));
             return None;
         }
-        let position = |(name, id): (&String, &Id)| match self.facts.get(id) {
-            Some(Fact::Holds(seq)) => Some((name.clone(), *seq)),
+        let resolved = |(name, id): (&String, &Id)| match self.facts.get(id) {
+            Some(Fact::Holds(seq, output)) => {
+                let output = output.as_deref().map(str::to_owned);
+                Some((name.clone(), task::Resolved { seq: *seq, output }))
+            }
             Some(Fact::Impossible(_)) | None => None,
         };
-        let inputs = task.inputs.iter().filter_map(position).collect();
+        let inputs = task.inputs.iter().filter_map(resolved).collect();
         task.stage = Stage::Settled;
         Some(Effect::Announce {
             namespace: task.namespace.clone(),
@@ -272,7 +292,7 @@ impl Handler for Scheduler {
                 self.ended(recorded, Some(skipped.root_cause), &|_| false);
             }
             Event::ResourceInitialized(_) => {
-                let fact = Fact::Holds(recorded.stream_seq);
+                let fact = Fact::Holds(recorded.stream_seq, None);
                 self.learn(recorded.id, fact, recorded.metadata.event_id);
             }
             _ => {}

@@ -168,9 +168,15 @@ impl World {
     fn claim(&mut self) {
         let index = self.pick(self.claimable.len());
         let (ready_seq, ready) = self.claimable.swap_remove(index);
-        for (name, seq) in &ready.inputs {
-            let known = self.log[*seq as usize - 1].event.name();
-            assert_eq!(known, "TaskFinished", "input {name} is resolved where the event says");
+        let spawned = self.tasks[&ready.task_id].0.spawned.clone().expect("a task that is ready");
+        for (name, resolved) in &ready.inputs {
+            let by = &self.log[resolved.seq as usize - 1];
+            let Event::TaskFinished(finished) = &by.event else { panic!("{by:?}") };
+            let output = resolved.output.as_ref().expect("the output's name");
+            assert!(finished.outputs.contains_key(output), "input {name} is where the event says");
+            let producer = self.tasks[&by.id].0.spawned.as_ref().expect("spawned");
+            let input = spawned.inputs[name].resource();
+            assert_eq!(input, Some(producer.outputs[output].id), "and is the right one");
         }
         let node = format!("node {}", self.pick(2));
         let received = Received { attempt: ready.attempt, node, boot_id: id("boot"), ready_seq };

@@ -83,8 +83,18 @@ pub struct Ready {
     pub attempt: u32,
     /// The `stream_seq` of the task's last event: the guard for the claim.
     pub guard: u64,
-    /// Per input that is a resource: the `stream_seq` of the event that resolved it.
-    pub inputs: BTreeMap<String, u64>,
+    /// Per input that is a resource: where it was resolved.
+    pub inputs: BTreeMap<String, Resolved>,
+}
+
+/// Where a resource got its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The `stream_seq` of the event that resolved it.
+    pub seq: u64,
+    /// Under which name, of a `TaskFinished`. `None`: it is a `ResourceInitialized`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// A node has claimed the attempt. The position of this event is the attempt's fencing token.
