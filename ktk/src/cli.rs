@@ -5,48 +5,55 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    commands::ClientCommand,
     dev::{self, DevCommand, DevOutput, LaunchArgs},
+    error::CommandError,
+    output::Format,
     serve,
+    session::{GlobalArgs, Session},
 };
 
 /// The hidden word by which this binary is a worker for scripts. Not clap's: see `main`.
 pub const SCRIPT_WORKER: &str = "script-worker";
 
+const EXIT_CODES: &str =
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 not found or ambiguous, 4 refused, \
+5 the awaited task failed, 6 timed out waiting, 7 findings, 8 unreachable, 9 not allowed, \
+130 interrupted.
+
+Start here:
+  ktk dev up --detach          a private stand on this machine
+  ktk apply -f examples        what the tasks and pipelines are
+  ktk run pipeline/NAME --wait";
+
 /// Distributed tasks with an exact memory.
 #[derive(Debug, Parser)]
-#[command(name = "ktk", version)]
+#[command(name = "ktk", version, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What data on stdout looks like.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A private stand on this machine: NATS, Postgres and the processors.
+    /// A private stand on this machine: NATS, Postgres and the processors
     #[command(after_help = "Example:\n  ktk dev up --detach && ktk dev status && ktk dev down")]
     Dev {
         #[command(subcommand)]
         command: DevCommand,
     },
-    /// Starts a program that dies with its parent.
+    /// Starts a program that dies with its parent
     #[command(hide = true)]
     Launch(LaunchArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 impl Cli {
@@ -55,29 +62,21 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Launch(args) => dev::launch_main(&args),
-            Command::Dev { command } => run_dev(command, self.output),
+            Command::Dev { command } => run_dev(command, &self.global),
+            Command::Client(command) => run_client(command, self.global),
         }
     }
 }
 
-fn run_dev(command: DevCommand, output: Format) -> ExitCode {
-    let filter = EnvFilter::try_from_env("KTK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(colour)
-        .init();
-    let runtime = match tokio::runtime::Runtime::new() {
+fn run_dev(command: DevCommand, global: &GlobalArgs) -> ExitCode {
+    log_to_stderr(global.log_level("info"));
+    let runtime = match runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "cannot start: the limits on threads or files may be too low");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return no_runtime(&error),
     };
-    let output = match output {
-        Format::Table => DevOutput::Text,
-        Format::Json => DevOutput::Json,
+    let output = match global.output() {
+        Format::Json | Format::Jsonl => DevOutput::Json,
+        _ => DevOutput::Text,
     };
     match runtime.block_on(dev::run(command, output, serve::run)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,6 +85,49 @@ fn run_dev(command: DevCommand, output: Format) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// One thread is enough for a client, and starts faster than several.
+fn run_client(command: ClientCommand, global: GlobalArgs) -> ExitCode {
+    log_to_stderr(global.log_level("warn"));
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return no_runtime(&error),
+    };
+    let session = Session::new(global);
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = command.run(&session) => done,
+            Ok(()) = tokio::signal::ctrl_c() => Err(session.interrupted()),
+        }
+    });
+    // A thread that still reads stdin is not waited for.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &CommandError) -> ExitCode {
+    if !error.is_silent() {
+        eprintln!("ktk: {error}");
+    }
+    ExitCode::from(error.exit_code())
+}
+
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_env("KTK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+fn no_runtime(error: &io::Error) -> ExitCode {
+    tracing::error!(%error, "cannot start: the limits on threads or files may be too low");
+    ExitCode::FAILURE
 }
 
 /// An error and what caused it, on stderr.

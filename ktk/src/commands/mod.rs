@@ -1,0 +1,27 @@
+//! The commands of a client, one module each: `Args` (clap) and
+//! `async fn run(args, &Session) -> Result<(), CommandError>`.
+//!
+//! To add one: a module, a variant of [`ClientCommand`] with its help, and its arm in
+//! [`ClientCommand::run`].
+
+mod version;
+
+use clap::Subcommand;
+
+use crate::{error::CommandError, session::Session};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Show the versions of this program and of the server
+    #[command(after_help = version::EXAMPLES)]
+    Version(version::Args),
+}
+
+impl ClientCommand {
+    /// Carries out the command.
+    pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
+        match self {
+            Self::Version(args) => version::run(&args, session).await,
+        }
+    }
+}

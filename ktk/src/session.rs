@@ -1,0 +1,250 @@
+//! What all commands of a client share: the global flags and the connection that they lead to.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
+    sync::Mutex,
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt as _};
+use kantoku_api::{
+    Client, ClientError,
+    contract::{Method, Subscription, TIMEOUT_MAX},
+};
+use kantoku_domain::{Millis, Namespace};
+use tokio::sync::OnceCell;
+
+use crate::{
+    dev,
+    error::{CommandError, Exit},
+    output::Format,
+};
+
+/// Where the API is when nothing else says so.
+const URL_DEFAULT: &str = "http://127.0.0.1:7300";
+/// How long connecting and each call may take unless `--timeout` says otherwise.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// More than the longest wait that the server grants, which is cut off here call by call.
+const CALL_MAX: Duration = Duration::from_millis(TIMEOUT_MAX.0 + 30_000);
+
+/// The flags that every command takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Whose tasks, pipelines and so on [default: default]
+    #[arg(short, long, global = true, env = "KTK_NAMESPACE")]
+    namespace: Option<Namespace>,
+    /// In all namespaces
+    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
+    all_namespaces: bool,
+    /// What data on stdout looks like
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// Labels: those to look for, or those to give what is started. Repeatable
+    #[arg(short, long, global = true, value_parser = label, value_delimiter = ',', value_name = "KEY=VALUE")]
+    label: Vec<(String, String)>,
+    /// How many items of a list at most; 0 for all [default: 10000]
+    #[arg(long, global = true, value_name = "N")]
+    limit: Option<u64>,
+    /// Wait until the answer is as of this position of the stream or later
+    #[arg(long, global = true, value_name = "SEQ")]
+    min_seq: Option<u64>,
+    /// How long to wait, e.g. 500ms, 10s, 5m [default: 10s for an answer, without end for tasks]
+    #[arg(long, global = true, value_name = "DURATION")]
+    timeout: Option<Millis>,
+    /// Say nothing but errors and data
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Log what happens on stderr; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Where the API is [default: the private stand that runs, else http://127.0.0.1:7300]
+    #[arg(long, global = true, env = "KTK_API_URL", hide_env_values = true, value_name = "URL")]
+    api_url: Option<String>,
+}
+
+impl GlobalArgs {
+    pub(crate) fn output(&self) -> Format {
+        self.output
+    }
+
+    /// The level that logs start at unless `KTK_LOG` says otherwise.
+    pub(crate) fn log_level(&self, normal: &'static str) -> &'static str {
+        match self.verbose {
+            _ if self.quiet => "error",
+            0 => normal,
+            1 => "info",
+            2 => "debug",
+            _ => "trace",
+        }
+    }
+}
+
+/// `KEY=VALUE`, as `-l` takes it.
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("write KEY=VALUE, e.g. team=search")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// One run of `ktk` as a client.
+pub(crate) struct Session {
+    global: GlobalArgs,
+    url: OnceCell<String>,
+    client: OnceCell<Client>,
+    farewell: Mutex<Option<String>>,
+}
+
+impl Session {
+    pub(crate) fn new(global: GlobalArgs) -> Self {
+        Self { global, url: OnceCell::new(), client: OnceCell::new(), farewell: Mutex::new(None) }
+    }
+
+    /// The connection, which is made when it is first asked for.
+    pub(crate) async fn client(&self) -> Result<&Client, CommandError> {
+        let connect = async || {
+            let url = self.url();
+            let within = self.answer_timeout();
+            match tokio::time::timeout(within, Client::connect(url, CALL_MAX)).await {
+                Ok(connected) => connected.map_err(CommandError::from),
+                Err(_) => Err(self.no_answer(within)),
+            }
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    /// Calls a method; an error when there is no answer within `--timeout`.
+    pub(crate) async fn call<M: Method>(
+        &self,
+        params: &M::Params,
+    ) -> Result<M::Answer, CommandError> {
+        self.call_within::<M>(self.answer_timeout(), params).await
+    }
+
+    /// Calls a method that may take its time.
+    pub(crate) async fn call_within<M: Method>(
+        &self,
+        within: Duration,
+        params: &M::Params,
+    ) -> Result<M::Answer, CommandError> {
+        let client = self.client().await?;
+        match tokio::time::timeout(within, client.call::<M>(params)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(self.no_answer(within)),
+        }
+    }
+
+    /// Starts a subscription. It ends when the server ends it or the connection is lost.
+    pub(crate) async fn subscribe<S: Subscription>(
+        &self,
+        params: &S::Params,
+    ) -> Result<impl Stream<Item = Result<S::Item, CommandError>> + Unpin + use<S>, CommandError>
+    {
+        let client = self.client().await?;
+        let within = self.answer_timeout();
+        let items = match tokio::time::timeout(within, client.subscribe::<S>(params)).await {
+            Ok(started) => started?,
+            Err(_) => return Err(self.no_answer(within)),
+        };
+        let url = self.url().to_owned();
+        Ok(items.map(move |item| {
+            item.map_err(|error| {
+                ClientError::Malformed { url: url.clone(), reason: error.to_string() }.into()
+            })
+        }))
+    }
+
+    /// For a subscription that ended although the server does not end it.
+    pub(crate) fn connection_lost(&self) -> CommandError {
+        let reason = "the connection was lost".to_owned();
+        ClientError::Unreachable { url: self.url().to_owned(), reason }.into()
+    }
+
+    /// Where the API is: the flag, the environment, the private stand that runs, the default.
+    pub(crate) fn url(&self) -> &str {
+        if self.url.get().is_none() {
+            let url = self.global.api_url.clone().unwrap_or_else(|| {
+                dev::endpoints(&dev::default_state_dir())
+                    .map_or_else(|| URL_DEFAULT.to_owned(), |endpoints| endpoints.api)
+            });
+            // Nobody else sets it in between: a session is used from one task.
+            self.url.set(url).ok();
+        }
+        self.url.get().map_or(URL_DEFAULT, String::as_str)
+    }
+
+    /// `-n`; the server's default when `None`.
+    pub(crate) fn namespace(&self) -> Option<Namespace> {
+        self.global.namespace.clone()
+    }
+
+    /// `-A`
+    pub(crate) fn all_namespaces(&self) -> bool {
+        self.global.all_namespaces
+    }
+
+    /// `-o`
+    pub(crate) fn output(&self) -> Format {
+        self.global.output
+    }
+
+    /// `-l`
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        self.global.label.iter().cloned().collect()
+    }
+
+    /// `--limit`
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.global.limit
+    }
+
+    /// `--min-seq`
+    pub(crate) fn min_seq(&self) -> Option<u64> {
+        self.global.min_seq
+    }
+
+    /// `--timeout`, if it was given.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.global.timeout.map(Millis::duration)
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        self.timeout().unwrap_or(TIMEOUT_DEFAULT)
+    }
+
+    /// Tells the user on stderr what goes on, unless `-q`. That nobody listens is no reason to fail.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.global.quiet {
+            writeln!(io::stderr(), "{text}").ok();
+        }
+    }
+
+    /// Whether to draw on stderr what changes while one looks.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.global.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether `-q` was given.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.global.quiet
+    }
+
+    /// What to say when the user interrupts the command from now on.
+    pub(crate) fn on_interrupt(&self, farewell: impl Into<String>) {
+        *self.farewell.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(farewell.into());
+    }
+
+    /// What to end with when the user has interrupted the command.
+    pub(crate) fn interrupted(&self) -> CommandError {
+        let farewell = self.farewell.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        CommandError::new(Exit::Interrupted, farewell.as_deref().unwrap_or("interrupted"))
+    }
+
+    fn no_answer(&self, within: Duration) -> CommandError {
+        let reason = format!("no answer within {}", Millis(within.as_millis() as u64));
+        ClientError::Unreachable { url: self.url().to_owned(), reason }.into()
+    }
+}
