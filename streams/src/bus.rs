@@ -9,10 +9,11 @@ use async_nats::{
 use futures::Stream;
 use kantoku_domain::{Recorded, Timestamp};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::{
     Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DueConsumer, Fault, Heartbeat,
-    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Raw, Replay, Settings,
+    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Raw, Replay, Settings,
     SetupError, Timers, connect, leases, setup, subject,
 };
 
@@ -72,6 +73,13 @@ impl Bus {
     /// A durable consumer of the events, opened with its first batch.
     pub fn consumer(&self, config: ConsumerConfig) -> Consumer {
         Consumer::new(self.context.clone(), self.ledger.clone(), config)
+    }
+
+    /// A durable that several services share, opened with its first event. `room` says how many
+    /// events there is room for; when its sender is dropped, the queue ends.
+    pub fn queue(&self, config: ConsumerConfig, room: watch::Receiver<usize>) -> Queue {
+        let (client, context) = (self.client.clone(), self.context.clone());
+        Queue::new(client, context, self.ledger.clone(), config, room)
     }
 
     /// The output of tasks.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     AckKind, Context, Message,
-    consumer::{AckPolicy, DeliverPolicy, pull},
+    consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
 };
 use futures::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +100,7 @@ impl Consumer {
         let mut batch = Vec::with_capacity(held.len());
         // An early return drops what is left, which hands it back.
         for held in held {
-            batch.extend(self.deliver(held).await?);
+            batch.extend(deliver(&self.ledger, held).await?);
         }
         Ok(batch)
     }
@@ -129,63 +129,25 @@ impl Consumer {
         }
     }
 
-    async fn deliver(&self, held: Held) -> Result<Option<Delivery>, Fault> {
-        match self.ledger.decode(held.raw().clone()).await {
-            Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
-            Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),
-            Err(fault) => Err(fault),
-        }
-    }
-
     async fn open(&mut self) -> Result<pull::Stream, Fault> {
-        let name = &self.config.name;
-        let fault =
-            |cause: crate::Cause| Fault::unreachable(format!("open consumer {name}"), cause);
         let start = if self.config.shared {
             // Others may hold positions below ours.
             self.config.from_seq.max(1)
         } else {
             self.source.floor.lowest()
         };
-        let context = &self.source.context;
-        let found = context
-            .get_consumer_from_stream::<pull::Config, _, _>(name, subject::EVENTS)
-            .await
-            .ok()
-            .map(|consumer| consumer.cached_info().config.deliver_policy);
-        // The start of an existing consumer cannot be updated, but reset.
-        let policy = found.unwrap_or(DeliverPolicy::ByStartSequence { start_sequence: start });
-        let mut consumer = context
-            .create_consumer_on_stream(self.pull_config(policy), subject::EVENTS)
-            .await
-            .map_err(|error| fault(error.into()))?;
-        if found.is_some() && !self.config.shared && !self.was_open {
-            consumer.reset(Some(start)).await.map_err(|error| fault(error.into()))?;
-        }
-        let messages = consumer
+        let reset = !self.config.shared && !self.was_open;
+        let durable = find_or_make(&self.source.context, &self.config, start, reset).await?;
+        let messages = durable
             .stream()
             .max_messages_per_batch(self.config.batch_max.max(1))
             .expires(EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()
             .await
-            .map_err(|error| fault(error.into()))?;
+            .map_err(|error| opening(&self.config, error))?;
         self.was_open = true;
-        tracing::info!(consumer = name, start, made = found.is_none(), "reading events");
         Ok(messages)
-    }
-
-    fn pull_config(&self, deliver_policy: DeliverPolicy) -> pull::Config {
-        pull::Config {
-            durable_name: Some(self.config.name.clone()),
-            filter_subjects: self.config.filters.clone(),
-            deliver_policy,
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: self.config.ack_wait,
-            max_ack_pending: i64::from(self.config.in_flight_max),
-            max_deliver: -1,
-            ..pull::Config::default()
-        }
     }
 
     /// Gives back at once what was fetched ahead, instead of leaving it until `ack_wait` is over.
@@ -199,7 +161,60 @@ impl Consumer {
     }
 }
 
-fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault> {
+/// Decodes what was delivered. What is no event goes to the dead letters.
+pub(crate) async fn deliver(ledger: &Ledger, held: Held) -> Result<Option<Delivery>, Fault> {
+    match ledger.decode(held.raw().clone()).await {
+        Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
+        Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The durable of `config`: as it is, made at `start` where it is missing, or reset to it.
+pub(crate) async fn find_or_make(
+    context: &Context,
+    config: &ConsumerConfig,
+    start: u64,
+    reset: bool,
+) -> Result<PullConsumer, Fault> {
+    let name = &config.name;
+    let found = context
+        .get_consumer_from_stream::<pull::Config, _, _>(name, subject::EVENTS)
+        .await
+        .ok()
+        .map(|consumer| consumer.cached_info().config.deliver_policy);
+    // The start of an existing consumer cannot be updated, but reset.
+    let policy = found.unwrap_or(DeliverPolicy::ByStartSequence { start_sequence: start });
+    let mut consumer = context
+        .create_consumer_on_stream(pull_config(config, policy), subject::EVENTS)
+        .await
+        .map_err(|error| opening(config, error))?;
+    if found.is_some() && reset {
+        consumer.reset(Some(start)).await.map_err(|error| opening(config, error))?;
+    }
+    tracing::info!(consumer = name, start, made = found.is_none(), "reading events");
+    Ok(consumer)
+}
+
+fn pull_config(config: &ConsumerConfig, deliver_policy: DeliverPolicy) -> pull::Config {
+    pull::Config {
+        durable_name: Some(config.name.clone()),
+        filter_subjects: config.filters.clone(),
+        deliver_policy,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: config.ack_wait,
+        max_ack_pending: i64::from(config.in_flight_max),
+        max_deliver: -1,
+        ..pull::Config::default()
+    }
+}
+
+fn opening(config: &ConsumerConfig, cause: impl Into<crate::Cause>) -> Fault {
+    Fault::unreachable(format!("open consumer {}", config.name), cause)
+}
+
+/// Takes a message that was delivered into hands that give it back when it is dropped.
+pub(crate) fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault> {
     let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
     let stream_seq = info.stream_sequence;
     let (message, acker) = message.split();

@@ -1,0 +1,216 @@
+//! A durable that several services share, each of which takes only what it has room for.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    Client, StatusCode, Subject, Subscriber,
+    jetstream::{
+        AckKind, Context, Message,
+        consumer::{PullConsumer, pull::BatchConfig},
+    },
+};
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    ConsumerConfig, Delivery, Fault, Ledger, consumer,
+    delivery::{Floor, Source},
+    direct, full_jitter,
+    interruptions::Interruptions,
+};
+
+const EXPIRES: Duration = Duration::from_secs(30);
+/// After this long a request was answered, or its answer is lost.
+const ANSWERED_AFTER: Duration = Duration::from_secs(35);
+const DELAY_BASE: Duration = Duration::from_millis(50);
+const DELAY_MAX: Duration = Duration::from_secs(8);
+/// How many messages a request that the server ended was still good for.
+const LEFT: &str = "Nats-Pending-Messages";
+
+/// Deliveries of a shared durable, as many as there is room for.
+///
+/// Nothing is fetched ahead: an event that lies with a service that is busy is one that no other
+/// service can have.
+pub struct Queue {
+    client: Client,
+    ledger: Ledger,
+    config: ConsumerConfig,
+    source: Arc<Source>,
+    room: watch::Receiver<usize>,
+    requests: Option<Requests>,
+}
+
+impl Queue {
+    /// The queue of `config`, which must be shared. `room` says for how many events there is room at
+    /// each call of [`next`](Self::next). When it shrinks by other means than taking one, what was
+    /// asked for before may come all the same, and is to be given back by dropping it.
+    pub(crate) fn new(
+        client: Client,
+        context: Context,
+        ledger: Ledger,
+        config: ConsumerConfig,
+        room: watch::Receiver<usize>,
+    ) -> Self {
+        let floor = Floor::new(config.from_seq.max(1));
+        let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
+        Self { client, ledger, config, source, room, requests: None }
+    }
+
+    /// The next event. Losses of the connection and of the durable are repaired here. `None` once
+    /// nobody can make room any more.
+    ///
+    /// Dropped before it is done, an event may be given back.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        let mut attempt = 0;
+        loop {
+            match self.try_next().await {
+                Ok(Next::Delivery(delivery)) => return Some(*delivery),
+                Ok(Next::Closed) => return None,
+                Ok(Next::Nothing) => attempt = 0,
+                Err(fault) => {
+                    self.requests = None;
+                    let delay = full_jitter(attempt, DELAY_BASE, DELAY_MAX);
+                    tracing::warn!(queue = self.config.name, %fault, ?delay, "reading a queue failed");
+                    attempt += 1;
+                    sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    async fn try_next(&mut self) -> Result<Next, Fault> {
+        let requests = match &mut self.requests {
+            Some(requests) => requests,
+            None => self.requests.insert(Requests::open(self).await?),
+        };
+        requests.ask_for(*self.room.borrow_and_update()).await?;
+        let message = tokio::select! {
+            biased;
+            changed = self.room.changed() => {
+                if changed.is_ok() {
+                    return Ok(Next::Nothing);
+                }
+                requests.hand_back(&self.source.context).await;
+                return Ok(Next::Closed);
+            }
+            message = requests.next() => message?,
+        };
+        let Some(message) = message else { return Ok(Next::Nothing) };
+        let message = Message { message, context: self.source.context.clone() };
+        let held = consumer::hold(message, &self.source)?;
+        let delivery = consumer::deliver(&self.ledger, held).await?;
+        Ok(delivery.map_or(Next::Nothing, |delivery| Next::Delivery(Box::new(delivery))))
+    }
+}
+
+enum Next {
+    Delivery(Box<Delivery>),
+    /// Something else happened.
+    Nothing,
+    Closed,
+}
+
+/// What the server was asked for and has not delivered yet.
+struct Requests {
+    durable: PullConsumer,
+    inbox: Subject,
+    answers: Subscriber,
+    interruptions: Interruptions,
+    open: usize,
+    /// When the last one is sure to have been answered.
+    answered_at: Instant,
+}
+
+impl Requests {
+    async fn open(queue: &Queue) -> Result<Self, Fault> {
+        let config = &queue.config;
+        let start = config.from_seq.max(1);
+        let interruptions = Interruptions::of(&queue.client);
+        let durable = consumer::find_or_make(&queue.source.context, config, start, false).await?;
+        let inbox = Subject::from(queue.client.new_inbox());
+        let answers =
+            queue.client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
+        Ok(Self { durable, inbox, answers, interruptions, open: 0, answered_at: Instant::now() })
+    }
+
+    /// Sees to it that `room` messages are asked for, or more if they were before.
+    async fn ask_for(&mut self, room: usize) -> Result<(), Fault> {
+        if room <= self.open {
+            return Ok(());
+        }
+        let batch = room - self.open;
+        let request = BatchConfig { batch, expires: Some(EXPIRES), ..BatchConfig::default() };
+        self.durable
+            .request_batch(request, self.inbox.clone())
+            .await
+            .map_err(|error| fault(error.into()))?;
+        self.open = room;
+        self.answered_at = Instant::now() + ANSWERED_AFTER;
+        Ok(())
+    }
+
+    /// The next message; `None` when requests came to their end without one. May be dropped and
+    /// called again.
+    async fn next(&mut self) -> Result<Option<async_nats::Message>, Fault> {
+        if self.open == 0 {
+            std::future::pending::<()>().await;
+        }
+        let answer = tokio::select! {
+            answer = timeout_at(self.answered_at, self.answers.next()) => answer,
+            // The server has forgotten them.
+            () = self.interruptions.over() => {
+                self.open = 0;
+                return Ok(None);
+            }
+        };
+        let Ok(answer) = answer else {
+            self.open = 0;
+            return Ok(None);
+        };
+        let answer = answer.ok_or_else(|| fault("the connection was closed".into()))?;
+        match answer.status {
+            None | Some(StatusCode::OK) => {
+                self.open = self.open.saturating_sub(1);
+                Ok(Some(answer))
+            }
+            Some(status) => {
+                self.take_end(&answer, status)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives back at once what has come and was not taken.
+    async fn hand_back(&mut self, context: &Context) {
+        while let Some(Some(message)) = self.answers.next().now_or_never() {
+            let message = Message { message, context: context.clone() };
+            if message.ack_with(AckKind::Nak(None)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The server ended a request: because its time was over, or with an error.
+    fn take_end(&mut self, answer: &async_nats::Message, status: StatusCode) -> Result<(), Fault> {
+        let left = answer.headers.as_ref().and_then(|headers| direct::number(headers, LEFT));
+        let description = answer.description.as_deref().unwrap_or_default();
+        match left {
+            Some(left) if description != "Consumer Deleted" => {
+                self.open = self.open.saturating_sub(left as usize);
+                Ok(())
+            }
+            _ => Err(fault(format!("status {status} {description}").into())),
+        }
+    }
+}
+
+fn fault(cause: crate::Cause) -> Fault {
+    Fault::unreachable("deliver events of a queue", cause)
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
