@@ -143,7 +143,11 @@ impl From<ApiError> for CommandError {
             Code::Unauthenticated | Code::Forbidden => Exit::NotAllowed,
             Code::Unavailable => Exit::Unreachable,
             Code::PositionNotReached => Exit::TimedOut,
-            Code::UnknownOutcome | Code::Internal => Exit::Error,
+            Code::UnknownOutcome
+            | Code::Internal
+            | Code::Parse
+            | Code::InvalidRequest
+            | Code::MethodNotFound => Exit::Error,
         };
         let mut message = error.message;
         if let Some(field) = error.data.field.filter(|field| !message.contains(field.as_str())) {
