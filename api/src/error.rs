@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use kantoku_domain::{Id, Reason, Rejection};
+use kantoku_domain::{Id, Problem, Reason, Rejection};
+use kantoku_projections::Error as ReadError;
+use kantoku_streams::{BlobError, ExecuteError, Fault};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,6 +35,12 @@ pub enum Code {
     PositionNotReached = 1009,
     /// It has been archived.
     Archived = 1010,
+    /// The message is no JSON (JSON-RPC).
+    Parse = -32700,
+    /// The message is JSON, but no request (JSON-RPC).
+    InvalidRequest = -32600,
+    /// There is no such method (JSON-RPC).
+    MethodNotFound = -32601,
     /// A parameter is missing, unknown or of another type (JSON-RPC).
     InvalidParams = -32602,
     /// A mistake of ours (JSON-RPC).
@@ -40,7 +48,7 @@ pub enum Code {
 }
 
 impl Code {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 16] = [
         Self::Rejected,
         Self::Conflict,
         Self::NotFound,
@@ -52,6 +60,9 @@ impl Code {
         Self::UnknownOutcome,
         Self::PositionNotReached,
         Self::Archived,
+        Self::Parse,
+        Self::InvalidRequest,
+        Self::MethodNotFound,
         Self::InvalidParams,
         Self::Internal,
     ];
@@ -80,6 +91,9 @@ impl Code {
             Self::UnknownOutcome => "unknown_outcome",
             Self::PositionNotReached => "position_not_reached",
             Self::Archived => "archived",
+            Self::Parse => "parse_error",
+            Self::InvalidRequest => "invalid_request",
+            Self::MethodNotFound => "method_not_found",
             Self::InvalidParams => "invalid_params",
             Self::Internal => "internal",
         }
@@ -150,6 +164,26 @@ impl ApiError {
         self.data.field = Some(field.into());
         self
     }
+
+    /// Says for programs, more finely than the code, what it is.
+    #[must_use]
+    pub fn reason(mut self, reason: &str) -> Self {
+        self.data.reason = reason.into();
+        self
+    }
+
+    /// What is wrong with something that was given: all problems at once. There is at least one.
+    pub(crate) fn of_problems(problems: &[Problem]) -> Self {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let message = match told.as_slice() {
+            [only] => only.clone(),
+            several => format!("{} problems: {}", several.len(), several.join("; ")),
+        };
+        let first = problems.first().map(|problem| problem.path.join("."));
+        let mut error = Self::new(Code::Invalid, message);
+        error.data.field = first;
+        error
+    }
 }
 
 impl From<Rejection> for ApiError {
@@ -164,5 +198,55 @@ impl From<Rejection> for ApiError {
         error.data.field = rejection.field;
         error.data.current = rejection.current;
         error
+    }
+}
+
+impl From<ExecuteError> for ApiError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Rejected(rejection) => rejection.into(),
+            ExecuteError::Conflict { .. } => Self::new(Code::Conflict, error),
+            ExecuteError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let code = match &fault {
+            Fault::Unreachable { .. } | Fault::Refused { .. } => Code::Unavailable,
+            Fault::Unknown { .. } => Code::UnknownOutcome,
+            Fault::TooLong { .. } => Code::Limit,
+            Fault::Blob(error) => blob_code(error),
+            Fault::Malformed(_) => Code::Internal,
+        };
+        Self::new(code, fault)
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        Self::new(blob_code(&error), error)
+    }
+}
+
+const fn blob_code(error: &BlobError) -> Code {
+    match error {
+        BlobError::TooLarge { .. } => Code::Limit,
+        BlobError::Store { .. } => Code::Unavailable,
+        BlobError::Missing { .. } | BlobError::Corrupt { .. } => Code::Internal,
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::NotFound { .. } => Self::new(Code::NotFound, error),
+            ReadError::Ambiguous { .. } => Self::new(Code::NotFound, error).reason("ambiguous"),
+            ReadError::Query { field, message } => Self::new(Code::Invalid, message).field(*field),
+            ReadError::NotReached { .. } => Self::new(Code::PositionNotReached, error),
+            ReadError::Database { .. } => Self::new(Code::Unavailable, error),
+            _ => Self::new(Code::Internal, error),
+        }
     }
 }

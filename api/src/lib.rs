@@ -1,11 +1,12 @@
 //! JSON-RPC over HTTP and WebSocket: one contract, from which server and client are both made.
 //!
 //! [`contract`] declares every method once: its name, what it takes and what it answers. The
-//! [`Client`] calls them; the server carries them out.
+//! [`Client`] calls them; the [`server`] carries them out.
 
 mod client;
 pub mod contract;
 mod error;
+pub mod server;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, Code, ErrorData};

@@ -1,0 +1,79 @@
+//! How the server is set up, and its limits.
+
+use std::time::Duration;
+
+/// How the server is set up. Every limit has a default that suits one server on a laptop as well as
+/// one in a cluster.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// The persistent id of this service, which stands in the events that it decides.
+    pub service_id: String,
+    /// Names under which the server is asked for besides those of the loopback interface, without
+    /// port; `*` for any. Any other is refused: a page elsewhere may have bent its own name to
+    /// point here.
+    pub hosts: Vec<String>,
+    /// Origins of web pages, e.g. `https://kantoku.example`, that may open connections besides
+    /// pages that this server or the loopback interface gave; `*` for any.
+    pub origins: Vec<String>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl ApiConfig {
+    /// For service `service_id`, on the loopback interface, with the default limits.
+    pub fn new(service_id: impl Into<String>) -> Self {
+        Self {
+            service_id: service_id.into(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What clients may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of one request or batch, and with it of a value that is given by a call.
+    pub request_bytes_max: usize,
+    /// Length of one answer.
+    pub answer_bytes_max: usize,
+    /// Requests in one batch.
+    pub batch_max: usize,
+    /// How deep the JSON of a request may nest. Values end up deeper in events than in requests,
+    /// and readers give up at 128.
+    pub depth_max: usize,
+    /// Requests over HTTP under way and WebSocket connections open, together.
+    pub connections_max: usize,
+    /// Subscriptions of one connection.
+    pub subscriptions_max: usize,
+    /// Messages of one WebSocket connection that are carried out at once; further ones wait.
+    pub in_flight_max: usize,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// A WebSocket connection is pinged this often.
+    pub ping_every: Duration,
+    /// One that says nothing for this long, not even pong, is closed.
+    pub silence_max: Duration,
+    /// How long calls under way may take to end when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            request_bytes_max: 32 * MIB,
+            answer_bytes_max: 64 * MIB,
+            batch_max: 1_000,
+            depth_max: 64,
+            connections_max: 1_000,
+            subscriptions_max: 256,
+            in_flight_max: 256,
+            body_timeout: Duration::from_secs(30),
+            ping_every: Duration::from_secs(20),
+            silence_max: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Carries out the methods of the [`contract`](crate::contract).
+//!
+//! A message comes in over HTTP ([`http`]) or WebSocket ([`socket`]), is taken apart into requests
+//! ([`message`]), and each is handed ([`dispatch`]) to what stands behind its name ([`module`]).
+//! The other files are the methods: each registers its own.
+
+mod admission;
+mod config;
+mod dispatch;
+mod http;
+mod message;
+pub mod metric;
+mod module;
+mod params;
+mod shared;
+mod socket;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use kantoku_projections::{Database, Reader};
+use kantoku_streams::{Bus, Fault};
+use thiserror::Error;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use config::{ApiConfig, Limits};
+use dispatch::Dispatcher;
+pub use module::Caller;
+use module::Module;
+
+/// What the methods work with.
+pub struct Api {
+    /// Events, blobs, presence.
+    pub(crate) bus: Bus,
+    /// The read models.
+    pub(crate) reader: Reader,
+    /// Where the read models live.
+    pub(crate) database: Database,
+    /// How the server is set up.
+    pub(crate) config: ApiConfig,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
+    /// Connections and what runs in the background; waited for when the server stops.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Why the server cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The read models are out of reach.
+    #[error(transparent)]
+    Database(#[from] kantoku_projections::Error),
+    /// NATS is out of reach.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Api {
+    /// Over an open bus and database.
+    pub async fn start(
+        bus: Bus,
+        database: Database,
+        config: ApiConfig,
+    ) -> Result<Arc<Self>, StartError> {
+        let reader = Reader::start(database.clone()).await?;
+        Ok(Arc::new(Self {
+            bus,
+            reader,
+            database,
+            config,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Takes no more requests, ends subscriptions and waits, lets other calls end within
+    /// [`Limits::drain_timeout`], and closes all connections.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// The route `/rpc`, for HTTP POST and WebSocket.
+pub fn router(api: &Arc<Api>) -> axum::Router {
+    http::router(Dispatcher { api: Arc::clone(api), module: Arc::new(methods()) })
+}
+
+/// Every method there is: each file registers its own.
+fn methods() -> Module {
+    Module::default()
+}

@@ -1,0 +1,208 @@
+//! The methods that this server carries out, by name.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
+use kantoku_domain::nearest;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{Api, params};
+use crate::{
+    ApiError, Code,
+    contract::{Method, Subscription},
+};
+
+/// Who calls. An authenticating layer puts it into the extensions of the HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name that stands in events as the actor.
+    pub actor: Arc<str>,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self { actor: "anonymous".into() }
+    }
+}
+
+/// The answers of a subscription until it ends. One that ends with an error says so to the client.
+pub(super) type Items<S> = BoxStream<'static, Result<<S as Subscription>::Item, ApiError>>;
+
+/// Answers of whatever type, as they stand on the wire.
+pub(super) type RawItems = BoxStream<'static, Result<Box<RawValue>, ApiError>>;
+
+/// One call: who, and with what.
+pub(super) struct Call {
+    pub(super) api: Arc<Api>,
+    pub(super) caller: Caller,
+    pub(super) params: Option<Box<RawValue>>,
+}
+
+type Answered<T> = BoxFuture<'static, Result<T, ApiError>>;
+
+/// What is behind a name.
+pub(super) enum Entry {
+    /// Answers once.
+    Call(Box<dyn Fn(Call) -> Answered<Box<RawValue>> + Send + Sync>),
+    /// Answers until it is told to stop.
+    Subscribe(Box<dyn Fn(Call) -> Answered<RawItems> + Send + Sync>),
+    /// Tells a subscription to stop.
+    Unsubscribe,
+}
+
+/// The methods by name.
+#[derive(Default)]
+pub(super) struct Module {
+    entries: HashMap<&'static str, Entry>,
+}
+
+/// What carries out method `M`: `async fn(Arc<Api>, M::Params) -> Result<M::Answer, ApiError>`.
+pub(super) trait Handler<M: Method>: Send + Sync + 'static {
+    fn call(&self, api: Arc<Api>, params: M::Params) -> Answered<M::Answer>;
+}
+
+impl<M, F, Fut> Handler<M> for F
+where
+    M: Method,
+    F: Fn(Arc<Api>, M::Params) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<M::Answer, ApiError>> + Send + 'static,
+{
+    fn call(&self, api: Arc<Api>, params: M::Params) -> Answered<M::Answer> {
+        self(api, params).boxed()
+    }
+}
+
+/// The same for a method that changes something, and has to say who did:
+/// `async fn(Arc<Api>, Caller, M::Params) -> Result<M::Answer, ApiError>`.
+pub(super) trait CommandHandler<M: Method>: Send + Sync + 'static {
+    fn call(&self, api: Arc<Api>, caller: Caller, params: M::Params) -> Answered<M::Answer>;
+}
+
+impl<M, F, Fut> CommandHandler<M> for F
+where
+    M: Method,
+    F: Fn(Arc<Api>, Caller, M::Params) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<M::Answer, ApiError>> + Send + 'static,
+{
+    fn call(&self, api: Arc<Api>, caller: Caller, params: M::Params) -> Answered<M::Answer> {
+        self(api, caller, params).boxed()
+    }
+}
+
+/// What carries out subscription `S`: `async fn(Arc<Api>, S::Params) -> Result<Items<S>, ApiError>`.
+/// An error is the answer to the call that subscribes. The stream is dropped when the client
+/// unsubscribes or goes away, and is polled no faster than the client reads.
+pub(super) trait SubscriptionHandler<S: Subscription>: Send + Sync + 'static {
+    fn call(&self, api: Arc<Api>, params: S::Params) -> Answered<Items<S>>;
+}
+
+impl<S, F, Fut> SubscriptionHandler<S> for F
+where
+    S: Subscription,
+    F: Fn(Arc<Api>, S::Params) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Items<S>, ApiError>> + Send + 'static,
+{
+    fn call(&self, api: Arc<Api>, params: S::Params) -> Answered<Items<S>> {
+        self(api, params).boxed()
+    }
+}
+
+impl Module {
+    /// Adds a method.
+    pub(super) fn register<M: Method>(&mut self, handler: impl Handler<M>) {
+        self.register_command::<M>(Anonymous(handler));
+    }
+
+    /// Adds a method that is told who calls.
+    pub(super) fn register_command<M: Method>(&mut self, handler: impl CommandHandler<M>) {
+        let entry = move |call: Call| match params::decode(call.params.as_deref()) {
+            Err(error) => std::future::ready(Err(error)).boxed(),
+            Ok(params) => {
+                let bytes_max = call.api.config.limits.answer_bytes_max;
+                let answer = handler.call(call.api, call.caller, params);
+                guarded(M::NAME, async move { encode(&answer.await?, bytes_max) })
+            }
+        };
+        self.insert(M::NAME, Entry::Call(Box::new(entry)));
+    }
+
+    /// Adds a subscription, and the method that ends it.
+    pub(super) fn register_subscription<S: Subscription>(
+        &mut self,
+        handler: impl SubscriptionHandler<S>,
+    ) {
+        let entry = move |call: Call| match params::decode(call.params.as_deref()) {
+            Err(error) => std::future::ready(Err(error)).boxed(),
+            Ok(params) => {
+                let bytes_max = call.api.config.limits.answer_bytes_max;
+                let items = handler.call(call.api, params);
+                guarded(S::NAME, async move {
+                    let items = items.await?;
+                    let raw = items.map(move |item| encode(&item?, bytes_max));
+                    Ok(raw.boxed())
+                })
+            }
+        };
+        self.insert(S::NAME, Entry::Subscribe(Box::new(entry)));
+        self.insert(S::UNSUBSCRIBE, Entry::Unsubscribe);
+    }
+
+    /// What is behind `name`.
+    pub(super) fn find(&self, name: &str) -> Result<(&'static str, &Entry), ApiError> {
+        if let Some((name, entry)) = self.entries.get_key_value(name) {
+            return Ok((name, entry));
+        }
+        let shown: String = name.chars().take(80).collect();
+        let message = match nearest(&shown, self.entries.keys().copied()) {
+            Some(meant) => format!("there is no method {shown:?}; did you mean {meant:?}?"),
+            None => format!("there is no method {shown:?}; methods are named like task.get"),
+        };
+        Err(ApiError::new(Code::MethodNotFound, message))
+    }
+
+    fn insert(&mut self, name: &'static str, entry: Entry) {
+        let before = self.entries.insert(name, entry);
+        assert!(before.is_none(), "two methods are called {name}");
+    }
+}
+
+/// Adapts a handler that does not care who calls.
+struct Anonymous<H>(H);
+
+impl<M: Method, H: Handler<M>> CommandHandler<M> for Anonymous<H> {
+    fn call(&self, api: Arc<Api>, _: Caller, params: M::Params) -> Answered<M::Answer> {
+        self.0.call(api, params)
+    }
+}
+
+/// A panic is a mistake of ours in one call, and the answer to that call only.
+fn guarded<T>(
+    method: &'static str,
+    answer: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Answered<T> {
+    let caught = AssertUnwindSafe(answer).catch_unwind();
+    caught
+        .map(move |result| {
+            result.unwrap_or_else(|_| {
+                tracing::error!(method, "the handler of a call panicked");
+                Err(ApiError::new(
+                    Code::Internal,
+                    "the server made a mistake; its log says more under the trace_id",
+                ))
+            })
+        })
+        .boxed()
+}
+
+fn encode(answer: &impl Serialize, bytes_max: usize) -> Result<Box<RawValue>, ApiError> {
+    let raw = to_raw_value(answer).map_err(|error| ApiError::new(Code::Internal, error))?;
+    let bytes = raw.get().len();
+    if bytes > bytes_max {
+        let message = format!(
+            "the answer has {bytes} bytes and may have {bytes_max}; ask for less, e.g. by limit"
+        );
+        return Err(ApiError::new(Code::Limit, message));
+    }
+    Ok(raw)
+}
