@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Binding, Datum, Dependency, Id, Name, RetryPolicy, Timeouts, Timestamp, Type};
+use crate::{
+    Binding, Datum, Dependency, Id, Name, RetryPolicy, Timeouts, Timestamp, Type,
+    dependency::{Cause, Trigger},
+    stored::is_default,
+};
 
 /// A version of a specification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,11 +47,20 @@ pub struct Spawned {
     /// What it waits for besides its inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depends_on: Option<Dependency>,
+    /// When it runs, unless all that it reads and depends on has to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Trigger>,
     /// The execution that it belongs to.
     pub context_id: Id,
     /// The task that spawned it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<Id>,
+    /// The task that a chain of restarts began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_root: Option<Id>,
+    /// The task that this one is a restart of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_parent: Option<Id>,
     /// The queue in which executors look for it.
     pub queue: String,
     /// Keeps related tasks on one shard of the queue.
@@ -202,8 +215,15 @@ pub struct Cancelled {
 /// The task will never run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The task whose end made it impossible, at the far end of the chain.
+    /// The task whose end made it impossible, at the far end of the chain; itself, if its own
+    /// time was up.
     pub root_cause: Id,
+    /// Other tasks because of which it would be impossible, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Id>,
+    /// Whether anybody failed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cause: Cause,
     /// What cannot arrive any more, e.g. `input page`.
     pub missing: String,
 }

@@ -1,6 +1,8 @@
 //! Behaviour of the domain: scenarios, properties, stored names.
 
+mod dependencies;
 mod golden;
+mod needs;
 mod plans;
 mod properties;
 mod scenario;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use kantoku_domain::{
     Aggregate, Event, Id, Task,
-    task::{AttemptFailed, Command, Outcome, Skipped, Status},
+    task::{AttemptFailed, Command, Outcome, Status},
 };
 use proptest::prelude::*;
 
-use crate::scenario::{envelope, fail, finish, receive, spawn, spawned, uuid_like::id};
+use crate::scenario::{envelope, fail, finish, receive, skipped, spawn, spawned};
 
 fn commands() -> impl Strategy<Value = Command> {
     let attempt = 1..4_u32;
@@ -19,7 +19,7 @@ fn commands() -> impl Strategy<Value = Command> {
         attempt.clone().prop_map(|attempt| finish(attempt, "not a number")),
         attempt.prop_map(fail),
         Just(Command::Cancel { reason: "test".into() }),
-        Just(Command::Skip(Skipped { root_cause: id(2), missing: "input".into() })),
+        Just(Command::Skip(skipped("input"))),
     ]
 }
 

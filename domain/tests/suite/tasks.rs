@@ -2,11 +2,11 @@
 
 use kantoku_domain::{
     Event, Reason, Task, Type,
-    task::{Child, Command, Outcome, Skipped, Status, Success, Template},
+    task::{Child, Command, Outcome, Status, Success, Template},
 };
 use serde_json::json;
 
-use crate::scenario::{fail, finish, given, receive, spawn, spawned, uuid_like::id};
+use crate::scenario::{fail, finish, given, receive, skipped, spawn, spawned, uuid_like::id};
 
 #[test]
 fn a_task_is_spawned_claimed_and_finished() {
@@ -78,7 +78,7 @@ fn a_cancelled_task_cannot_be_finished_and_a_finished_one_not_cancelled() {
 
 #[test]
 fn a_running_task_is_not_skipped() {
-    let skip = Command::Skip(Skipped { root_cause: id(2), missing: "input a".into() });
+    let skip = Command::Skip(skipped("input a"));
     let mut task = given::<Task>(&[Event::TaskSpawned(spawned(1))]);
     task.then_event(&receive(1, "a"));
     task.then_rejected(&skip, Reason::WrongState);

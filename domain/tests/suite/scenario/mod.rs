@@ -2,7 +2,8 @@
 
 use kantoku_domain::{
     Aggregate, Decision, Envelope, Event, Id, Reason, RetryPolicy, Timeouts, Timestamp, Type,
-    task::{Command, Failure, Output, Received, Spawned, SpecificationRef, Success},
+    dependency::Cause,
+    task::{Command, Failure, Output, Received, Skipped, Spawned, SpecificationRef, Success},
 };
 use uuid_like::id;
 
@@ -79,8 +80,11 @@ pub(crate) fn spawned(attempts: u32) -> Spawned {
         inputs: [].into(),
         outputs: [("out".into(), Output { id: id(10), type_: Type::Number })].into(),
         depends_on: None,
+        when: None,
         context_id: id(1),
         parent_id: None,
+        restart_root: None,
+        restart_parent: None,
         queue: "default".into(),
         shard_key: None,
         priority: 0,
@@ -88,6 +92,12 @@ pub(crate) fn spawned(attempts: u32) -> Spawned {
         retry: RetryPolicy { attempts, backoff: kantoku_domain::Millis(0), ..Default::default() },
         timeouts: Timeouts::default(),
     }
+}
+
+/// Given up because of task 2, which failed.
+pub(crate) fn skipped(missing: &str) -> Skipped {
+    let missing = missing.into();
+    Skipped { root_cause: id(2), others: vec![], cause: Cause::Failure, missing }
 }
 
 pub(crate) fn spawn(attempts: u32) -> Command {

@@ -1,0 +1,129 @@
+//! What is known of the things that expressions name.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EventPattern, HttpProbe};
+use crate::{Id, Timestamp};
+
+/// Why something can never be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// A rule chose so, and nobody failed: a task that runs on a failure only, and there was none.
+    Rule,
+    /// Something failed, was cancelled, or did not come in time.
+    #[default]
+    Failure,
+}
+
+impl Cause {
+    /// Whether somebody failed.
+    pub fn is_failure(self) -> bool {
+        self == Self::Failure
+    }
+}
+
+/// What is known of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// A task that may still resolve it is live or will be, or nobody knows it yet.
+    Pending,
+    /// It was resolved.
+    Holds {
+        /// When.
+        at: Timestamp,
+    },
+    /// Nobody can resolve it any more: its custodian has ended without, and was not restarted with
+    /// its outputs reused.
+    Impossible {
+        /// The task at the far end of the chain.
+        root_cause: Id,
+        /// Why.
+        cause: Cause,
+        /// When that became so.
+        at: Timestamp,
+    },
+}
+
+/// How a task has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It finished ok.
+    Ok,
+    /// It finished, and its last attempt failed.
+    Failed,
+    /// It was ordered to stop.
+    Cancelled,
+    /// It never ran.
+    Skipped {
+        /// The task at the far end of the chain.
+        root_cause: Id,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// The end of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How.
+    pub how: How,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Ending {
+    /// Whether it failed, was cancelled, or was skipped because of one that had.
+    pub fn is_failure(&self) -> bool {
+        match self.how {
+            How::Ok => false,
+            How::Failed | How::Cancelled => true,
+            How::Skipped { cause, .. } => cause.is_failure(),
+        }
+    }
+
+    /// The task to blame for what this end makes impossible: `task`, which has ended so, or the
+    /// one because of which it was skipped.
+    pub fn root_cause(&self, task: Id) -> Id {
+        match self.how {
+            How::Skipped { root_cause, .. } => root_cause,
+            How::Ok | How::Failed | How::Cancelled => task,
+        }
+    }
+}
+
+/// The last answer to a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probed {
+    /// The HTTP status; `None`: there was no answer.
+    pub status: Option<u16>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is known on behalf of one task that waits.
+pub trait Facts {
+    /// Of a resource.
+    fn resource(&self, id: Id) -> Known;
+
+    /// The end of a task; of one that was restarted, its successor's. `None`: it has not ended.
+    fn task(&self, id: Id) -> Option<Ending>;
+
+    /// When the task that waits was spawned, or revived last.
+    fn since(&self) -> Timestamp;
+
+    /// Who has given the approval `name` to the task that waits, and when.
+    fn approvals(&self, _name: &str) -> Vec<(&str, Timestamp)> {
+        Vec::new()
+    }
+
+    /// When an event that matches was first recorded after [`Facts::since`].
+    fn event(&self, _pattern: &EventPattern) -> Option<Timestamp> {
+        None
+    }
+
+    /// The last answer to a probe.
+    fn probe(&self, _probe: &HttpProbe) -> Option<Probed> {
+        None
+    }
+}
