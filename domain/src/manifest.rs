@@ -81,7 +81,7 @@ fn read_spec<T: for<'de> Deserialize<'de>>(spec: &Value) -> Result<T, Problem> {
         let message = error.to_string();
         let mut path = vec!["spec".to_owned()];
         let named = message.split('`').nth(1).unwrap_or_default();
-        if message.starts_with("unknown field") {
+        if message.starts_with("unknown field") || message.starts_with("unknown variant") {
             path.extend(path_of(spec, named).unwrap_or_default());
         }
         let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
@@ -89,16 +89,21 @@ fn read_spec<T: for<'de> Deserialize<'de>>(spec: &Value) -> Result<T, Problem> {
     })
 }
 
-/// The path to the first field called `name`, depth first.
+/// The path to the first field called `name`, or whose value it is, depth first.
 fn path_of(value: &Value, name: &str) -> Option<Vec<String>> {
-    let map = value.as_object()?;
-    if map.contains_key(name) {
-        return Some(vec![name.to_owned()]);
-    }
-    map.iter().find_map(|(key, inner)| {
-        path_of(inner, name).map(|mut path| {
-            path.insert(0, key.clone());
+    let inside = |(key, inner): (String, &Value)| {
+        let is_it = key == name || inner.as_str() == Some(name);
+        let path = if is_it { Some(Vec::new()) } else { path_of(inner, name) };
+        path.map(|mut path| {
+            path.insert(0, key);
             path
         })
-    })
+    };
+    match value {
+        Value::Object(map) => map.iter().map(|(key, it)| (key.clone(), it)).find_map(inside),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(n, it)| (n.to_string(), it)).find_map(inside)
+        }
+        _ => None,
+    }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Aggregate, Decision, Envelope, Event, Kind, Name, RetryPolicy, Timeouts, Type,
-    aggregate::cqrs_es_adapter, digest,
+    Aggregate, Decision, Envelope, Event, Kind, Name, RetryPolicy, Timeouts, TriggerRule, Type,
+    aggregate::cqrs_es_adapter, dependency::Expression, digest, stored::is_default,
 };
 
 /// What a pipeline says: the `spec` of its manifest.
@@ -37,9 +37,15 @@ pub struct Step {
     /// Its inputs: a reference, `{from, map}`, `{value}`, or a literal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub with: BTreeMap<String, Value>,
-    /// Steps that must have finished ok before.
+    /// Steps that come before; must have finished ok unless `when` says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+    /// What must hold besides; tasks are named by their steps, resources as `$step.output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Expression<String>>,
+    /// When it runs, by how the steps that it reads from and those in `after` have ended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub when: TriggerRule,
     /// For people and selectors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

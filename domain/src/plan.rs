@@ -1,16 +1,20 @@
 //! From a pipeline to tasks: first whether it is sound, then the tasks with their ids.
 
 mod inputs;
+mod order;
+mod step;
+mod waits;
+mod written;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::{
-    Binding, BlobRef, Dependency, Id, Name, Problem, Reference, Source, Type, context,
-    pipeline::{self, Step},
-    specification, task,
+    Binding, BlobRef, Id, Name, Problem, Reference, Source, Type, context, pipeline, specification,
+    task,
 };
+use written::{Written, read_input};
 
 pub use inputs::bind_inputs;
 
@@ -19,12 +23,6 @@ pub type Specifications = BTreeMap<Name, specification::Applied>;
 
 /// How many steps a pipeline may have.
 pub const STEPS_MAX: usize = 50_000;
-
-/// An input of a step as written.
-enum Written {
-    Literal(Value),
-    Edge { from: Reference, map: Option<String> },
-}
 
 /// Every problem of `pipeline`: unknown names, missing or surplus inputs, types of edges, cycles.
 /// Paths start at the manifest's root. `known` are the specifications that exist by now.
@@ -43,7 +41,7 @@ pub fn validate(pipeline: &pipeline::Definition, known: &Specifications) -> Vec<
         ));
     }
     for (name, step) in &pipeline.tasks {
-        validate_step(pipeline, known, name, step, &mut problems);
+        step::validate(pipeline, known, name, step, &mut problems);
     }
     for (name, text) in &pipeline.outputs {
         let path = ["spec", "outputs", name];
@@ -53,192 +51,18 @@ pub fn validate(pipeline: &pipeline::Definition, known: &Specifications) -> Vec<
                 "an output of a pipeline is the output of a step, not a parameter",
             )),
             Ok(from) => {
-                resolve(pipeline, known, &from, &path, &mut problems);
+                step::resolve(pipeline, known, &from, &path, &mut problems);
             }
             Err(message) => problems.push(Problem::new(&path, message)),
         }
     }
-    if let Some(cycle) = find_cycle(pipeline) {
+    if let Some(cycle) = order::find_cycle(pipeline) {
         problems.push(Problem::new(
             &["spec", "tasks", &cycle[0]],
             format!("the steps wait for each other: {}", cycle.join(" → ")),
         ));
     }
     problems
-}
-
-/// The path of something in a step of the manifest.
-fn step_path<'a>(step: &'a str, tail: &[&'a str]) -> Vec<&'a str> {
-    [&["spec", "tasks", step], tail].concat()
-}
-
-fn validate_step(
-    pipeline: &pipeline::Definition,
-    known: &Specifications,
-    name: &str,
-    step: &Step,
-    problems: &mut Vec<Problem>,
-) {
-    for after in &step.after {
-        if !pipeline.tasks.contains_key(after) {
-            problems.push(
-                Problem::new(&step_path(name, &["after"]), format!("there is no step {after:?}"))
-                    .did_you_mean(after, pipeline.tasks.keys().map(String::as_str)),
-            );
-        }
-    }
-    let Some(specification) = known.get(&step.specification) else {
-        let wrong = step.specification.as_str();
-        problems.push(
-            Problem::new(
-                &step_path(name, &["use"]),
-                format!("there is no specification {wrong:?}"),
-            )
-            .did_you_mean(wrong, known.keys().map(Name::as_str)),
-        );
-        return;
-    };
-    let is_given = |input: &str| step.with.contains_key(input);
-    problems.extend(inputs::missing(specification, &step_path(name, &["with"]), is_given));
-    for (input, value) in &step.with {
-        let path = step_path(name, &["with", input]);
-        let Some(type_) = specification.definition.inputs.get(input) else {
-            problems.push(inputs::surplus(specification, &path, input));
-            continue;
-        };
-        match read_input(value) {
-            Err(message) => problems.push(Problem::new(&path, message)),
-            Ok(Written::Literal(value)) => {
-                if let Err(error) = type_.check(&value) {
-                    problems.push(Problem::new(&path, error.to_string()));
-                }
-            }
-            Ok(Written::Edge { from, map }) => {
-                let found = resolve(pipeline, known, &from, &path, problems);
-                // A script may make anything of the value: what it makes is checked in the run.
-                if let (Some(found), None) = (found, map)
-                    && !found.fits(type_)
-                {
-                    problems.push(
-                        Problem::new(&path, format!("{from} is {found}, but {input} is {type_}"))
-                            .suggest(Some(format!(
-                                "fit it with a script: {input}: {{from: {from}, map: \"…\"}}"
-                            ))),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// The type of what `from` points to, or a problem.
-fn resolve<'a>(
-    pipeline: &'a pipeline::Definition,
-    known: &'a Specifications,
-    from: &Reference,
-    path: &[&str],
-    problems: &mut Vec<Problem>,
-) -> Option<&'a Type> {
-    let names: BTreeMap<&str, &Type>;
-    let what = if from.is_param() {
-        names = pipeline.params.iter().map(|(name, type_)| (name.as_str(), type_)).collect();
-        "the pipeline has no parameter"
-    } else {
-        let Some(step) = pipeline.tasks.get(&from.owner) else {
-            problems.push(
-                Problem::new(path, format!("there is no step {:?}", from.owner))
-                    .did_you_mean(&from.owner, pipeline.tasks.keys().map(String::as_str)),
-            );
-            return None;
-        };
-        // An unknown specification is reported where it is used.
-        let outputs = &known.get(&step.specification)?.definition.outputs;
-        names = outputs.iter().map(|(name, type_)| (name.as_str(), type_)).collect();
-        "the step has no output"
-    };
-    let found = names.get(from.name.as_str()).copied();
-    if found.is_none() {
-        problems.push(
-            Problem::new(path, format!("{from}: {what} {:?}", from.name))
-                .did_you_mean(&from.name, names.keys().copied()),
-        );
-    }
-    found
-}
-
-/// `$ref`, `{from, map}`, `{value}`, or a literal.
-fn read_input(value: &Value) -> Result<Written, String> {
-    match value {
-        Value::String(text) if Reference::is_meant(text) => {
-            Ok(Written::Edge { from: Reference::parse(text)?, map: None })
-        }
-        Value::String(text) if text.starts_with("$$") => Ok(Written::Literal(text[1..].into())),
-        Value::Object(map) if map.len() == 1 && map.contains_key("value") => {
-            Ok(Written::Literal(map["value"].clone()))
-        }
-        Value::Object(map) if map.contains_key("from") => {
-            if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "from" | "map")) {
-                return Err(format!(
-                    "{key:?} does not belong beside from; write {{from, map}}, or {{value: …}} for a literal"
-                ));
-            }
-            let text = |key: &str| match map.get(key) {
-                None => Ok(None),
-                Some(Value::String(text)) => Ok(Some(text.clone())),
-                Some(_) => Err(format!("{key} is not a text")),
-            };
-            let from = text("from")?.unwrap_or_default();
-            Ok(Written::Edge { from: Reference::parse(&from)?, map: text("map")? })
-        }
-        literal => Ok(Written::Literal(literal.clone())),
-    }
-}
-
-/// The steps that `step` waits for. Names that do not exist are left out.
-fn predecessors<'a>(pipeline: &'a pipeline::Definition, step: &'a Step) -> BTreeSet<&'a str> {
-    let edge = |value| match read_input(value) {
-        Ok(Written::Edge { from, .. }) if !from.is_param() => Some(from.owner),
-        _ => None,
-    };
-    step.with
-        .values()
-        .filter_map(edge)
-        .chain(step.after.iter().cloned())
-        .filter_map(|name| pipeline.tasks.get_key_value(&name))
-        .map(|(name, _)| name.as_str())
-        .collect()
-}
-
-/// A cycle, its first step repeated at the end. Depth-first search with an explicit stack.
-fn find_cycle(pipeline: &pipeline::Definition) -> Option<Vec<String>> {
-    let mut waits: BTreeMap<&str, Vec<&str>> = pipeline
-        .tasks
-        .iter()
-        .map(|(name, step)| (name.as_str(), predecessors(pipeline, step).into_iter().collect()))
-        .collect();
-    let mut done = BTreeSet::new();
-    for start in pipeline.tasks.keys() {
-        let mut trail = vec![start.as_str()];
-        while let Some(&step) = trail.last() {
-            match waits.get_mut(step).and_then(Vec::pop) {
-                Some(next) if done.contains(next) => {}
-                Some(next) => {
-                    if let Some(from) = trail.iter().position(|name| *name == next) {
-                        let mut cycle: Vec<_> =
-                            trail[from..].iter().rev().map(ToString::to_string).collect();
-                        cycle.push(cycle[0].clone());
-                        return Some(cycle);
-                    }
-                    trail.push(next);
-                }
-                None => {
-                    done.insert(step);
-                    trail.pop();
-                }
-            }
-        }
-    }
-    None
 }
 
 /// Parameters checked against what the pipeline asks for.
@@ -324,8 +148,8 @@ pub fn plan(
         let id = task_id(name);
         let mut task = template.spawned(id, Some(name.clone()), context_id, None);
         task.priority = step.priority;
-        let after: Vec<_> = step.after.iter().map(|s| Dependency::Task(task_id(s))).collect();
-        task.depends_on = (!after.is_empty()).then_some(Dependency::All(after));
+        task.when = waits::trigger(step, &task_id);
+        task.depends_on = waits::depends_on(definition, step, &task_id, &output_id);
         task::Planned { id, task }
     });
     let outputs = definition

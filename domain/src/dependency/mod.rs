@@ -101,6 +101,40 @@ impl<R> Expression<R> {
         }
     }
 
+    /// Shows `visit` each node and leaf with its path from `path` on, as it is written, and its
+    /// depth; parts only of those for which it says yes.
+    pub(crate) fn walk<'a>(
+        &'a self,
+        path: &[impl AsRef<str>],
+        visit: &mut impl FnMut(&'a Self, &[String], usize) -> bool,
+    ) {
+        let mut path = path.iter().map(|key| key.as_ref().to_owned()).collect();
+        self.walk_at(&mut path, 1, visit);
+    }
+
+    fn walk_at<'a>(
+        &'a self,
+        path: &mut Vec<String>,
+        depth: usize,
+        visit: &mut impl FnMut(&'a Self, &[String], usize) -> bool,
+    ) {
+        let length = path.len();
+        path.push(self.key().into());
+        if visit(self, path, depth) {
+            if matches!(self, Self::AtLeast { .. } | Self::Within { .. }) {
+                path.push("of".into());
+            }
+            let is_list = !matches!(self, Self::Not(_) | Self::Within { .. });
+            for (index, part) in self.parts().unwrap_or_default().iter().enumerate() {
+                let inner = path.len();
+                path.extend(is_list.then(|| index.to_string()));
+                part.walk_at(path, depth + 1, visit);
+                path.truncate(inner);
+            }
+        }
+        path.truncate(length);
+    }
+
     /// The task or the resource that a leaf names, if it names one.
     pub const fn named(&self) -> Option<&R> {
         match self {

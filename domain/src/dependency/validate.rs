@@ -12,12 +12,22 @@ impl<R> Expression<R> {
     /// Every problem of the expression that can be seen without knowing what its names stand for.
     /// Paths start with `path`.
     pub fn problems(&self, path: &[&str]) -> Vec<Problem> {
-        let mut check = Check { problems: Vec::new(), leaves: 0, approvals: BTreeMap::new() };
-        let mut path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
-        check.expression(self, &mut path, 1);
-        if check.leaves > Self::LEAVES_MAX {
-            let (found, max) = (check.leaves, Self::LEAVES_MAX);
-            check.add(&path, format!("{found} facts are more than {max}"));
+        let mut check = Check { problems: Vec::new(), approvals: BTreeMap::new() };
+        let (mut leaves, mut is_deep) = (0, false);
+        self.walk(path, &mut |node, path, depth| {
+            if depth <= Self::DEPTH_MAX {
+                check.node(node, path);
+                leaves += usize::from(node.parts().is_none());
+            } else if !std::mem::replace(&mut is_deep, true) {
+                let max = Self::DEPTH_MAX;
+                check.add(path, format!("the expression nests more than {max} deep"));
+            }
+            depth <= Self::DEPTH_MAX
+        });
+        if leaves > Self::LEAVES_MAX {
+            let max = Self::LEAVES_MAX;
+            let message = format!("{leaves} facts are more than {max}");
+            check.problems.push(Problem::new(path, message));
         }
         check.problems
     }
@@ -25,7 +35,6 @@ impl<R> Expression<R> {
 
 struct Check<'a> {
     problems: Vec<Problem>,
-    leaves: usize,
     approvals: BTreeMap<&'a str, &'a Approval>,
 }
 
@@ -36,47 +45,6 @@ impl<'a> Check<'a> {
 
     fn suggest(&mut self, path: &[String], message: impl Into<String>, way_out: &str) {
         self.problems.push(Problem::new(path, message).suggest(Some(way_out.into())));
-    }
-
-    fn expression<R>(&mut self, it: &'a Expression<R>, path: &mut Vec<String>, depth: usize) {
-        let max = Expression::<R>::DEPTH_MAX;
-        if depth > max {
-            self.add(path, format!("the expression nests more than {max} deep"));
-            return;
-        }
-        path.push(it.key().into());
-        self.node(it, path);
-        match it {
-            Expression::All(parts) | Expression::Any(parts) => self.parts(parts, path, depth),
-            Expression::AtLeast { of, .. } => self.inside("of", path, |check, path| {
-                check.parts(of, path, depth);
-            }),
-            Expression::Not(part) => self.expression(part, path, depth + 1),
-            Expression::Within { of, .. } => self.inside("of", path, |check, path| {
-                check.expression(of, path, depth + 1);
-            }),
-            _ => self.leaves += 1,
-        }
-        path.pop();
-    }
-
-    fn inside(
-        &mut self,
-        key: &str,
-        path: &mut Vec<String>,
-        check: impl FnOnce(&mut Self, &mut Vec<String>),
-    ) {
-        path.push(key.into());
-        check(self, path);
-        path.pop();
-    }
-
-    fn parts<R>(&mut self, parts: &'a [Expression<R>], path: &mut Vec<String>, depth: usize) {
-        for (index, part) in parts.iter().enumerate() {
-            self.inside(&index.to_string(), path, |check, path| {
-                check.expression(part, path, depth + 1);
-            });
-        }
     }
 
     /// What is wrong with a node or a leaf, its parts aside.

@@ -7,3 +7,4 @@ mod plans;
 mod properties;
 mod scenario;
 mod tasks;
+mod waits;

@@ -1,0 +1,39 @@
+//! Inputs of steps, as they are written.
+
+use serde_json::Value;
+
+use crate::Reference;
+
+/// An input of a step as written.
+pub(super) enum Written {
+    Literal(Value),
+    Edge { from: Reference, map: Option<String> },
+}
+
+/// `$ref`, `{from, map}`, `{value}`, or a literal.
+pub(super) fn read_input(value: &Value) -> Result<Written, String> {
+    match value {
+        Value::String(text) if Reference::is_meant(text) => {
+            Ok(Written::Edge { from: Reference::parse(text)?, map: None })
+        }
+        Value::String(text) if text.starts_with("$$") => Ok(Written::Literal(text[1..].into())),
+        Value::Object(map) if map.len() == 1 && map.contains_key("value") => {
+            Ok(Written::Literal(map["value"].clone()))
+        }
+        Value::Object(map) if map.contains_key("from") => {
+            if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "from" | "map")) {
+                return Err(format!(
+                    "{key:?} does not belong beside from; write {{from, map}}, or {{value: …}} for a literal"
+                ));
+            }
+            let text = |key: &str| match map.get(key) {
+                None => Ok(None),
+                Some(Value::String(text)) => Ok(Some(text.clone())),
+                Some(_) => Err(format!("{key} is not a text")),
+            };
+            let from = text("from")?.unwrap_or_default();
+            Ok(Written::Edge { from: Reference::parse(&from)?, map: text("map")? })
+        }
+        literal => Ok(Written::Literal(literal.clone())),
+    }
+}
