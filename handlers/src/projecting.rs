@@ -30,7 +30,7 @@ pub async fn project(
         0 => None,
         seq => bus.event_at(seq).await.ok(),
     };
-    let Some(checkpoint) = retried(stop, || projector.verify(at.as_ref())).await? else {
+    let Some(checkpoint) = retried(stop, || projector.verify(at.as_deref())).await? else {
         return Ok(());
     };
     let mut consumer = bus.consumer(ConsumerConfig {
