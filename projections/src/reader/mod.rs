@@ -61,6 +61,12 @@ impl Reader {
         *self.position.borrow()
     }
 
+    /// The checkpoint as it moves. It goes backwards only when other tables take the place of those
+    /// before.
+    pub fn positions(&self) -> watch::Receiver<u64> {
+        self.position.clone()
+    }
+
     /// Waits until the rows are as of `min_seq` at least, and returns what they are as of.
     pub async fn wait_for(&self, min_seq: u64, timeout: Duration) -> Result<u64, Error> {
         let mut position = self.position.clone();
