@@ -5,15 +5,20 @@
 //! The other files are the methods: each registers its own.
 
 mod admission;
+mod command;
 mod config;
 mod dispatch;
 mod http;
+mod manifest;
 mod message;
 pub mod metric;
 mod module;
 mod params;
+mod run;
 mod shared;
 mod socket;
+mod sound;
+mod spawn;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -89,5 +94,9 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
 
 /// Every method there is: each file registers its own.
 fn methods() -> Module {
-    Module::default()
+    let mut module = Module::default();
+    for register in [manifest::register, run::register, spawn::register] {
+        register(&mut module);
+    }
+    module
 }
