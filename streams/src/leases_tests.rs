@@ -11,7 +11,8 @@ fn id(number: u64) -> Id {
 
 fn heartbeat(service_id: &str) -> Heartbeat {
     let attempts = vec![HeldAttempt { task_id: id(1), attempt: 2, fence: 3 }];
-    Heartbeat { service_id: service_id.into(), boot_id: id(9), attempts, lease: Millis(10_000) }
+    let (service_id, boot_id) = (service_id.into(), id(9));
+    Heartbeat { service_id, boot_id, born: 2, attempts, lease: Millis(10_000) }
 }
 
 async fn hear(heartbeats: &mut Heartbeats) -> Heard {
