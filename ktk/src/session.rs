@@ -25,6 +25,8 @@ use crate::{
 const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 /// How long connecting and each call may take unless `--timeout` says otherwise.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// The same for calls that are work for the server, such as applying thousands of documents.
+const WORK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// More than the longest wait that the server grants, which is cut off here call by call.
 const CALL_MAX: Duration = Duration::from_millis(TIMEOUT_MAX.0 + 30_000);
 
@@ -212,6 +214,11 @@ impl Session {
     /// How long an answer may take.
     pub(crate) fn answer_timeout(&self) -> Duration {
         self.timeout().unwrap_or(TIMEOUT_DEFAULT)
+    }
+
+    /// How long the answer to something that is work for the server may take.
+    pub(crate) fn work_timeout(&self) -> Duration {
+        self.timeout().unwrap_or(WORK_TIMEOUT_DEFAULT)
     }
 
     /// Tells the user on stderr what goes on, unless `-q`. That nobody listens is no reason to fail.
