@@ -105,7 +105,6 @@ impl Heartbeats {
         let fault = |cause: crate::Cause| Fault::unreachable("listen to heartbeats", cause);
         let interruptions = Interruptions::of(client);
         let beats = client.subscribe(subject::BEATS).await.map_err(|error| fault(error.into()))?;
-        // From here on it is heard.
         client.flush().await.map_err(|error| fault(error.into()))?;
         let listener = client.new_inbox();
         Ok(Self { client: client.clone(), beats, interruptions, listener })
