@@ -86,7 +86,8 @@ impl Queue {
             Some(requests) => requests,
             None => self.requests.insert(Requests::open(self).await?),
         };
-        requests.ask_for(*self.room.borrow_and_update()).await?;
+        let room = *self.room.borrow_and_update();
+        requests.ask_for(room).await?;
         let message = tokio::select! {
             biased;
             changed = self.room.changed() => {
