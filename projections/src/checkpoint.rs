@@ -17,7 +17,7 @@ pub(crate) const CHANNEL: &str = "ktk_checkpoint";
 ///   tables up after the swap, so that it never writes one half here and one half there.
 ///
 /// A plan that scans a table that is small now would be kept when it is large.
-pub(crate) const BEGIN_BATCH: &str = "BEGIN; SET LOCAL enable_seqscan = off; \
+pub(crate) const BEGIN_BATCH: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
      LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE";
 
 /// How far a projection has got.

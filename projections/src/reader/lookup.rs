@@ -124,7 +124,7 @@ impl Reader {
     }
 }
 
-async fn record<T: Record>(
+pub(super) async fn record<T: Record>(
     connection: &mut sqlx::PgConnection,
     namespace: &Namespace,
     id: Id,

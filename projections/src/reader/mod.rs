@@ -3,6 +3,7 @@
 mod dependencies;
 mod events;
 mod follow;
+mod graph;
 mod list;
 mod lookup;
 
@@ -16,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{Database, Error};
 
 pub use events::EventQuery;
+pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
 
 /// How many items a page may have.

@@ -14,7 +14,7 @@ use kantoku_projections::{
 use serde_json::json;
 
 use crate::{
-    given::{CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open},
+    given::{CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open, spawned},
     postgres::Postgres,
 };
 
@@ -70,6 +70,42 @@ async fn a_run_is_seen_from_its_plan_to_its_end() {
     let found = reader.record::<ContextDocument>(&namespace, context).await.unwrap().document;
     assert_eq!(found.status, ContextStatus::Failed);
     assert_eq!(found.finished_at, Some(stream.events.last().unwrap().metadata.at));
+}
+
+#[tokio::test]
+async fn a_context_is_seen_whole_with_what_it_waits_for() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let database = postgres.open("ktk").await;
+    let projector = Projector::new(database.clone(), CREATED);
+    let reader = Reader::start(database).await.unwrap();
+    let mut stream = Stream::default();
+    let Run { context, a, b, c } = open(&mut stream, 1);
+    stream.run(context, a, 1);
+    stream.finish(context, a, ok(1, json!("large")));
+    let other = open(&mut stream, 2).context;
+    let reads = [("far", derived(b, "out")), ("nowhere", id(77))];
+    let task = derived(other, "reader");
+    stream.push(other, task, Event::TaskSpawned(spawned(other, task, "reader", &reads)));
+    let last = projector.apply_batch(&stream.events).await.unwrap();
+
+    let namespace = Namespace::default();
+    let graph = reader.graph(&namespace, context, 10).await.unwrap();
+    assert_eq!((graph.tasks.len(), graph.truncated, graph.as_of_seq), (3, false, last));
+    assert_eq!(graph.tasks[&b].reads["in"], derived(a, "out"));
+    assert_eq!(graph.tasks[&c].writes["out"], derived(c, "out"));
+    assert!(graph.tasks[&c].depends_on.is_some());
+    let resource = |of| &graph.resources[&derived(of, "out")];
+    assert_eq!((resource(a).has_value, resource(a).custodian), (true, Some(a)));
+    assert_eq!((resource(b).has_value, resource(b).custodian), (false, Some(b)));
+    assert!(graph.outside.is_empty());
+
+    let graph = reader.graph(&namespace, other, 10).await.unwrap();
+    assert_eq!(graph.outside[&b].context_id, context);
+    assert!(!graph.resources.contains_key(&id(77)));
+    let graph = reader.graph(&namespace, other, 2).await.unwrap();
+    assert_eq!((graph.tasks.len(), graph.truncated), (2, true));
+    let missing = reader.graph(&namespace, id(77), 10).await;
+    assert!(matches!(missing, Err(Error::NotFound { kind: "context", .. })));
 }
 
 #[tokio::test]
