@@ -20,6 +20,8 @@ use crate::{
 
 /// The hidden word by which this binary is a worker for scripts. Not clap's: see `main`.
 pub const SCRIPT_WORKER: &str = "script-worker";
+/// The hidden word by which this binary ends what an executor that was killed has left behind.
+pub const REAPER: &str = "reaper";
 
 const EXIT_CODES: &str =
     "Exit codes: 0 ok, 1 error, 2 usage, 3 not found or ambiguous, 4 refused, \

@@ -2,7 +2,7 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use kantoku_executor::{Executor, ExecutorConfig};
+use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_handlers::{Node, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    cli::SCRIPT_WORKER,
+    cli::{REAPER, SCRIPT_WORKER},
     dev::{BoxError, Listening, ServeContext},
 };
 
@@ -23,8 +23,6 @@ const PORTS_TRIED: u16 = 100;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// To Postgres.
 const CONNECTIONS_MAX: u32 = 8;
-/// Attempts that one executor runs at once.
-const SLOTS: usize = 64;
 
 /// Runs the processor node (scheduler, unfolder), the projector, an executor, and the health
 /// endpoints.
@@ -69,12 +67,8 @@ pub(crate) async fn run(context: ServeContext) -> Result<(), BoxError> {
             health.clone(),
             context.shutdown.clone(),
         ));
-        let config = ExecutorConfig {
-            service_id: executor.service_id.clone(),
-            boot_id: executor.boot_id,
-            queue: "default".into(),
-            slots: SLOTS,
-        };
+        let reaper = ReaperConfig::this_program([REAPER]);
+        let config = ExecutorConfig::new(executor.service_id.clone(), executor.boot_id, reaper);
         let runner = Executor::new(bus, Arc::clone(&scripts), config);
         processors.spawn(runner.run(context.shutdown.clone()));
         health.report("nats", Ready::Yes);
