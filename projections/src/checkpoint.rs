@@ -16,8 +16,10 @@ pub(crate) const CHANNEL: &str = "ktk_checkpoint";
 /// - whoever swaps schemas waits for the batch that is under way, and the next batch looks the
 ///   tables up after the swap, so that it never writes one half here and one half there.
 ///
-/// A plan that scans a table that is small now would be kept when it is large.
-pub(crate) const BEGIN_BATCH: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
+/// Every row is looked up by its key, so statements are planned once for all lengths of lists and
+/// all sizes of tables; a scan that is good on a table that is small now would be kept.
+pub(crate) const BEGIN_BATCH: &str = "BEGIN; \
+     SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
      LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE";
 
 /// How far a projection has got.

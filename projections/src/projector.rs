@@ -94,9 +94,7 @@ impl Projector {
             .begin_with(BEGIN_BATCH)
             .await
             .map_err(Error::database("beginning a batch"))?;
-        let t0 = started.elapsed();
         let (checkpoint, mut rows) = load(&mut tx, chunk).await?;
-        let t1 = started.elapsed();
         self.check(&checkpoint, chunk)?;
         let new = chunk.partition_point(|event| event.stream_seq <= checkpoint.stream_seq);
         let events = &chunk[new..];
@@ -104,19 +102,8 @@ impl Projector {
         for recorded in events {
             fold(&mut rows, recorded);
         }
-        let t2 = started.elapsed();
         upsert(&mut tx, &rows, events, last, self.stream_created).await?;
-        let t3 = started.elapsed();
         tx.commit().await.map_err(Error::database("committing a batch"))?;
-        let t4 = started.elapsed();
-        eprintln!(
-            "n {} begin {t0:?} load {:?} fold {:?} upsert {:?} commit {:?}",
-            events.len(),
-            t1 - t0,
-            t2 - t1,
-            t3 - t2,
-            t4 - t3
-        );
         metrics::counter!(metric::EVENTS).increment(events.len() as u64);
         metrics::gauge!(metric::POSITION).set(last.stream_seq as f64);
         metrics::histogram!(metric::BATCH_SECONDS).record(started.elapsed().as_secs_f64());

@@ -57,12 +57,10 @@ pub(crate) async fn upsert(
     versions(connection, rows.specifications.iter().map(|row| (row.id, row.version, row))).await?;
     versions(connection, rows.types.iter().map(|row| (row.id, row.version, row))).await?;
     versions(connection, rows.pipelines.iter().map(|row| (row.id, row.version, row))).await?;
-    let t0 = std::time::Instant::now();
     let tasks = Columns::of(&rows.tasks);
     let contexts = Columns::of(&rows.contexts);
     let resources = Columns::of(&rows.resources);
     let index = Index::of(events);
-    eprintln!("  columns {:?}", t0.elapsed());
     let mut upsert = sqlx::query(UPSERT);
     for columns in [tasks, contexts, resources] {
         upsert = upsert.bind(columns.ids).bind(columns.times).bind(columns.documents);

@@ -1,5 +1,6 @@
 //! Queries, each as of a position.
 
+mod changes;
 mod dependencies;
 mod events;
 mod follow;
@@ -16,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Database, Error};
 
+pub use changes::{Changes, Mark};
 pub use events::EventQuery;
 pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
