@@ -150,6 +150,9 @@ pub struct CancelParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// Of a task: the tasks that descend from it, too. A context always stops as a whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cascade: bool,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

@@ -5,6 +5,7 @@
 //! The other files are the methods: each registers its own.
 
 mod admission;
+mod cancel;
 mod command;
 mod config;
 mod dispatch;
@@ -14,6 +15,7 @@ mod message;
 pub mod metric;
 mod module;
 mod params;
+mod resource;
 mod run;
 mod shared;
 mod socket;
@@ -95,7 +97,9 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
 /// Every method there is: each file registers its own.
 fn methods() -> Module {
     let mut module = Module::default();
-    for register in [manifest::register, run::register, spawn::register] {
+    let families =
+        [cancel::register, manifest::register, resource::register, run::register, spawn::register];
+    for register in families {
         register(&mut module);
     }
     module
