@@ -8,13 +8,16 @@ mod admission;
 mod cancel;
 mod command;
 mod config;
+mod definition;
 mod dispatch;
+mod filter;
 mod http;
 mod manifest;
 mod message;
 pub mod metric;
 mod module;
 mod params;
+mod record;
 mod resource;
 mod run;
 mod shared;
@@ -97,8 +100,15 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
 /// Every method there is: each file registers its own.
 fn methods() -> Module {
     let mut module = Module::default();
-    let families =
-        [cancel::register, manifest::register, resource::register, run::register, spawn::register];
+    let families = [
+        cancel::register,
+        definition::register,
+        manifest::register,
+        record::register,
+        resource::register,
+        run::register,
+        spawn::register,
+    ];
     for register in families {
         register(&mut module);
     }
