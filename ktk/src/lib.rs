@@ -10,6 +10,7 @@ mod manifest;
 mod output;
 mod progress;
 mod render;
+mod rows;
 mod serve;
 mod session;
 mod target;

@@ -49,6 +49,12 @@ impl Progress {
         Self { bar, said, mode, _shower: AbortOnDropHandle::new(shower) }
     }
 
+    /// What goes on now, where nobody knows how much there is.
+    pub(crate) fn say(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+        text.clone_into(&mut lock(&self.said));
+    }
+
     /// `done` of `total` parts are over.
     pub(crate) fn update(&self, done: u64, total: u64, text: &str) {
         if self.bar.length() != Some(total) {

@@ -10,9 +10,9 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
-    contract::{Method, Subscription, TIMEOUT_MAX},
+    contract::{GetParams, Method, Subscription, TIMEOUT_MAX, VersionParams},
 };
-use kantoku_domain::{Millis, Namespace};
+use kantoku_domain::{Millis, NameError, Namespace};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -27,6 +27,8 @@ const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// The same for calls that are work for the server, such as applying thousands of documents.
 const WORK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// The part of that which the server may spend on waiting.
+const READ_SHARE: f64 = 0.9;
 /// More than the longest wait that the server grants, which is cut off here call by call.
 const CALL_MAX: Duration = Duration::from_millis(TIMEOUT_MAX.0 + 30_000);
 
@@ -184,6 +186,44 @@ impl Session {
     /// `-A`
     pub(crate) fn all_namespaces(&self) -> bool {
         self.global.all_namespaces
+    }
+
+    /// Asks for the record `id`.
+    pub(crate) fn get(&self, id: impl Into<String>) -> GetParams {
+        GetParams {
+            id: id.into(),
+            namespace: self.namespace(),
+            min_seq: self.min_seq(),
+            timeout: self.read_timeout(),
+        }
+    }
+
+    /// Asks for the definition `NAME`, or for the version `NAME@VERSION` of it.
+    pub(crate) fn version(&self, text: &str) -> Result<VersionParams, CommandError> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => {
+                let wrong = || CommandError::usage(format!("{version:?} is no version, e.g. 2"));
+                (name, Some(version.parse().map_err(|_| wrong())?))
+            }
+            None => (text, None),
+        };
+        Ok(VersionParams {
+            name: name
+                .parse()
+                .map_err(|error: NameError| CommandError::usage(error.to_string()))?,
+            version,
+            namespace: self.namespace(),
+            min_seq: self.min_seq(),
+            timeout: self.read_timeout(),
+        })
+    }
+
+    /// How long the server waits for `--min-seq`: a little less than we wait for its answer.
+    pub(crate) fn read_timeout(&self) -> Option<Millis> {
+        self.min_seq().map(|_| {
+            let wait = self.answer_timeout().mul_f64(READ_SHARE).min(TIMEOUT_MAX.duration());
+            Millis(wait.as_millis() as u64)
+        })
     }
 
     /// `-o`

@@ -7,6 +7,7 @@
 mod apply;
 mod cancel;
 mod files;
+mod get;
 mod validate;
 mod version;
 
@@ -21,6 +22,9 @@ pub(crate) enum ClientCommand {
     /// Make so what manifests declare: specifications, types, pipelines
     #[command(after_help = apply::EXAMPLES)]
     Apply(apply::Args),
+    /// Show things: tasks, contexts, resources, definitions, events, services
+    #[command(after_help = get::EXAMPLES)]
+    Get(get::Args),
     /// Check manifests without applying them
     #[command(after_help = validate::EXAMPLES)]
     Validate(validate::Args),
@@ -37,6 +41,7 @@ impl ClientCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
         match self {
             Self::Apply(args) => apply::run(args, session).await,
+            Self::Get(args) => get::run(args, session).await,
             Self::Validate(args) => validate::run(args, session).await,
             Self::Cancel(args) => cancel::run(args, session).await,
             Self::Version(args) => version::run(&args, session).await,
