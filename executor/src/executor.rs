@@ -94,7 +94,7 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
     let mut own = parts.bus.ledger().own_events();
     let (room, room_for) = watch::channel(0);
     let queue = open(parts, room_for);
-    let deliveries = stream::unfold(queue, async |mut queue| {
+    let deliveries = stream::unfold(queue, |mut queue| async move {
         queue.next().await.map(|delivery| (delivery, queue))
     });
     let mut deliveries = pin!(deliveries);
@@ -159,22 +159,24 @@ fn meet(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, delivery: Delivery, has_
 }
 
 async fn drain(parts: &Parts, mut attempts: JoinSet<()>) {
-    let mut all_ended = async |limit| {
-        let ends = async {
-            while let Some(ended) = attempts.join_next().await {
-                note(ended);
-            }
-        };
-        timeout(limit, ends).await.is_ok()
-    };
-    if all_ended(parts.config.drain).await {
+    if all_end(&mut attempts, parts.config.drain).await {
         return;
     }
     parts.running.stop_all(Stop::Shutdown);
-    if !all_ended(parts.config.grace + SETTLE_MAX).await {
+    if !all_end(&mut attempts, parts.config.grace + SETTLE_MAX).await {
         let count = parts.running.count();
         tracing::warn!(count, "attempts are left without a report; their leases will run out");
     }
+}
+
+/// Whether all of them end within `limit`.
+async fn all_end(attempts: &mut JoinSet<()>, limit: Duration) -> bool {
+    let ends = async {
+        while let Some(ended) = attempts.join_next().await {
+            note(ended);
+        }
+    };
+    timeout(limit, ends).await.is_ok()
 }
 
 /// Whoever watches the leases takes up what was dropped so.

@@ -20,9 +20,13 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// A peer that vanished is noticed within about three of these.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// The client of all attempts, made with the first.
+/// The clients of all attempts, each made with the first that needs it.
 #[derive(Default)]
-pub(crate) struct Http(OnceLock<Client>);
+pub(crate) struct Http {
+    secure: OnceLock<Client>,
+    /// Trusts no certificate, as it meets none: a machine need not have any to speak plain HTTP.
+    plain: OnceLock<Client>,
+}
 
 /// Whom to ask, and for what attempt.
 pub(crate) struct Post<'a> {
@@ -45,7 +49,7 @@ impl Http {
         let url = read_url(post.url)?;
         let place = place(&url);
         let body = serde_json::to_vec(inputs).expect("the keys of a map are texts");
-        let sent = self.client()?.post(url).headers(post.headers()?).body(body).send().await;
+        let sent = self.client(&url)?.post(url).headers(post.headers()?).body(body).send().await;
         // Shown without its URL, which may hold secrets.
         let lost = |error: reqwest::Error| {
             let error = describe(&error.without_url());
@@ -70,19 +74,23 @@ impl Http {
             .map_err(|error| failure::result(format!("the answer of {place} is not JSON: {error}")))
     }
 
-    fn client(&self) -> Result<&Client, Failure> {
-        if let Some(client) = self.0.get() {
+    fn client(&self, url: &Url) -> Result<&Client, Failure> {
+        let is_secure = url.scheme() == "https";
+        let kept = if is_secure { &self.secure } else { &self.plain };
+        if let Some(client) = kept.get() {
             return Ok(client);
         }
-        let client = Client::builder()
+        // Without one the library panics; one that was installed before stays.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let builder = Client::builder()
             // A POST that is sent on becomes a GET, and headers would go to strangers.
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_MAX)
             .tcp_keepalive(KEEPALIVE)
-            .user_agent(concat!("kantoku/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| failure::infrastructure(describe(&error)))?;
-        Ok(self.0.get_or_init(|| client))
+            .user_agent(concat!("kantoku/", env!("CARGO_PKG_VERSION")));
+        let builder = if is_secure { builder } else { builder.tls_certs_only([]) };
+        let client = builder.build().map_err(|error| failure::infrastructure(describe(&error)))?;
+        Ok(kept.get_or_init(|| client))
     }
 }
 

@@ -164,7 +164,15 @@ impl Reaper {
         orders: &Orders,
         stop: &CancellationToken,
     ) -> Option<Self> {
-        kantoku_service::wait_for("reaper", stop, async || Self::start(config, orders).await).await
+        let mut backoff = Backoff::default();
+        while !stop.is_cancelled() {
+            match Self::start(config, orders).await {
+                Ok(reaper) => return Some(reaper),
+                Err(error) => tracing::warn!(%error, "there is no reaper, so nothing is executed"),
+            }
+            stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await;
+        }
+        None
     }
 
     /// Keeps a reaper there until `stop` is cancelled, then waits until it has done its work.

@@ -12,7 +12,6 @@ use super::*;
 
 /// A server on a free port that answers as its paths say; its address.
 async fn server() -> String {
-    rustls::crypto::ring::default_provider().install_default().ok();
     let echo = async |headers: http::HeaderMap, body: Bytes| {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let inputs: Value = serde_json::from_slice(&body).expect("JSON");
