@@ -38,7 +38,8 @@ impl Api {
                 "specification" => &mut filter.specification,
                 "pipeline" => &mut filter.pipeline,
                 "context_id" => {
-                    filter.context_id = Some(self.context_id(&filter.namespace, text).await?);
+                    filter.context_id =
+                        Some(self.context_id(filter.namespace.clone(), text).await?);
                     continue;
                 }
                 _ => return Err(unknown_field::<T>(field)),
@@ -48,8 +49,8 @@ impl Api {
         Ok(filter)
     }
 
-    async fn context_id(&self, namespace: &Option<Namespace>, text: &str) -> Result<Id, ApiError> {
-        let namespace = namespace.clone().unwrap_or_default();
+    async fn context_id(&self, namespace: Option<Namespace>, text: &str) -> Result<Id, ApiError> {
+        let namespace = namespace.unwrap_or_default();
         let id = self.resolve::<ContextDocument>(&namespace, text).await;
         id.map_err(|error| error.field("filter.context_id"))
     }
@@ -61,12 +62,11 @@ fn fields<T: Record>() -> impl Iterator<Item = &'static str> {
 }
 
 fn unknown_field<T: Record>(field: &str) -> ApiError {
-    let message = match nearest(field, fields::<T>()) {
-        Some(meant) => format!("a {} has no field {field:?}; did you mean {meant:?}?", T::KIND),
-        None => {
-            let known: Vec<&str> = fields::<T>().collect();
-            format!("a {} is not filtered by {field:?}, but by {}", T::KIND, known.join(", "))
-        }
+    let message = if let Some(meant) = nearest(field, fields::<T>()) {
+        format!("a {} has no field {field:?}; did you mean {meant:?}?", T::KIND)
+    } else {
+        let known: Vec<&str> = fields::<T>().collect();
+        format!("a {} is not filtered by {field:?}, but by {}", T::KIND, known.join(", "))
     };
     ApiError::new(Code::Invalid, message).field(format!("filter.{field}"))
 }

@@ -25,6 +25,8 @@ mod socket;
 mod sound;
 mod spawn;
 mod subscriptions;
+mod tree;
+mod why;
 
 use std::sync::Arc;
 
@@ -108,6 +110,8 @@ fn methods() -> Module {
         resource::register,
         run::register,
         spawn::register,
+        tree::register,
+        why::register,
     ];
     for register in families {
         register(&mut module);

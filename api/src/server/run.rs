@@ -11,7 +11,7 @@ use kantoku_domain::{
 };
 use kantoku_projections::document::PipelineDocument;
 
-use super::{Api, Caller, Module, command::Ids};
+use super::{Api, Caller, Module, command::Ids, shared::blocking};
 use crate::{
     ApiError, Code,
     contract::{Method as _, PipelineRun, Run, RunParams},
@@ -46,10 +46,9 @@ async fn run(api: Arc<Api>, caller: Caller, params: RunParams) -> Result<Run, Ap
         .filter_map(|(name, loaded)| Some((name, loaded.state.versions.into_iter().next_back()?)));
     let specifications: plan::Specifications = latest.collect();
     let (whole, blobs) = (params.params.clone(), large.clone());
-    let planned = tokio::task::spawn_blocking(move || {
-        plan::plan(&pipeline, &specifications, &whole, &blobs, context_id)
-    });
-    let planned = planned.await.map_err(|error| ApiError::new(Code::Internal, error))?;
+    let planned =
+        blocking(move || plan::plan(&pipeline, &specifications, &whole, &blobs, context_id))
+            .await?;
     let mut opened = planned.map_err(|problems| unfit(&params.name, &problems))?;
     opened.labels.clone_from(&params.labels);
 

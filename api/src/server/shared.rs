@@ -30,6 +30,13 @@ pub(super) fn new_id() -> Id {
     Id::from_uuid(Uuid::now_v7())
 }
 
+/// For what takes long and does not wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::new(Code::Internal, error))
+}
+
 /// How long a call may wait.
 pub(super) fn patience(asked: Option<Millis>) -> Result<Duration, ApiError> {
     let asked = asked.unwrap_or(TIMEOUT_DEFAULT);

@@ -73,7 +73,10 @@ async fn spawn_batch(
 
 /// The specifications that one call uses, each looked up once.
 #[derive(Default)]
-struct Specifications(Mutex<BTreeMap<(Namespace, Name), Arc<OnceCell<Arc<Specification>>>>>);
+struct Specifications(Mutex<BTreeMap<(Namespace, Name), Shared>>);
+
+/// A specification that one looks up and all wait for.
+type Shared = Arc<OnceCell<Arc<Specification>>>;
 
 impl Specifications {
     async fn get(

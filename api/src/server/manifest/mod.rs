@@ -17,7 +17,7 @@ use kantoku_projections::document::{SpecificationDocument, TypeDocument};
 use serde_json::Value;
 
 use self::{apply::Apply, check::Checked, documents::Documents, known::Known};
-use super::{Api, Caller, Module};
+use super::{Api, Caller, Module, shared::blocking};
 use crate::{
     ApiError, Code,
     contract::{
@@ -64,13 +64,6 @@ async fn examine(
     let mut checked = blocking(move || check::check(documents, &loaded)).await??;
     suggest(api, namespace, &mut checked).await;
     Ok((checked, known))
-}
-
-/// For what takes long and does not wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::new(Code::Internal, error))
 }
 
 /// Names that do not exist were compared with those in the documents; here with all others.
