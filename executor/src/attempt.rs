@@ -30,20 +30,45 @@ pub(crate) async fn carry_out(
     let claimed = claim(&parts, &recorded).await;
     let is_decided = matches!(claimed, Ok(Claimed::Ours(_) | Claimed::Over));
     let kept = parts.seen.decide(recorded.stream_seq, is_decided);
-    for delivery in delivery.into_iter().chain(kept) {
-        let settled = match &claimed {
-            Ok(Claimed::Ours(_) | Claimed::Over) => delivery.ack().await,
-            Ok(Claimed::TooEarly(wait)) => delivery.retry(*wait).await,
-            Err(_) => delivery.retry(CLAIM_AGAIN).await,
+    let verdict = match &claimed {
+        Ok(Claimed::Ours(_) | Claimed::Over) => Verdict::Done,
+        Ok(Claimed::TooEarly(wait)) => Verdict::Again(*wait),
+        Err(_) => Verdict::Again(CLAIM_AGAIN),
+    };
+    let settle = async {
+        for delivery in delivery.into_iter().chain(kept) {
+            verdict.settle(delivery).await;
+        }
+    };
+    let carry_on = async {
+        match claimed {
+            Ok(Claimed::Ours(claim)) => run(&parts, &claim).await,
+            Ok(_) => {}
+            Err(fault) => tracing::warn!(fault, "an attempt could not be claimed"),
+        }
+    };
+    // Nobody waits for an acknowledgement: without a connection it may hang.
+    tokio::join!(settle, carry_on);
+}
+
+/// What becomes of an announcement.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// It need not come again.
+    Done,
+    /// It is to come again after so long.
+    Again(Duration),
+}
+
+impl Verdict {
+    async fn settle(self, delivery: Delivery) {
+        let settled = match self {
+            Self::Done => delivery.ack().await,
+            Self::Again(wait) => delivery.retry(wait).await,
         };
         if let Err(fault) = settled {
             tracing::debug!(%fault, "an announcement was not settled and comes again");
         }
-    }
-    match claimed {
-        Ok(Claimed::Ours(claim)) => run(&parts, &claim).await,
-        Ok(_) => {}
-        Err(fault) => tracing::warn!(fault, "an attempt could not be claimed"),
     }
 }
 

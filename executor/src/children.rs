@@ -41,8 +41,7 @@ impl<'a> Children<'a> {
             bind_inputs(&applied, given).map_err(|problems| failure::child(&key, &problems))?;
         for binding in bound.values_mut() {
             if let Source::Value(value) = &mut binding.source {
-                let datum = datum_of(self.ledger, value.take()).await;
-                binding.source = datum.map_err(failure::infrastructure)?.into();
+                binding.source = datum_of(self.ledger, value.take()).await?.into();
             }
         }
         Ok(Child { key, template: applied.template(bound) })

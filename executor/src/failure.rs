@@ -9,6 +9,11 @@ pub(crate) fn infrastructure(fault: impl Display) -> Failure {
     Failure::new("infrastructure", fault.to_string(), true)
 }
 
+/// What is stored is not what it should be: no further attempt will mend that.
+pub(crate) fn broken(fault: impl Display) -> Failure {
+    Failure { retryable: false, ..infrastructure(fault) }
+}
+
 /// It cannot be started, and no further attempt will mend that.
 pub(crate) fn start(message: impl Into<String>) -> Failure {
     Failure::new("start", message, false)

@@ -5,16 +5,17 @@ use std::{
     io::{self, Write},
 };
 
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{
     Binding, BlobRef, Datum, Event, Source,
     task::{Failure, Ready, Resolved, Spawned},
 };
 use kantoku_preprocessors::Pool;
-use kantoku_streams::{Bus, Fault, Ledger};
+use kantoku_streams::{Bus, Ledger};
 use serde_json::{Map, Value};
 
-use crate::failure;
+use crate::{failure, patience::patiently};
 
 /// How many inputs of one attempt are fetched at once.
 const AT_ONCE: usize = 16;
@@ -72,7 +73,7 @@ async fn source(bus: &Bus, name: &str, binding: &Binding, ready: &Ready) -> Resu
         Source::Blob(blob) => load(bus.ledger(), blob).await,
         Source::Resource(_) => {
             let by = ready.inputs.get(name).ok_or_else(|| {
-                failure::infrastructure(format!("it is not said where input {name:?} is resolved"))
+                failure::broken(format!("it is not said where input {name:?} is resolved"))
             })?;
             resolved(bus, name, by).await
         }
@@ -81,7 +82,7 @@ async fn source(bus: &Bus, name: &str, binding: &Binding, ready: &Ready) -> Resu
 
 /// The value that the event named in `by` resolved.
 async fn resolved(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure> {
-    let recorded = bus.event_at(by.seq).await.map_err(failure::infrastructure)?;
+    let recorded = patiently(|| bus.event_at(by.seq)).await?;
     let datum = match (&recorded.event, &by.output) {
         (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
         (Event::TaskFinished(finished), Some(output)) => finished.outputs.get(output),
@@ -90,7 +91,7 @@ async fn resolved(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure
     match datum {
         Some(Datum::Value(value)) => Ok(value.clone()),
         Some(Datum::Blob(blob)) => load(bus.ledger(), blob).await,
-        None => Err(failure::infrastructure(format!(
+        None => Err(failure::broken(format!(
             "the event at position {}, a {}, does not resolve input {name:?}",
             by.seq,
             recorded.event.name()
@@ -119,7 +120,7 @@ async fn fit(
         let message = format!("the script of input {input:?}: {error}");
         Failure::new("script", message, error.is_retryable())
     })?;
-    let made = datum_of(bus.ledger(), value.clone()).await.map_err(failure::infrastructure)?;
+    let made = datum_of(bus.ledger(), value.clone()).await?;
     Ok((value, Some(made)))
 }
 
@@ -129,19 +130,21 @@ fn is_identifier(name: &str) -> bool {
 }
 
 async fn load(ledger: &Ledger, blob: &BlobRef) -> Result<Value, Failure> {
-    let bytes = Box::pin(ledger.blobs().get(blob)).await.map_err(failure::infrastructure)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        failure::infrastructure(format!("blob {} is not JSON: {error}", blob.digest))
-    })
+    let get = || async { Ok(Box::pin(ledger.blobs().get(blob)).await?) };
+    let bytes = patiently(get).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| failure::broken(format!("blob {} is not JSON: {error}", blob.digest)))
 }
 
 /// The value for an event: in a blob when it is large.
-pub(crate) async fn datum_of(ledger: &Ledger, value: Value) -> Result<Datum, Fault> {
+pub(crate) async fn datum_of(ledger: &Ledger, value: Value) -> Result<Datum, Failure> {
     let mut room = Room(Datum::INLINE_BYTES_MAX);
     if serde_json::to_writer(&mut room, &value).is_ok() {
         return Ok(Datum::Value(value));
     }
-    Ok(Datum::Blob(Box::pin(ledger.blobs().put(value.to_string().into())).await?))
+    let json = Bytes::from(value.to_string());
+    let put = || async { Ok(Box::pin(ledger.blobs().put(json.clone())).await?) };
+    Ok(Datum::Blob(patiently(put).await?))
 }
 
 /// Takes so many bytes and keeps none.

@@ -20,6 +20,7 @@ mod inputs;
 mod lease;
 mod log;
 mod metric;
+mod patience;
 mod proc;
 mod process;
 mod reaper;

@@ -197,8 +197,7 @@ impl Attempt<'_> {
                 let checked = output.type_.check(&value);
                 checked.map_err(|error| failure::wrong_type("output", &name, &error))?;
             }
-            let datum = datum_of(ledger, value).await.map_err(failure::infrastructure)?;
-            success.outputs.insert(name, datum);
+            success.outputs.insert(name, datum_of(ledger, value).await?);
         }
         let namespace = &self.claim.recorded.namespace;
         let mut children = Children::new(ledger, &parts.specifications, namespace);

@@ -12,7 +12,7 @@ use kantoku_domain::{
 };
 use kantoku_streams::Ledger;
 
-use crate::failure;
+use crate::{failure, patience::patiently};
 
 /// How many versions are kept.
 const KEPT_MAX: usize = 1_024;
@@ -71,8 +71,8 @@ impl Specifications {
 
     async fn versions(&self, namespace: &Namespace, name: &Name) -> Result<Vec<Applied>, Failure> {
         let id = Id::named(namespace, Kind::Specification, name.as_str());
-        let loaded = Box::pin(self.ledger.load::<Specification>(namespace, id)).await;
-        Ok(loaded.map_err(failure::infrastructure)?.state.versions)
+        let load = || Box::pin(self.ledger.load::<Specification>(namespace, id));
+        Ok(patiently(load).await?.state.versions)
     }
 
     fn keep(&self, key: Key, applied: &Arc<Applied>) {
