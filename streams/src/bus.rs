@@ -131,9 +131,20 @@ impl Bus {
         leases::cancel_orders(&self.client, service_id).await
     }
 
+    /// The version of the server that this is connected to.
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
     /// The position of the last event; 0 before the first.
     pub async fn head(&self) -> Result<u64, Fault> {
         self.store.last_seq().await
+    }
+
+    /// The position of the last event that was not purged: what a reader of the whole stream is sure
+    /// to arrive at. 0 when there is none.
+    pub async fn last_position(&self) -> Result<u64, Fault> {
+        self.store.last_kept_seq().await
     }
 
     /// A reader of the events from `from_seq` to what is the last position now.
