@@ -1,5 +1,6 @@
 //! `ktk`: the command line of Kantoku, and the only place where its parts are put together.
 
+mod assignment;
 pub mod cli;
 mod commands;
 pub mod dev;
@@ -14,4 +15,5 @@ mod rows;
 mod serve;
 mod session;
 mod target;
+mod waiting;
 pub mod wfcommons;

@@ -22,6 +22,7 @@ pub(crate) use files::read_sources;
 pub(crate) use place::{Node, Place};
 pub(crate) use report::{Finding, Report};
 pub(crate) use write::to_yaml;
+pub(crate) use yaml::read_json;
 
 use crate::error::{CommandError, Exit};
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Format, Paint, ShortIds, Table, View, now, print_document, print_line, print_text};
+use super::{Format, ShortIds, Table, View, now, print_document, print_line, print_text};
 use crate::{
     error::{CommandError, Exit},
     kind::Kind,
@@ -119,13 +119,7 @@ impl<T: Row> Rows<T> {
         session: &Session,
         ids: impl IntoIterator<Item = kantoku_domain::Id>,
     ) -> Self {
-        let view = View {
-            wide: session.output() == Format::Wide,
-            namespaces: session.all_namespaces(),
-            ids: ShortIds::of(ids),
-            paint: Paint::stdout(),
-            now: now(),
-        };
+        let view = View { ids: ShortIds::of(ids), ..View::of(session) };
         let mut header = T::columns(view.wide);
         if view.namespaces {
             header.insert(0, "NAMESPACE");

@@ -5,11 +5,17 @@ use std::{collections::BTreeMap, time::SystemTime};
 use kantoku_domain::{Id, Timestamp};
 use serde_json::Value;
 
-use super::{Paint, ShortIds};
-use crate::render::{duration, one_line};
+use super::{Format, Paint, ShortIds};
+use crate::{
+    render::{duration, one_line},
+    session::Session,
+};
 
 /// How long a value is in a table.
 const VALUE_LENGTH_MAX: usize = 48;
+
+/// How long it is where it has a line for itself.
+const LINE_LENGTH_MAX: usize = 200;
 
 /// How rows are shown.
 #[derive(Clone, Debug)]
@@ -27,6 +33,17 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// How a session shows rows, of which the ids are not known.
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            wide: session.output() == Format::Wide,
+            namespaces: session.all_namespaces(),
+            ids: ShortIds::default(),
+            paint: Paint::stdout(),
+            now: now(),
+        }
+    }
+
     /// An id, in short unless the view is wide.
     pub(crate) fn id(&self, id: Id) -> String {
         if self.wide { id.to_string() } else { self.ids.short(id) }
@@ -45,6 +62,13 @@ impl View {
     /// A value on one line.
     pub(crate) fn value(&self, value: &Value) -> String {
         self.text(&value.to_string())
+    }
+
+    /// A value on one line that has the line for itself.
+    pub(crate) fn long_value(&self, value: &Value) -> String {
+        let text = value.to_string();
+        let length = if self.wide { usize::MAX } else { LINE_LENGTH_MAX };
+        console::truncate_str(&one_line(&text), length, "…").into_owned()
     }
 
     /// A text on one line.

@@ -7,4 +7,5 @@ mod resource;
 mod service;
 mod task;
 
+pub(crate) use context::status as context_status;
 pub(crate) use task::status as task_status;
