@@ -73,6 +73,11 @@ impl GlobalArgs {
         self.output
     }
 
+    /// `--timeout`, if it was given.
+    pub(crate) fn timeout(&self) -> Option<Millis> {
+        self.timeout
+    }
+
     /// The level that logs start at unless `KTK_LOG` says otherwise.
     pub(crate) fn log_level(&self, normal: &'static str) -> &'static str {
         match self.verbose {

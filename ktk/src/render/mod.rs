@@ -2,6 +2,7 @@
 //!
 //! Everything here is a function of documents, a width and a time; only [`Screen`] writes.
 
+mod contexts;
 mod graph;
 mod groups;
 mod row;
@@ -11,7 +12,8 @@ mod summary;
 mod text;
 mod tree;
 
-pub(crate) use screen::Screen;
+pub(crate) use contexts::{context_line, context_lines};
+pub(crate) use screen::{Screen, stdout_width};
 pub(crate) use state::State;
 pub(crate) use text::{duration, one_line, short_id};
-pub(crate) use tree::{Canvas, change_line, tree_lines};
+pub(crate) use tree::{Canvas, change_line, header_lines, tree_lines};

@@ -43,3 +43,12 @@ impl Screen {
         self.term.flush()
     }
 }
+
+/// Columns of stdout, or of a wide page where it is no terminal.
+pub(crate) fn stdout_width() -> usize {
+    const PAGE_WIDTH: usize = 120;
+    match Term::stdout().size_checked() {
+        Some((_, columns)) if columns > 0 => usize::from(columns),
+        _ => PAGE_WIDTH,
+    }
+}

@@ -2,7 +2,7 @@
 
 use kantoku_api::contract::TreeTask;
 use kantoku_domain::task::Outcome;
-use kantoku_projections::document::TaskStatus;
+use kantoku_projections::document::{ContextStatus, TaskStatus};
 
 use crate::output::Paint;
 
@@ -39,6 +39,16 @@ impl State {
             (TaskStatus::Finished, _) => Self::Ok,
             (TaskStatus::Cancelled, _) => Self::Cancelled,
             (TaskStatus::Skipped, _) => Self::Skipped,
+        }
+    }
+
+    /// The state of a context.
+    pub(crate) const fn of_context(status: ContextStatus) -> Self {
+        match status {
+            ContextStatus::Running => Self::Running,
+            ContextStatus::Ok => Self::Ok,
+            ContextStatus::Failed => Self::Failed,
+            ContextStatus::Cancelled => Self::Cancelled,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a context comes to, in two lines, and what went wrong in it.
 
 use kantoku_api::contract::{Tree, TreeTask};
-use kantoku_projections::document::{ContextStatus, TaskCounts};
+use kantoku_projections::document::TaskCounts;
 
 use super::{
     Canvas, State,
@@ -20,12 +20,7 @@ pub(super) fn header(tree: &Tree, canvas: &Canvas) -> Vec<String> {
         (None, None) => "context".to_owned(),
     };
     let elapsed = context.finished_at.unwrap_or(canvas.now).since(context.created_at);
-    let state = match context.status {
-        ContextStatus::Running => State::Running,
-        ContextStatus::Ok => State::Ok,
-        ContextStatus::Failed => State::Failed,
-        ContextStatus::Cancelled => State::Cancelled,
-    };
+    let state = State::of_context(context.status);
     let word = state.paint(canvas.paint, state.word());
     let title = format!("{name}  {word}  {}  {}", text::duration(elapsed), context.id);
     vec![title, bar(tree, canvas)]

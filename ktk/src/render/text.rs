@@ -17,9 +17,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// The beginning of an id, long enough to be unique among some thousand derived ones.
+/// The beginning of an id, long enough to be unique among some thousands. Drawn ids begin with the
+/// time; derived ones are random throughout.
 pub(crate) fn short_id(id: Id) -> String {
-    id.to_string()[..8].to_owned()
+    const DRAWN: usize = 7;
+    let length = if id.uuid().get_version_num() == DRAWN { 18 } else { 8 };
+    id.to_string()[..length].to_owned()
 }
 
 /// The first line of a text that somebody else wrote, without what a terminal would obey.

@@ -52,6 +52,13 @@ pub(crate) fn tree_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
 }
 
+/// Only what it comes to and what failed.
+pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
+    let mut lines = summary::header(tree, canvas);
+    lines.extend(summary::failures(tree, canvas, canvas.height.saturating_sub(lines.len())));
+    lines.into_iter().map(|line| cut(line, canvas.width)).collect()
+}
+
 /// A change of a task, for a place where lines are only added.
 pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
     let state = State::of(task);
@@ -74,7 +81,7 @@ pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
 }
 
 /// The header's parts are coloured already, so only the visible text counts.
-fn cut(line: String, width: usize) -> String {
+pub(super) fn cut(line: String, width: usize) -> String {
     match console::truncate_str(&line, width, "…") {
         Cow::Borrowed(_) => line,
         Cow::Owned(cut) => cut,
