@@ -118,6 +118,23 @@ impl JetStream {
             .map_err(|error| Fault::unreachable("say how long the stream is", error))
     }
 
+    /// The position of the last message that was not purged, 0 when there is none.
+    pub(crate) async fn last_kept_seq(&self) -> Result<u64, Fault> {
+        let last = self.last_seq().await?;
+        if last == 0 || self.first(">", last).await?.is_some() {
+            return Ok(last);
+        }
+        let mut last = 0;
+        for subject in subject::EVENTS_SUBJECTS {
+            match self.stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => last = last.max(message.sequence),
+                Err(error) if is_missing(error.kind()) => {}
+                Err(error) => return Err(Fault::unreachable(reading(subject), error)),
+            }
+        }
+        Ok(last)
+    }
+
     /// Up to `BATCH` messages on `subject`, which may hold wildcards, from position `from_seq` on,
     /// and how many are left after them, as one of the replicas has them.
     pub(crate) async fn batch(

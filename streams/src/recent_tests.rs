@@ -271,7 +271,9 @@ async fn on_a_real_server_a_purge_and_a_crash_are_noticed() {
     let subject = &first.event.as_ref().unwrap().subject;
     let (_, context) = server.connect().await;
     let stream = context.get_stream(subject::EVENTS).await.unwrap();
+    assert_eq!((bus.head().await.unwrap(), bus.last_position().await.unwrap()), (1, 1));
     stream.purge().filter(subject).await.unwrap();
+    assert_eq!((bus.head().await.unwrap(), bus.last_position().await.unwrap()), (1, 0));
     let again = apply(ledger, 8, "one").await.event.unwrap();
     assert_eq!((again.version, again.stream_seq), (1, 2));
 

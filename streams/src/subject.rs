@@ -64,8 +64,14 @@ pub fn is_ready_for(subject: &str, queue: &str) -> bool {
 /// The name of the durable that all services of `kind` share which serve `queue`. Different queues
 /// have different ones.
 pub fn shared_durable(kind: &str, queue: &str) -> String {
+    durable(kind, queue)
+}
+
+/// The name of the durable of a `kind` that belongs to `owner`, a service id or what a group has in
+/// common. Different owners have different ones.
+pub fn durable(kind: &str, owner: &str) -> String {
     let mut name = format!("{kind}-");
-    for byte in queue.bytes() {
+    for byte in owner.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
             name.push(char::from(byte));
         } else {

@@ -7,7 +7,7 @@ use kantoku_domain::{
     manifest::Manifest, pipeline, plan, specification,
 };
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
-use kantoku_handlers::{Node, project};
+use kantoku_handlers::{Node, NodeConfig, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
 use kantoku_streams::{Bus, Settings};
@@ -107,7 +107,8 @@ impl Stand {
     }
 
     pub(crate) async fn node(&self, service_id: &str) -> Running {
-        let node = Node::open(&self.bus, service_id).await.expect("the stream answers");
+        let config = NodeConfig::new(service_id);
+        let node = Node::open(&self.bus, config).await.expect("the stream answers");
         Running::start(|stop| node.run(stop))
     }
 
