@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk up down test check
+.PHONY: help ktk up down demo test check bench
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ down: ## stop the stand that `make up` left running
 	@test -x "$(KTK)" || cargo build --release -p ktk
 	"$(KTK)" dev down --state-dir "$(STATE_DIR)"
 
+demo: ktk ## build, start a private stand and show what Kantoku does; the stand is left running
+	@KTK="$(KTK)" KTK_STATE_DIR="$(STATE_DIR)" examples/demo.sh
+
 test: ktk ## run every test, against real servers
 	"$(KTK)" dev tools >/dev/null
 	cargo test --release --workspace
@@ -38,3 +41,7 @@ check: ## check the format, the lints, the documentation and the dependencies
 	else \
 		echo "make check: cargo-deny is not installed, so the dependencies' licences and advisories were NOT checked"; \
 	fi
+
+bench: ktk ## measure the workloads on a private stand, one JSON line each
+	"$(KTK)" dev tools >/dev/null
+	cargo bench -p kantoku-tests --bench system

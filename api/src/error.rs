@@ -127,6 +127,9 @@ pub struct ErrorData {
     /// Who was faster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<Id>,
+    /// Of a subscription that ended: the `from_seq` with which another one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_from: Option<u64>,
     /// To find it in the logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
@@ -162,6 +165,13 @@ impl ApiError {
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.data.field = Some(field.into());
+        self
+    }
+
+    /// Says with which `from_seq` another subscription goes on.
+    #[must_use]
+    pub(crate) fn resume_from(mut self, stream_seq: u64) -> Self {
+        self.data.resume_from = Some(stream_seq);
         self
     }
 

@@ -6,6 +6,7 @@
 mod client;
 pub mod contract;
 mod error;
+mod feed;
 pub mod server;
 
 pub use client::{Client, ClientError};

@@ -89,6 +89,11 @@ pub struct RetryPolicy {
     /// No wait is longer than this.
     #[serde(default = "five_minutes")]
     pub backoff_max: Millis,
+    /// How many attempts may be lost with the executor that had them: killed, cut off, or stopped.
+    /// Those are not the task's fault and do not count among `attempts`; a task that takes its
+    /// executors along has to end all the same. 0: what may have been begun is never begun again.
+    #[serde(default = "ten", skip_serializing_if = "is_ten")]
+    pub losses_max: u32,
 }
 
 fn one() -> u32 {
@@ -103,10 +108,24 @@ fn two() -> f64 {
 fn five_minutes() -> Millis {
     Millis(300_000)
 }
+fn ten() -> u32 {
+    10
+}
+// As serde calls it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_ten(number: &u32) -> bool {
+    *number == ten()
+}
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts: one(), backoff: one_second(), factor: two(), backoff_max: five_minutes() }
+        Self {
+            attempts: one(),
+            backoff: one_second(),
+            factor: two(),
+            backoff_max: five_minutes(),
+            losses_max: ten(),
+        }
     }
 }
 

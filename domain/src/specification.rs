@@ -16,7 +16,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Executable {
-    /// A program: inputs as a JSON object on stdin, the result document on stdout.
+    /// A program: inputs as a JSON object on stdin, the result document on stdout. It ends with its
+    /// first process: what that leaves in its process group is killed. What it writes to stderr goes
+    /// to its log.
     Process {
         /// The program and its arguments.
         command: Vec<String>,

@@ -101,6 +101,9 @@ pub struct Task {
     pub attempt: u32,
     /// Who claimed the attempt.
     pub holder: Option<Received>,
+    /// How many attempts were lost with their executors.
+    #[serde(default)]
+    pub losses: u32,
     /// When the next attempt may be claimed.
     pub not_before: Timestamp,
     /// The outputs that it has custody of still.
@@ -312,7 +315,12 @@ impl Task {
             return Ok(None);
         }
         let retry = &self.spawned()?.retry;
-        Ok(Some(if error.retryable && attempt < retry.attempts {
+        let may_follow = if error.is_loss() {
+            self.losses < retry.losses_max
+        } else {
+            attempt.saturating_sub(self.losses) < retry.attempts
+        };
+        Ok(Some(if error.retryable && may_follow {
             let wait = retry.wait(attempt, envelope.event_id());
             Event::TaskAttemptFailed(AttemptFailed {
                 attempt,
@@ -359,6 +367,7 @@ impl Aggregate for Task {
                 self.status = Status::Initialized;
                 self.holder = None;
                 self.closed = Some((failed.attempt, Outcome::Failed));
+                self.losses = self.losses.saturating_add(failed.error.is_loss().into());
                 self.not_before = failed.not_before;
             }
             Event::TaskFinished(finished) => {

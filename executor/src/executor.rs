@@ -1,203 +1,187 @@
 //! The executor: takes what is ready as long as it has slots.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use kantoku_domain::{
-    Aggregate as _, Envelope, Event, Id, Reason, Recorded, Task, Timestamp,
-    task::{Command, Failure, Ready, Received, Spawned, Success},
-};
+use futures::{StreamExt as _, stream};
+use kantoku_domain::{Event, Recorded};
 use kantoku_preprocessors::Pool;
-use kantoku_service::Backoff;
-use kantoku_streams::{AppendError, Bus, ConsumerConfig, Draft, ExecuteError, subject};
-use time::OffsetDateTime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
+use kantoku_streams::{Bus, ConsumerConfig, Delivery, Load, Queue, subject};
+use tokio::{
+    sync::{broadcast::error::RecvError, watch},
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
-use crate::run::Attempt;
+use crate::{
+    ExecutorConfig,
+    attempt::carry_out,
+    http::Http,
+    lease,
+    reaper::Reaper,
+    running::{Running, Stop},
+    seen::{Met, Seen},
+    specifications::Specifications,
+};
 
 /// A claim takes milliseconds: what is in hand longer was lost with its executor.
 const ACK_WAIT: Duration = Duration::from_secs(5);
+/// Announcements in the hands of all executors of a queue.
+const IN_FLIGHT_MAX: u32 = 10_000;
+/// How long the end waits for what may hang with the connection.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 
-/// Who executes, and how much at once.
-#[derive(Clone, Debug)]
-pub struct ExecutorConfig {
-    /// The service's persistent id.
-    pub service_id: String,
-    /// This run of the service.
-    pub boot_id: Uuid,
-    /// The queue that is served.
-    pub queue: String,
-    /// Attempts at once.
-    pub slots: usize,
-}
-
-/// See the module.
+/// See the module. Cheap to clone; clones share everything.
 #[derive(Clone)]
-pub struct Executor {
-    bus: Bus,
-    scripts: Arc<Pool>,
-    config: Arc<ExecutorConfig>,
-}
+pub struct Executor(Arc<Parts>);
 
-/// An attempt that is ours.
-struct Claim {
-    recorded: Arc<Recorded>,
-    ready: Ready,
-    spawned: Box<Spawned>,
-    /// The position of the claim.
-    fence: u64,
+/// What the attempts of one executor share.
+pub(crate) struct Parts {
+    pub(crate) bus: Bus,
+    pub(crate) scripts: Arc<Pool>,
+    pub(crate) config: ExecutorConfig,
+    pub(crate) specifications: Specifications,
+    pub(crate) http: Http,
+    pub(crate) running: Running,
+    pub(crate) seen: Seen,
 }
 
 impl Executor {
     /// An executor on `bus` that runs scripts in `scripts`.
-    pub fn new(bus: Bus, scripts: Arc<Pool>, config: ExecutorConfig) -> Self {
-        Self { bus, scripts, config: Arc::new(config) }
+    pub fn new(bus: Bus, scripts: Arc<Pool>, mut config: ExecutorConfig) -> Self {
+        config.slots = config.slots.clamp(1, ExecutorConfig::SLOTS_MAX);
+        Self(Arc::new(Parts {
+            specifications: Specifications::new(bus.ledger().clone()),
+            http: Http::default(),
+            running: Running::default(),
+            seen: Seen::default(),
+            bus,
+            scripts,
+            config,
+        }))
     }
 
-    /// Takes and runs attempts until `stop` is cancelled, then lets the running ones end.
+    /// How busy it is.
+    pub fn load(&self) -> Load {
+        let slots = self.0.config.slots;
+        Load { running: self.0.running.count() as u32, slots: slots as u32 }
+    }
+
+    /// Takes and runs attempts until `stop` is cancelled. From then on it claims nothing; what runs
+    /// may go on for the time that is set for draining, then it is stopped and reported as failed.
     pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.config.slots));
-        let attempts = TaskTracker::new();
-        let mut consumer = self.bus.consumer(ConsumerConfig {
-            name: format!("executor-{}", self.config.queue),
-            filters: vec![subject::ready_filter(None, &self.config.queue)],
-            from_seq: 1,
-            shared: true,
-            batch_max: 1,
-            in_flight_max: 10_000,
-            ack_wait: ACK_WAIT,
-        });
-        loop {
-            let slot = tokio::select! {
-                slot = Arc::clone(&slots).acquire_owned() => slot,
-                () = stop.cancelled() => break,
-            };
-            let (Ok(slot), Some(batch)) = (slot, consumer.next_batch(&stop).await) else { break };
-            for delivery in batch {
-                let recorded = Arc::clone(delivery.recorded());
-                match self.claim(recorded).await {
-                    Ok(claim) => {
-                        delivery.ack().await.ok();
-                        if let Some(claim) = claim {
-                            let executor = self.clone();
-                            attempts.spawn(executor.carry_out(claim, slot));
-                            break;
-                        }
-                    }
-                    // Dropped, it is delivered again: the outcome of the claim is not known.
-                    Err(fault) => tracing::warn!(%fault, "an attempt could not be claimed"),
-                }
-            }
-        }
-        attempts.close();
-        attempts.wait().await;
-    }
-
-    /// Claims the attempt that was announced. `None`: it is another's, or not needed any more.
-    async fn claim(&self, recorded: Arc<Recorded>) -> Result<Option<Claim>, String> {
-        let Event::TaskReady(ready) = &recorded.event else { return Ok(None) };
-        let ready = ready.clone();
-        let loaded = self
-            .bus
-            .ledger()
-            .load::<Task>(&recorded.namespace, ready.task_id)
-            .await
-            .map_err(|fault| fault.to_string())?;
-        let Some(spawned) = loaded.state.spawned.clone() else { return Ok(None) };
-        let command = Command::Receive(Received {
-            attempt: ready.attempt,
-            node: self.config.service_id.clone(),
-            boot_id: Id::from_uuid(self.config.boot_id),
-            ready_seq: recorded.stream_seq,
-        });
-        let envelope = self.envelope(&recorded, ready.task_id, "receive");
-        let Ok(Some(event)) = loaded.state.decide(&command, &envelope) else {
-            return Ok(None);
+        let parts = &self.0;
+        let (config, orders) = (&parts.config, parts.config.orders());
+        // Without it, nothing is started that it would have to end.
+        let Some(reaper) = Reaper::start_patiently(&config.reaper, &orders, &stop).await else {
+            return;
         };
-        let (version, last_seq) = (loaded.version, loaded.stream_seq);
-        let draft =
-            Draft::next(&recorded.namespace, ready.task_id, version, last_seq, event, &envelope);
-        match self.bus.ledger().append(draft).await {
-            Ok(received) => {
-                let fence = received.stream_seq;
-                Ok(Some(Claim { recorded, ready, spawned, fence }))
-            }
-            Err(AppendError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    async fn carry_out(self, claim: Claim, _slot: OwnedSemaphorePermit) {
-        let attempt = Attempt {
-            bus: &self.bus,
-            scripts: &self.scripts,
-            namespace: &claim.recorded.namespace,
-            task_id: claim.ready.task_id,
-            spawned: &claim.spawned,
-            ready: &claim.ready,
-            fence: claim.fence,
+        let is_over = CancellationToken::new();
+        let work = async {
+            let mut attempts = JoinSet::new();
+            take(parts, &mut attempts, &stop).await;
+            drain(parts, attempts).await;
+            is_over.cancel();
         };
-        let outcome = attempt.run().await;
-        let mut backoff = Backoff::default();
-        while let Err(fault) = self.report(&claim, &outcome).await {
-            tracing::warn!(%fault, task_id = %claim.ready.task_id, "an attempt's end could not be reported");
-            tokio::time::sleep(backoff.next_wait()).await;
+        let leases = is_over.run_until_cancelled(lease::keep(parts));
+        tokio::join!(work, leases, reaper.keep(&config.reaper, &orders, &is_over));
+    }
+}
+
+/// Starts an attempt for each announcement, in the order in which they come, as long as there is a
+/// slot. What this process announced itself need not be delivered for that.
+async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &CancellationToken) {
+    let mut own = parts.bus.ledger().own_events();
+    let (room, room_for) = watch::channel(0);
+    let queue = open(parts, room_for);
+    let deliveries = stream::unfold(queue, |mut queue| async move {
+        queue.next().await.map(|delivery| (delivery, queue))
+    });
+    let mut deliveries = pin!(deliveries);
+    loop {
+        let free = parts.config.slots.saturating_sub(attempts.len());
+        room.send_if_modified(|room| std::mem::replace(room, free) != free);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(ended) = attempts.join_next() => note(ended),
+            recorded = own.recv(), if free > 0 => match recorded {
+                Ok(recorded) => hear(parts, attempts, recorded),
+                // What the short cut drops, is delivered.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+            Some(delivery) = deliveries.next() => meet(parts, attempts, delivery, free > 0),
         }
     }
+    drop(room);
+    // Whatever has come meanwhile is given back.
+    let rest = async { while deliveries.next().await.is_some() {} };
+    timeout(SETTLE_MAX, rest).await.ok();
+}
 
-    /// Reports how the attempt ended. A rejection ends the matter: the attempt is not ours any
-    /// more, or its outputs are not what was promised, which is a failure in turn.
-    async fn report(
-        &self,
-        claim: &Claim,
-        outcome: &Result<Success, Failure>,
-    ) -> Result<(), String> {
-        let attempt = claim.ready.attempt;
-        let command = match outcome {
-            Ok(success) => Command::Finish { attempt, success: Box::new(success.clone()) },
-            Err(error) => Command::Fail { attempt, error: error.clone() },
-        };
-        match self.execute(claim, &command).await {
-            Err(ExecuteError::Rejected(rejection)) if rejection.reason == Reason::Invalid => {
-                let error = crate::result::failure(&rejection.message);
-                match self.execute(claim, &Command::Fail { attempt, error }).await {
-                    Ok(()) | Err(ExecuteError::Rejected(_)) => Ok(()),
-                    Err(error) => Err(error.to_string()),
-                }
-            }
-            Err(ExecuteError::Rejected(rejection)) => {
-                tracing::info!(%rejection, task_id = %claim.ready.task_id, "a late end was refused");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
+fn open(parts: &Parts, room: watch::Receiver<usize>) -> Queue {
+    let queue = &parts.config.queue;
+    let config = ConsumerConfig {
+        name: subject::shared_durable("executor", queue),
+        filters: vec![subject::ready_filter(None, queue)],
+        from_seq: 1,
+        shared: true,
+        batch_max: parts.config.slots,
+        in_flight_max: IN_FLIGHT_MAX,
+        ack_wait: ACK_WAIT,
+    };
+    parts.bus.queue(config, room)
+}
+
+/// An event of this process, at the moment of its acknowledgement.
+fn hear(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, recorded: Arc<Recorded>) {
+    let is_ours = matches!(recorded.event, Event::TaskReady(_))
+        && subject::is_ready_for(&recorded.subject, &parts.config.queue);
+    if is_ours && parts.seen.begin(recorded.stream_seq) {
+        attempts.spawn(carry_out(Arc::clone(parts), recorded, None));
     }
+}
 
-    async fn execute(&self, claim: &Claim, command: &Command) -> Result<(), ExecuteError> {
-        let key = match command {
-            Command::Finish { .. } => "finish",
-            _ => "fail",
-        };
-        let envelope = self.envelope(&claim.recorded, claim.ready.task_id, key);
-        let namespace = &claim.recorded.namespace;
-        self.bus.ledger().execute::<Task>(namespace, command, &envelope).await.map(drop)
-    }
-
-    /// The command's id follows from the announcement and this run of the service: a repeated
-    /// report is recognised, and another executor's is told apart.
-    fn envelope(&self, ready: &Recorded, task_id: Id, what: &str) -> Envelope {
-        let key = format!("{what}:{}", self.config.boot_id);
-        let context_id = ready.metadata.correlation_id;
-        Envelope {
-            aggregate_id: task_id,
-            command_id: ready.metadata.event_id.derive(&key, context_id.partition()),
-            at: Timestamp::from(OffsetDateTime::now_utc()),
-            actor: self.config.service_id.clone(),
-            service_id: self.config.service_id.clone(),
-            causation_id: Some(ready.metadata.event_id),
-            correlation_id: context_id,
+fn meet(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, delivery: Delivery, has_room: bool) {
+    let recorded = Arc::clone(delivery.recorded());
+    match parts.seen.meet(recorded.stream_seq, delivery, has_room) {
+        Met::First(delivery) => {
+            attempts.spawn(carry_out(Arc::clone(parts), recorded, Some(delivery)));
         }
+        Met::Decided(delivery) => {
+            // Not awaited: without a connection that may hang.
+            tokio::spawn(delivery.ack());
+        }
+        Met::Kept => {}
+        // For somebody who has room.
+        Met::NoRoom(delivery) => drop(delivery),
+    }
+}
+
+async fn drain(parts: &Parts, mut attempts: JoinSet<()>) {
+    if all_end(&mut attempts, parts.config.drain).await {
+        return;
+    }
+    parts.running.stop_all(Stop::Shutdown);
+    if !all_end(&mut attempts, parts.config.grace + SETTLE_MAX).await {
+        let count = parts.running.count();
+        tracing::warn!(count, "attempts are left without a report; their leases will run out");
+    }
+}
+
+/// Whether all of them end within `limit`.
+async fn all_end(attempts: &mut JoinSet<()>, limit: Duration) -> bool {
+    let ends = async {
+        while let Some(ended) = attempts.join_next().await {
+            note(ended);
+        }
+    };
+    timeout(limit, ends).await.is_ok()
+}
+
+/// Whoever watches the leases takes up what was dropped so.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an attempt was dropped in the middle");
     }
 }

@@ -1,25 +1,30 @@
 //! The inputs of an attempt: values fetched, scripts run, types checked.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{
-    Binding, BlobRef, Datum, Event, Id, Source,
+    Binding, BlobRef, Datum, Event, Source,
     task::{Failure, Ready, Resolved, Spawned},
 };
 use kantoku_preprocessors::Pool;
-use kantoku_streams::Bus;
+use kantoku_streams::{Bus, Ledger};
 use serde_json::{Map, Value};
 
+use crate::{failure, patience::patiently};
+
+/// How many inputs of one attempt are fetched at once.
+const AT_ONCE: usize = 16;
+
 /// The inputs as the executable sees them, and those that scripts made.
+#[derive(Default)]
 pub(crate) struct Inputs {
     pub(crate) values: Map<String, Value>,
     pub(crate) made: BTreeMap<String, Datum>,
-}
-
-/// Why there are none: the attempt failed, or infrastructure did.
-pub(crate) enum NoInputs {
-    Failed(Failure),
-    Fault(String),
 }
 
 impl Inputs {
@@ -29,41 +34,81 @@ impl Inputs {
         scripts: &Pool,
         spawned: &Spawned,
         ready: &Ready,
-    ) -> Result<Self, NoInputs> {
-        let mut inputs = Self { values: Map::new(), made: BTreeMap::new() };
-        for (name, binding) in &spawned.inputs {
-            let datum = match &binding.source {
-                Source::Value(value) => Datum::Value(value.clone()),
-                Source::Blob(blob) => Datum::Blob(blob.clone()),
-                Source::Resource(id) => {
-                    let by = ready.inputs.get(name).ok_or_else(|| {
-                        NoInputs::Fault(format!("it is not said where input {name:?} is resolved"))
-                    })?;
-                    resolved(bus, *id, by).await.map_err(NoInputs::Fault)?
-                }
-            };
-            let mut value = value_of(bus, datum).await.map_err(NoInputs::Fault)?;
-            if let Some(script) = &binding.map {
-                value = fit(scripts, name, binding, script, value).await?;
-                let datum = datum_of(bus, value.clone()).await.map_err(NoInputs::Fault)?;
-                inputs.made.insert(name.clone(), datum);
-            }
-            binding.type_.check(&value).map_err(|error| {
-                NoInputs::Failed(Failure::new("type", format!("input {name:?} {error}"), false))
-            })?;
-            inputs.values.insert(name.clone(), value);
+    ) -> Result<Self, Failure> {
+        // Collected first, as the compiler cannot see otherwise that it may change threads.
+        let each: Vec<_> = spawned
+            .inputs
+            .iter()
+            .map(|(name, binding)| fetch(bus, scripts, name, binding, ready))
+            .collect();
+        let mut fetched = stream::iter(each).buffer_unordered(AT_ONCE);
+        let mut inputs = Self::default();
+        while let Some((name, value, made)) = fetched.try_next().await? {
+            inputs.made.extend(made.map(|made| (name.to_owned(), made)));
+            inputs.values.insert(name.to_owned(), value);
         }
         Ok(inputs)
     }
 }
 
+/// An input, and what a script made of it if there is one.
+async fn fetch<'a>(
+    bus: &Bus,
+    scripts: &Pool,
+    name: &'a str,
+    binding: &Binding,
+    ready: &Ready,
+) -> Result<(&'a str, Value, Option<Datum>), Failure> {
+    let value = source(bus, name, binding, ready).await?;
+    let (value, made) = fit(bus, scripts, name, binding, value).await?;
+    let checked = binding.type_.check(&value);
+    checked.map_err(|error| failure::wrong_type("input", name, &error))?;
+    Ok((name, value, made))
+}
+
+/// The value that input `name` is bound to.
+async fn source(bus: &Bus, name: &str, binding: &Binding, ready: &Ready) -> Result<Value, Failure> {
+    match &binding.source {
+        Source::Value(value) => Ok(value.clone()),
+        Source::Blob(blob) => load(bus.ledger(), blob).await,
+        Source::Resource(_) => {
+            let by = ready.inputs.get(name).ok_or_else(|| {
+                failure::broken(format!("it is not said where input {name:?} is resolved"))
+            })?;
+            resolved(bus, name, by).await
+        }
+    }
+}
+
+/// The value that the event named in `by` resolved.
+async fn resolved(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure> {
+    let recorded = patiently(|| bus.event_at(by.seq)).await?;
+    let datum = match (&recorded.event, &by.output) {
+        (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
+        (Event::TaskFinished(finished), Some(output)) => finished.outputs.get(output),
+        _ => None,
+    };
+    match datum {
+        Some(Datum::Value(value)) => Ok(value.clone()),
+        Some(Datum::Blob(blob)) => load(bus.ledger(), blob).await,
+        None => Err(failure::broken(format!(
+            "the event at position {}, a {}, does not resolve input {name:?}",
+            by.seq,
+            recorded.event.name()
+        ))),
+    }
+}
+
+/// What the script of the binding makes of `value`, if it has one: as it goes on, and as it is
+/// recorded.
 async fn fit(
+    bus: &Bus,
     scripts: &Pool,
     input: &str,
     binding: &Binding,
-    script: &str,
     value: Value,
-) -> Result<Value, NoInputs> {
+) -> Result<(Value, Option<Datum>), Failure> {
+    let Some(script) = &binding.map else { return Ok((value, None)) };
     let mut scope = Map::new();
     for name in binding.names.iter().map(String::as_str).chain([input]) {
         if is_identifier(name) {
@@ -71,10 +116,12 @@ async fn fit(
         }
     }
     scope.insert("value".into(), value);
-    scripts.run(script, &scope).await.map_err(|error| {
+    let value = scripts.run(script, &scope).await.map_err(|error| {
         let message = format!("the script of input {input:?}: {error}");
-        NoInputs::Failed(Failure::new("script", message, error.is_retryable()))
-    })
+        Failure::new("script", message, error.is_retryable())
+    })?;
+    let made = datum_of(bus.ledger(), value.clone()).await?;
+    Ok((value, Some(made)))
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -82,36 +129,34 @@ fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain)
 }
 
-/// The value that resource `id` got where `by` says.
-async fn resolved(bus: &Bus, id: Id, by: &Resolved) -> Result<Datum, String> {
-    let seq = by.seq;
-    let recorded = bus.event_at(seq).await.map_err(|fault| fault.to_string())?;
-    let value = match (&recorded.event, &by.output) {
-        (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
-        (Event::TaskFinished(finished), Some(output)) => finished.outputs.get(output),
-        _ => None,
-    };
-    value.cloned().ok_or_else(|| {
-        let name = recorded.event.name();
-        format!("the event at position {seq}, a {name}, does not resolve resource {id}")
-    })
-}
-
-async fn value_of(bus: &Bus, datum: Datum) -> Result<Value, String> {
-    let blob: BlobRef = match datum {
-        Datum::Value(value) => return Ok(value),
-        Datum::Blob(blob) => blob,
-    };
-    let bytes = bus.ledger().blobs().get(&blob).await.map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("blob {}: {error}", blob.digest))
+async fn load(ledger: &Ledger, blob: &BlobRef) -> Result<Value, Failure> {
+    let get = || async { Ok(Box::pin(ledger.blobs().get(blob)).await?) };
+    let bytes = patiently(get).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| failure::broken(format!("blob {} is not JSON: {error}", blob.digest)))
 }
 
 /// The value for an event: in a blob when it is large.
-pub(crate) async fn datum_of(bus: &Bus, value: Value) -> Result<Datum, String> {
-    let json = value.to_string();
-    if json.len() <= Datum::INLINE_BYTES_MAX {
+pub(crate) async fn datum_of(ledger: &Ledger, value: Value) -> Result<Datum, Failure> {
+    let mut room = Room(Datum::INLINE_BYTES_MAX);
+    if serde_json::to_writer(&mut room, &value).is_ok() {
         return Ok(Datum::Value(value));
     }
-    let blob = bus.ledger().blobs().put(json.into()).await.map_err(|error| error.to_string())?;
-    Ok(Datum::Blob(blob))
+    let json = Bytes::from(value.to_string());
+    let put = || async { Ok(Box::pin(ledger.blobs().put(json.clone())).await?) };
+    Ok(Datum::Blob(patiently(put).await?))
+}
+
+/// Takes so many bytes and keeps none.
+struct Room(usize);
+
+impl Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,188 +1,181 @@
 //! The `process` executable: inputs on stdin, the result document on stdout, in a process group of
-//! its own that is killed when the attempt is given up.
+//! its own.
+//!
+//! An attempt ends with its first process. What that leaves in its group has a moment to close the
+//! pipes, and is killed. Told to stop, the whole group gets SIGTERM, and SIGKILL after a grace.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+mod group;
+mod pipes;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io,
+    path::Path,
+    pin::pin,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use kantoku_domain::task::Failure;
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
 use serde_json::{Map, Value};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
+    process::{Child, Command},
+    time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
-/// What stdout may hold, in bytes.
-const STDOUT_MAX: u64 = 64 * 1024 * 1024;
-/// How much of the end of stderr is kept, in bytes.
-const STDERR_TAIL: usize = 4 * 1024;
+use self::{
+    group::Group,
+    pipes::{Pipes, STDOUT_MAX, Said},
+};
+use crate::failure;
 
-/// Kills the whole process group when dropped before the process has ended.
-struct Group(Option<Pid>);
+/// How long the pipes may stay open after the first process has ended, and again after the rest of
+/// its group was killed: what escaped from the group may hold them for ever.
+const LINGER: Duration = Duration::from_secs(1);
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may be gone already.
-            killpg(group, Signal::SIGKILL).ok();
+/// Of the executor's own environment, what starts so is not for user code: it holds secrets.
+const OWN_PREFIX: &str = "KTK_";
+
+/// What to run, and how.
+pub(crate) struct Program<'a> {
+    /// The program and its arguments.
+    pub(crate) command: &'a [String],
+    /// Set over what is inherited.
+    pub(crate) environment: &'a BTreeMap<String, String>,
+    /// Where it runs.
+    pub(crate) cwd: &'a Path,
+    /// How long it may take to go when it is told to.
+    pub(crate) grace: Duration,
+}
+
+impl Program<'_> {
+    /// Runs it with `inputs` until it ends or `halt` is cancelled. What it writes to stderr is given
+    /// to `on_stderr` as it comes.
+    pub(crate) async fn run(
+        &self,
+        inputs: &Map<String, Value>,
+        on_stderr: &mut (dyn FnMut(&[u8]) + Send),
+        halt: &CancellationToken,
+    ) -> Result<Value, Failure> {
+        let mut child = self.start()?;
+        let group = Group::of(&child);
+        let pipes = Pipes::of(&mut child)
+            .ok_or_else(|| failure::infrastructure("the process has no pipes"))?;
+        let mut said = Said::default();
+        let ended = {
+            let mut pump = pin!(pipes.pump(inputs, &mut said, on_stderr));
+            let mut end = pin!(wait(&mut child, &group, halt, self.grace));
+            tokio::select! {
+                () = &mut pump => end.await,
+                ended = &mut end => {
+                    if timeout(LINGER, &mut pump).await.is_err() {
+                        group.kill();
+                        timeout(LINGER, &mut pump).await.ok();
+                    }
+                    ended
+                }
+            }
+        };
+        drop(group);
+        self.result(&said, ended)
+    }
+
+    fn start(&self) -> Result<Child, Failure> {
+        let [program, arguments @ ..] = self.command else {
+            return Err(failure::start("the command is empty"));
+        };
+        let started = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
+            .envs(self.environment)
+            .current_dir(self.cwd)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        started.map_err(|error| {
+            let cwd = self.cwd.display();
+            Failure {
+                retryable: is_passing(&error),
+                ..failure::start(format!("cannot start {program:?} in {cwd}: {error}"))
+            }
+        })
+    }
+
+    fn result(&self, said: &Said, ended: Ended) -> Result<Value, Failure> {
+        let program = self.command.first().map(String::as_str).unwrap_or_default();
+        let with_tail = |failure: Failure| Failure { stderr_tail: Some(said.tail()), ..failure };
+        let status = match ended {
+            Ended::ByItself(Ok(status)) => status,
+            Ended::ByItself(Err(error)) => {
+                return Err(failure::infrastructure(format!("{program:?} was lost: {error}")));
+            }
+            Ended::Stopped => return Err(with_tail(failure::stopped())),
+        };
+        if said.stdout.len() > STDOUT_MAX {
+            let what = format!("stdout of {program:?} is over {STDOUT_MAX} bytes");
+            return Err(with_tail(failure::result(what)));
+        }
+        if !status.success() {
+            let how = status
+                .code()
+                .map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
+            let exit = Failure::new("exit", format!("{program:?} failed: {how}"), true);
+            return Err(with_tail(Failure { exit_code: status.code(), ..exit }));
+        }
+        if said.stdout.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Object(Map::new()));
+        }
+        serde_json::from_slice(&said.stdout).map_err(|error| {
+            with_tail(failure::result(format!("stdout of {program:?} is not JSON: {error}")))
+        })
+    }
+}
+
+fn is_inherited(name: &OsStr) -> bool {
+    !name.as_encoded_bytes().starts_with(OWN_PREFIX.as_bytes())
+}
+
+/// How it came to its end.
+enum Ended {
+    ByItself(io::Result<ExitStatus>),
+    Stopped,
+}
+
+async fn wait(
+    child: &mut Child,
+    group: &Group,
+    halt: &CancellationToken,
+    grace: Duration,
+) -> Ended {
+    tokio::select! {
+        biased;
+        status = child.wait() => Ended::ByItself(status),
+        () = halt.cancelled() => {
+            if let Err(error) = group.end(child, grace).await {
+                tracing::warn!(%error, "a process that was stopped was lost");
+            }
+            Ended::Stopped
         }
     }
 }
 
-/// Runs `command` with `inputs`; `environment` is added to ours.
-pub(crate) async fn run(
-    command: &[String],
-    environment: &BTreeMap<String, String>,
-    cwd: Option<&str>,
-    inputs: &Map<String, Value>,
-) -> Result<Value, Failure> {
-    let [program, arguments @ ..] = command else {
-        return Err(Failure::new("start", "the command is empty", false));
-    };
-    let mut builder = Command::new(program);
-    builder
-        .args(arguments)
-        .envs(environment)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    if let Some(cwd) = cwd {
-        builder.current_dir(cwd);
-    }
-    let mut child = builder.spawn().map_err(|error| {
-        Failure::new("start", format!("cannot start {program:?}: {error}"), false)
-    })?;
-    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
-
-    let (Some(mut stdin), Some(stdout), Some(stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(Failure::new("start", "the process has no pipes", true));
-    };
-    let document = Value::Object(inputs.clone()).to_string();
-    let feed = async move {
-        // A process that does not read its inputs is no error.
-        stdin.write_all(document.as_bytes()).await.ok();
-        drop(stdin);
-    };
-    let mut output = Vec::new();
-    let read = async {
-        stdout.take(STDOUT_MAX + 1).read_to_end(&mut output).await.ok();
-    };
-    let ((), (), tail, status) = tokio::join!(feed, read, tail_of(stderr), child.wait());
-    group.0 = None;
-    let status = status
-        .map_err(|error| Failure::new("exit", format!("the process was lost: {error}"), true))?;
-
-    if !status.success() {
-        let what =
-            status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
-        return Err(Failure {
-            exit_code: status.code(),
-            stderr_tail: Some(tail),
-            ..Failure::new("exit", format!("{program:?} failed: {what}"), true)
-        });
-    }
-    if output.len() as u64 > STDOUT_MAX {
-        return Err(Failure::new("result", format!("stdout is over {STDOUT_MAX} bytes"), false));
-    }
-    if output.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Object(Map::new()));
-    }
-    serde_json::from_slice(&output).map_err(|error| Failure {
-        stderr_tail: Some(tail),
-        ..Failure::new("result", format!("stdout of {program:?} is not JSON: {error}"), false)
-    })
-}
-
-/// Reads to the end and keeps the end.
-async fn tail_of(mut stream: impl AsyncRead + Unpin) -> String {
-    let mut tail = Vec::new();
-    let mut chunk = vec![0; 8 * 1024];
-    while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-        tail.extend_from_slice(&chunk[..length]);
-        let surplus = tail.len().saturating_sub(STDERR_TAIL);
-        tail.drain(..surplus);
-    }
-    String::from_utf8_lossy(&tail).into_owned()
-}
-
-/// The failure of an attempt that took longer than it may.
-pub(crate) fn timed_out(limit: Duration) -> Failure {
-    Failure::new("timeout", format!("the attempt took longer than {limit:?}"), true)
+/// Whether the machine was short of something, rather than the command wrong.
+fn is_passing(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::ArgumentListTooLong
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    async fn sh(script: &str, inputs: Value) -> Result<Value, Failure> {
-        let command = ["sh", "-c", script].map(str::to_owned);
-        let Value::Object(inputs) = inputs else { panic!("an object") };
-        run(&command, &BTreeMap::new(), None, &inputs).await
-    }
-
-    #[tokio::test]
-    async fn inputs_come_in_and_outputs_go_out() {
-        let echoed = sh("cat", json!({"a": [1, "ä"]})).await;
-        assert_eq!(echoed, Ok(json!({"a": [1, "ä"]})));
-        assert_eq!(sh("true", json!({})).await, Ok(json!({})));
-    }
-
-    #[tokio::test]
-    async fn a_failure_shows_its_exit_code_and_the_end_of_stderr() {
-        let failed = sh("seq 1 9999 >&2; echo last >&2; exit 3", json!({})).await;
-        let failed = failed.expect_err("it failed");
-        assert_eq!(failed.exit_code, Some(3));
-        let tail = failed.stderr_tail.expect("there was some");
-        assert!(tail.ends_with("9999\nlast\n") && tail.len() <= STDERR_TAIL, "{tail}");
-    }
-
-    #[tokio::test]
-    async fn what_is_no_json_or_no_program_is_explained() {
-        let error = sh("echo hello", json!({})).await.expect_err("no JSON");
-        assert!(error.message.contains("not JSON") && !error.retryable);
-        let missing = ["/no/such/program".to_owned()];
-        let error = run(&missing, &BTreeMap::new(), None, &Map::new()).await.expect_err("missing");
-        assert_eq!((error.kind.as_str(), error.retryable), ("start", false));
-    }
-
-    #[tokio::test]
-    async fn an_attempt_that_is_given_up_takes_its_whole_group_along() {
-        let dir = std::env::temp_dir().join(format!("ktk-group-{}", std::process::id()));
-        let script = format!("sleep 1000 & echo $! > {}; wait", dir.display());
-        let command = ["sh".to_owned(), "-c".to_owned(), script];
-        let (environment, inputs) = (BTreeMap::new(), Map::new());
-        let attempt = run(&command, &environment, None, &inputs);
-        let written = async {
-            loop {
-                match std::fs::read_to_string(&dir) {
-                    Ok(pid) if pid.ends_with('\n') => return pid,
-                    _ => tokio::task::yield_now().await,
-                }
-            }
-        };
-        let pid = tokio::select! {
-            pid = written => pid,
-            ended = attempt => panic!("ended: {ended:?}"),
-        };
-        let grandchild = format!("/proc/{}/stat", pid.trim());
-        let is_gone = || match std::fs::read_to_string(&grandchild) {
-            Ok(stat) => stat.contains(") Z "),
-            Err(_) => true,
-        };
-        let gone = async {
-            while !is_gone() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("killed with its group");
-        std::fs::remove_file(&dir).expect("removed");
-    }
-}
+mod tests;

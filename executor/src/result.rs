@@ -7,6 +7,8 @@ use kantoku_domain::{Name, task::Failure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::failure;
+
 /// What an executable said.
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -36,20 +38,15 @@ impl ResultDocument {
     /// Reads what an executable said. An object without any of the document's keys is the outputs.
     pub(crate) fn read(value: Value) -> Result<Self, Failure> {
         let Value::Object(map) = value else {
-            return Err(failure("the result is not a JSON object of outputs"));
+            return Err(failure::result("the result is not a JSON object of outputs"));
         };
         let is_document = ["outputs", "spawn", "delegate"].iter().any(|key| map.contains_key(*key));
         if !is_document {
             return Ok(Self { outputs: map, ..Self::default() });
         }
         serde_json::from_value(Value::Object(map))
-            .map_err(|error| failure(&format!("the result document is wrong: {error}")))
+            .map_err(|error| failure::result(format!("the result document is wrong: {error}")))
     }
-}
-
-/// A result that no further attempt will mend.
-pub(crate) fn failure(message: &str) -> Failure {
-    Failure::new("result", message, false)
 }
 
 #[cfg(test)]

@@ -1,177 +1,218 @@
 //! One attempt: inputs, executable, result.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use kantoku_domain::{
-    Binding, Executable, Id, Kind, Name, Namespace, Source, Specification,
-    specification::Applied,
-    task::{Child, Failure, Ready, Spawned, Success, Template},
+    Datum, Executable,
+    task::{Failure, Success},
 };
-use kantoku_preprocessors::Pool;
-use kantoku_streams::Bus;
+use kantoku_streams::LogAddress;
 use serde_json::{Map, Value};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    inputs::{Inputs, NoInputs, datum_of},
-    process,
-    result::{self, ResultDocument, SpawnRequest},
+    children::{Children, delegations},
+    claim::Claim,
+    directory::Directory,
+    executor::Parts,
+    failure,
+    http::Post,
+    inputs::{Inputs, datum_of},
+    log::Log,
+    metric,
+    process::Program,
+    reaper::BOOT_ID,
+    result::ResultDocument,
 };
 
-/// A claimed attempt.
+/// How long the end of an attempt waits for its last output to be stored.
+const FLUSH_MAX: Duration = Duration::from_secs(5);
+
+/// A claimed attempt, and what it takes to run it.
 pub(crate) struct Attempt<'a> {
-    pub(crate) bus: &'a Bus,
-    pub(crate) scripts: &'a Pool,
-    pub(crate) namespace: &'a Namespace,
-    pub(crate) task_id: Id,
-    pub(crate) spawned: &'a Spawned,
-    pub(crate) ready: &'a Ready,
-    /// The position of the claim.
-    pub(crate) fence: u64,
+    pub(crate) parts: &'a Parts,
+    pub(crate) claim: &'a Claim,
+}
+
+/// How an attempt ended, and the kind of its executable as far as it is known.
+pub(crate) struct Ended {
+    pub(crate) outcome: Result<Success, Failure>,
+    pub(crate) executable: &'static str,
 }
 
 impl Attempt<'_> {
-    /// Runs it to its end, or to its timeout.
-    pub(crate) async fn run(&self) -> Result<Success, Failure> {
-        match self.spawned.timeouts.attempt {
-            None => self.run_untimed().await,
-            Some(limit) => tokio::time::timeout(limit.duration(), self.run_untimed())
-                .await
-                .unwrap_or_else(|_| Err(process::timed_out(limit.duration()))),
-        }
+    /// Runs it to its end, to its timeout, or until `halt` is cancelled.
+    pub(crate) async fn run(&self, halt: &CancellationToken) -> Ended {
+        let mut executable = "unknown";
+        let halt = halt.child_token();
+        let outcome = {
+            let mut work = pin!(self.work(&halt, &mut executable));
+            match self.claim.spawned.timeouts.attempt {
+                None => work.await,
+                Some(limit) => tokio::select! {
+                    biased;
+                    ended = &mut work => ended,
+                    () = sleep(limit.duration()) => {
+                        halt.cancel();
+                        work.await.map_err(|left| Failure {
+                            stderr_tail: left.stderr_tail,
+                            ..failure::timed_out(limit.duration())
+                        })
+                    }
+                },
+            }
+        };
+        Ended { outcome, executable }
     }
 
-    async fn run_untimed(&self) -> Result<Success, Failure> {
-        let wanted = &self.spawned.specification;
-        let specification = self.specification(&wanted.name, Some(wanted.version)).await?;
-        let inputs = match Inputs::fetch(self.bus, self.scripts, self.spawned, self.ready).await {
-            Ok(inputs) => inputs,
-            Err(NoInputs::Failed(failure)) => return Err(failure),
-            Err(NoInputs::Fault(fault)) => return Err(Failure::new("infrastructure", fault, true)),
+    async fn work(
+        &self,
+        halt: &CancellationToken,
+        kind: &mut &'static str,
+    ) -> Result<Success, Failure> {
+        let Claim { recorded, ready, spawned, .. } = self.claim;
+        let prepare = async {
+            let reference = &spawned.specification;
+            let applied = self.parts.specifications.get(&recorded.namespace, reference).await?;
+            let (bus, scripts) = (&self.parts.bus, &self.parts.scripts);
+            let inputs = Inputs::fetch(bus, scripts, spawned, ready).await?;
+            Ok((applied, inputs))
         };
-        let document = self.execute(&specification.definition.executable, &inputs.values).await?;
-        self.success(document, inputs).await
+        let (applied, mut inputs) = until(halt, prepare).await?;
+        let executable = &applied.definition.executable;
+        *kind = metric::kind(executable);
+        let said = self.execute(executable, &mut inputs.values, halt).await?;
+        until(halt, self.success(said, inputs.made)).await
     }
 
     async fn execute(
         &self,
         executable: &Executable,
-        inputs: &Map<String, Value>,
+        inputs: &mut Map<String, Value>,
+        halt: &CancellationToken,
     ) -> Result<ResultDocument, Failure> {
-        match executable {
-            Executable::Noop => Ok(ResultDocument {
-                outputs: self.outputs_from(|name| inputs.get(name).cloned()),
-                ..ResultDocument::default()
-            }),
+        let said = match executable {
+            Executable::Noop => {
+                return Ok(self.outputs(|name| inputs.remove(name)));
+            }
             Executable::Sleep { duration, outputs } => {
-                tokio::time::sleep(duration.duration()).await;
-                Ok(ResultDocument {
-                    outputs: self.outputs_from(|name| outputs.get(name).cloned()),
-                    ..ResultDocument::default()
-                })
+                halt.run_until_cancelled(sleep(duration.duration()))
+                    .await
+                    .ok_or_else(failure::stopped)?;
+                return Ok(self.outputs(|name| outputs.get(name).cloned()));
             }
             Executable::Process { command, env, cwd } => {
-                let mut environment = env.clone();
-                environment.insert("KANTOKU_TASK_ID".into(), self.task_id.to_string());
-                environment.insert("KANTOKU_ATTEMPT".into(), self.ready.attempt.to_string());
-                environment.insert("KANTOKU_FENCE".into(), self.fence.to_string());
-                let said = process::run(command, &environment, cwd.as_deref(), inputs).await?;
-                ResultDocument::read(said)
+                self.process(command, env, cwd.as_deref(), inputs, halt).await?
             }
             Executable::Rhai { script } => {
-                let said = self.scripts.run(script, inputs).await.map_err(|error| {
-                    Failure::new("script", error.to_string(), error.is_retryable())
-                })?;
-                ResultDocument::read(said)
+                let run = async {
+                    let made = self.parts.scripts.run(script, inputs).await;
+                    made.map_err(|error| {
+                        Failure::new("script", error.to_string(), error.is_retryable())
+                    })
+                };
+                until(halt, run).await?
             }
-            Executable::Http { .. } => {
-                Err(Failure::new("start", "this executor has no HTTP client", false))
+            Executable::Http { url, headers } => {
+                let post = Post {
+                    url,
+                    headers,
+                    task_id: self.claim.ready.task_id.to_string(),
+                    attempt: self.claim.ready.attempt,
+                    fence: self.claim.fence,
+                };
+                until(halt, self.parts.http.post(&post, inputs)).await?
             }
-        }
+        };
+        ResultDocument::read(said)
     }
 
-    fn outputs_from(&self, value: impl Fn(&str) -> Option<Value>) -> Map<String, Value> {
+    fn outputs(&self, mut value: impl FnMut(&str) -> Option<Value>) -> ResultDocument {
         let output = |name: &String| (name.clone(), value(name).unwrap_or_default());
-        self.spawned.outputs.keys().map(output).collect()
+        let outputs = self.claim.spawned.outputs.keys().map(output).collect();
+        ResultDocument { outputs, ..ResultDocument::default() }
     }
 
-    async fn success(&self, said: ResultDocument, inputs: Inputs) -> Result<Success, Failure> {
-        let mut success =
-            Success { inputs: inputs.made, result: said.result, ..Success::default() };
+    /// Runs a process, its output going to the log of the attempt.
+    async fn process(
+        &self,
+        command: &[String],
+        own: &BTreeMap<String, String>,
+        cwd: Option<&str>,
+        inputs: &Map<String, Value>,
+        halt: &CancellationToken,
+    ) -> Result<Value, Failure> {
+        let Claim { recorded, ready, spawned, .. } = self.claim;
+        let config = &self.parts.config;
+        let name = format!("{}-{}", ready.task_id, ready.attempt);
+        let directory = Directory::open(cwd, &config.run_dir(), &name).map_err(|error| {
+            let place = config.work_dir.display();
+            failure::infrastructure(format!("no directory of its own in {place}: {error}"))
+        })?;
+        let cwd = directory.path();
+        let environment = self.environment(own);
+        let program = Program { command, environment: &environment, cwd, grace: config.grace };
+        let address = LogAddress {
+            namespace: recorded.namespace.clone(),
+            context_id: spawned.context_id,
+            task_id: ready.task_id,
+            attempt: ready.attempt,
+        };
+        let (log, mut writer) = Log::open();
+        let logs = self.parts.bus.logs();
+        // Goes on when this attempt is dropped: what was said until then is stored.
+        let store = tokio::spawn(async move { log.store(&logs, &address).await });
+        let ended = program.run(inputs, &mut |piece| writer.write(piece), halt).await;
+        drop(writer);
+        // Whoever sees the end of the attempt finds its output, unless the log is out of reach.
+        timeout(FLUSH_MAX, store).await.ok();
+        ended
+    }
+
+    fn environment(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let ours = [
+            ("KANTOKU_TASK_ID", self.claim.ready.task_id.to_string()),
+            ("KANTOKU_ATTEMPT", self.claim.ready.attempt.to_string()),
+            ("KANTOKU_FENCE", self.claim.fence.to_string()),
+            (BOOT_ID, self.parts.config.boot_id.to_string()),
+        ];
+        let mut environment = own.clone();
+        environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        environment
+    }
+
+    /// What the executable said, checked and stored as far as the domain cannot.
+    async fn success(
+        &self,
+        said: ResultDocument,
+        made: BTreeMap<String, Datum>,
+    ) -> Result<Success, Failure> {
+        let parts = self.parts;
+        let ledger = parts.bus.ledger();
+        let mut success = Success { inputs: made, result: said.result, ..Success::default() };
         for (name, value) in said.outputs {
             // Checked here, as the domain cannot look into a blob.
-            if let Some(output) = self.spawned.outputs.get(&name) {
-                output.type_.check(&value).map_err(|error| {
-                    Failure::new("type", format!("output {name:?} {error}"), false)
-                })?;
+            if let Some(output) = self.claim.spawned.outputs.get(&name) {
+                let checked = output.type_.check(&value);
+                checked.map_err(|error| failure::wrong_type("output", &name, &error))?;
             }
-            let datum = datum_of(self.bus, value)
-                .await
-                .map_err(|fault| Failure::new("infrastructure", fault, true))?;
-            success.outputs.insert(name, datum);
+            success.outputs.insert(name, datum_of(ledger, value).await?);
         }
+        let namespace = &self.claim.recorded.namespace;
+        let mut children = Children::new(ledger, &parts.specifications, namespace);
         for request in said.spawn {
-            success.children.push(self.child(request).await?);
+            success.children.push(children.child(request).await?);
         }
-        for (name, target) in said.delegate {
-            let (key, output) = target.split_once('.').ok_or_else(|| {
-                result::failure(&format!("delegate {name:?}: {target:?} is not key.output"))
-            })?;
-            success.delegate.insert(name, (key.to_owned(), output.to_owned()));
-        }
+        success.delegate = delegations(said.delegate, &success.children)?;
         Ok(success)
     }
+}
 
-    async fn child(&self, request: SpawnRequest) -> Result<Child, Failure> {
-        let applied = self.specification(&request.specification, None).await?;
-        let definition = &applied.definition;
-        let wrong = |what: String| result::failure(&format!("child {:?}: {what}", request.key));
-        for (name, type_) in &definition.inputs {
-            if !request.inputs.contains_key(name) && !type_.is_optional() {
-                return Err(wrong(format!("input {name:?} ({type_}) is missing")));
-            }
-        }
-        let mut inputs = BTreeMap::new();
-        for (name, value) in request.inputs.clone() {
-            let type_ = definition
-                .inputs
-                .get(&name)
-                .ok_or_else(|| wrong(format!("{} has no input {name:?}", request.specification)))?;
-            type_.check(&value).map_err(|error| wrong(format!("input {name:?} {error}")))?;
-            let datum = datum_of(self.bus, value)
-                .await
-                .map_err(|fault| Failure::new("infrastructure", fault, true))?;
-            let source = Source::from(datum);
-            let binding = Binding { source, type_: type_.clone(), map: None, names: vec![] };
-            inputs.insert(name, binding);
-        }
-        let template = Template {
-            specification: applied.reference(),
-            inputs,
-            outputs: definition.outputs.clone(),
-            queue: definition.queue.clone(),
-            labels: BTreeMap::new(),
-            retry: definition.retry.clone(),
-            timeouts: definition.timeouts.clone(),
-        };
-        Ok(Child { key: request.key, template })
-    }
-
-    /// A version of a specification, or its latest.
-    async fn specification(&self, name: &Name, version: Option<u64>) -> Result<Applied, Failure> {
-        let id = Id::named(self.namespace, Kind::Specification, name.as_str());
-        let loaded = self
-            .bus
-            .ledger()
-            .load::<Specification>(self.namespace, id)
-            .await
-            .map_err(|fault| Failure::new("infrastructure", fault.to_string(), true))?;
-        let versions = loaded.state.versions;
-        let found = match version {
-            Some(version) => versions.into_iter().find(|applied| applied.version == version),
-            None => versions.into_iter().next_back(),
-        };
-        found.ok_or_else(|| {
-            Failure::new("start", format!("there is no specification {:?}", name.as_str()), false)
-        })
-    }
+/// What `work` gives, unless `halt` is cancelled before.
+async fn until<T>(
+    halt: &CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    halt.run_until_cancelled(work).await.unwrap_or_else(|| Err(failure::stopped()))
 }

@@ -1,8 +1,12 @@
 //! The shape of every handler, and what a handler may ask for.
 
 use kantoku_domain::{Id, Namespace, Recorded, Timestamp, task};
+use kantoku_streams::CancelOrder;
 
-/// Something to append. Appending it twice changes nothing: every effect is guarded, or derived.
+use crate::timers::Timeout;
+
+/// Something to do. Doing it twice changes nothing: every effect is guarded, or derived, or an order
+/// that is obeyed once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Announce an attempt, guarded by the task's last event (`ready.guard`).
@@ -33,17 +37,69 @@ pub enum Effect {
         /// The command.
         command: task::Command,
     },
+    /// Set the timer for an attempt.
+    SetTimer(Timeout),
+    /// Take back the timer for an attempt, which has ended.
+    CancelTimer {
+        /// The task.
+        task_id: Id,
+        /// The timer.
+        timer: Id,
+    },
+    /// Tell an executor to stop an attempt.
+    Order {
+        /// The executor.
+        service_id: String,
+        /// What to stop, and why.
+        order: CancelOrder,
+    },
+}
+
+impl Effect {
+    /// The task that it is about. Effects of one task are carried out one after another.
+    pub fn task_id(&self) -> Id {
+        match self {
+            Self::Announce { ready, .. } => ready.task_id,
+            Self::Command { task_id, .. } | Self::CancelTimer { task_id, .. } => *task_id,
+            Self::SetTimer(timeout) => timeout.task_id,
+            Self::Order { order, .. } => order.task_id,
+        }
+    }
+
+    /// The name in metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Announce { .. } => "announce",
+            Self::Command { command, .. } => match command {
+                task::Command::Spawn(_) => "spawn",
+                task::Command::Receive(_) => "receive",
+                task::Command::Finish { .. } => "finish",
+                task::Command::Fail { .. } => "fail",
+                task::Command::Cancel { .. } => "cancel",
+                task::Command::Skip(_) => "skip",
+            },
+            Self::SetTimer(_) => "set-timer",
+            Self::CancelTimer { .. } => "cancel-timer",
+            Self::Order { .. } => "order",
+        }
+    }
 }
 
 /// Pure logic over the stream of events.
 pub trait Handler: Send {
-    /// The name in `--only`, in metrics and in dead letters.
-    const NAME: &'static str;
-
-    /// Takes in an event. Called for every event in stream order; once more changes nothing.
+    /// Takes in an event. Called for every event once, in stream order.
     fn apply(&mut self, recorded: &Recorded);
+
+    /// Takes in an event of this process ahead of its delivery, which follows: so whoever does must
+    /// take the same event again, late, and change nothing.
+    fn foresee(&mut self, _: &Recorded) {}
 
     /// Takes what is due at `now`, at most `max` effects, oldest first. What was taken and not
     /// done is due again only for a handler that folds the history anew.
     fn due(&mut self, now: Timestamp, max: usize) -> Vec<Effect>;
+
+    /// When the clock next makes something due.
+    fn next_due(&self) -> Option<Timestamp> {
+        None
+    }
 }

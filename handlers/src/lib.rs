@@ -6,13 +6,23 @@
 //! a crash left undone.
 
 mod effect;
+mod hands;
+mod lanes;
+mod lease_keeper;
+mod metric;
+mod name;
 mod node;
 mod projecting;
 mod scheduler;
+mod timers;
 mod unfolder;
 
 pub use effect::{Effect, Handler};
-pub use node::Node;
+pub use lease_keeper::LeaseKeeper;
+pub use metric::describe as describe_metrics;
+pub use name::HandlerName;
+pub use node::{Node, NodeConfig};
 pub use projecting::project;
 pub use scheduler::Scheduler;
+pub use timers::{Timeout, Timers};
 pub use unfolder::Unfolder;

@@ -23,6 +23,23 @@ pub async fn project(
     service_id: &str,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
+    loop {
+        match project_on(bus, projector, service_id, stop).await {
+            Err(error @ Error::Rewound { .. }) => {
+                tracing::warn!(%error, "the stream is read again from the checkpoint");
+            }
+            done => return done,
+        }
+    }
+}
+
+/// From the checkpoint on.
+async fn project_on(
+    bus: &Bus,
+    projector: &Projector,
+    service_id: &str,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
     let Some(position) = retried(stop, || projector.checkpoint()).await? else {
         return Ok(());
     };
@@ -30,7 +47,7 @@ pub async fn project(
         0 => None,
         seq => bus.event_at(seq).await.ok(),
     };
-    let Some(checkpoint) = retried(stop, || projector.verify(at.as_ref())).await? else {
+    let Some(checkpoint) = retried(stop, || projector.verify(at.as_deref())).await? else {
         return Ok(());
     };
     let mut consumer = bus.consumer(ConsumerConfig {

@@ -75,11 +75,6 @@ enum Stage {
 }
 
 impl Scheduler {
-    /// When the clock next makes something due.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.later.peek().map(|Reverse((at, _))| *at)
-    }
-
     /// How many tasks are not over.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
@@ -252,8 +247,6 @@ fn what(leaf: &Dependency) -> String {
 }
 
 impl Handler for Scheduler {
-    const NAME: &'static str = "scheduler";
-
     fn apply(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::TaskSpawned(spawned) => self.spawned(recorded, spawned),
@@ -299,6 +292,10 @@ impl Handler for Scheduler {
         }
     }
 
+    fn foresee(&mut self, recorded: &Recorded) {
+        self.apply(recorded);
+    }
+
     fn due(&mut self, now: Timestamp, max: usize) -> Vec<Effect> {
         while let Some(Reverse((at, id))) = self.later.peek().copied()
             && at <= now
@@ -314,5 +311,9 @@ impl Handler for Scheduler {
             effects.extend(self.decide(id, now));
         }
         effects
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.later.peek().map(|Reverse((at, _))| *at)
     }
 }

@@ -93,8 +93,6 @@ impl Unfolder {
 }
 
 impl Handler for Unfolder {
-    const NAME: &'static str = "unfolder";
-
     fn apply(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::ContextOpened(opened) => self.name(recorded, &opened.plan),
@@ -115,6 +113,10 @@ impl Handler for Unfolder {
             }
             _ => {}
         }
+    }
+
+    fn foresee(&mut self, recorded: &Recorded) {
+        self.apply(recorded);
     }
 
     fn due(&mut self, _: Timestamp, max: usize) -> Vec<Effect> {

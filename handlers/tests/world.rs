@@ -1,8 +1,11 @@
 //! The real domain and the real handlers over a log in memory: random pipelines, executors that
-//! fail, lose their attempts and delegate, handlers that crash and fold the history anew, events
-//! that are delivered twice. One seed is one run.
+//! fail, delegate, hang, die and haunt, heartbeats that are lost, a node that crashes and folds the
+//! history anew, events that come early and then again. One seed is one run, on a clock of its own.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
 
 use kantoku_domain::{
     Aggregate, Binding, Context, Datum, Dependency, Envelope, Event, Id, Kind, Millis, Namespace,
@@ -13,14 +16,32 @@ use kantoku_domain::{
         Status, Success, Template,
     },
 };
-use kantoku_handlers::{Effect, Handler as _, Scheduler, Unfolder};
-use proptest::{prelude::*, test_runner::TestRng};
+use kantoku_handlers::{Effect, Handler as _, LeaseKeeper, Scheduler, Timeout, Timers, Unfolder};
+use kantoku_streams::{Heartbeat, HeldAttempt};
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRng},
+};
 
 const PARTITION: Partition = Partition::of(9);
-const STEPS_MAX: usize = 20_000;
+const STEPS_MAX: usize = 40_000;
+const LEASE: Duration = Duration::from_secs(9);
 
 fn id(key: &str) -> Id {
     Id::default().derive(key, PARTITION)
+}
+
+/// A run of an executor, alive.
+#[derive(Default)]
+struct Executor {
+    /// How often it was started, and where the stream stood then.
+    boot: usize,
+    born: u64,
+    running: Vec<HeldAttempt>,
+    /// These go on for ever.
+    hung: Vec<HeldAttempt>,
+    /// It beats no more until then.
+    silent_until: i64,
 }
 
 struct World {
@@ -29,9 +50,15 @@ struct World {
     context: Context,
     scheduler: Scheduler,
     unfolder: Unfolder,
+    keeper: LeaseKeeper,
+    timers: Timers,
+    /// The timers that the server keeps.
+    set: BTreeMap<Id, Timeout>,
     delivered: usize,
     claimable: Vec<(u64, task::Ready)>,
-    running: Vec<(Id, u32)>,
+    executors: Vec<Executor>,
+    /// Attempts of executors that are gone, and that do not know it.
+    zombies: Vec<HeldAttempt>,
     clock: i64,
     commands: u64,
     rng: TestRng,
@@ -45,9 +72,13 @@ impl World {
             context: Context::default(),
             scheduler: Scheduler::default(),
             unfolder: Unfolder::default(),
+            keeper: LeaseKeeper::new(LEASE),
+            timers: Timers::new(LEASE),
+            set: BTreeMap::new(),
             delivered: 0,
             claimable: vec![],
-            running: vec![],
+            executors: vec![Executor::default(), Executor::default()],
+            zombies: vec![],
             clock: 0,
             commands: 0,
             rng,
@@ -118,14 +149,25 @@ impl World {
         }
     }
 
-    /// Delivers the next event to the handlers, perhaps twice.
+    /// Delivers the next event to the handlers. Some have seen it ahead of that.
     fn deliver(&mut self) {
         let recorded = self.log[self.delivered].clone();
         self.delivered += 1;
-        for _ in 0..=usize::from(self.rng.random_range(0..10) == 0) {
-            self.scheduler.apply(&recorded);
-            self.unfolder.apply(&recorded);
-        }
+        self.apply(&recorded);
+    }
+
+    fn apply(&mut self, recorded: &Recorded) {
+        self.scheduler.apply(recorded);
+        self.unfolder.apply(recorded);
+        self.keeper.apply(recorded);
+        self.timers.apply(recorded);
+    }
+
+    /// The node hears of an event of its own process early.
+    fn foresee(&mut self) {
+        let ahead = self.delivered + self.pick(self.log.len() - self.delivered);
+        self.scheduler.foresee(&self.log[ahead]);
+        self.unfolder.foresee(&self.log[ahead]);
     }
 
     /// Carries out what is due; a crash loses some of it. Whether there was nothing to do.
@@ -133,36 +175,63 @@ impl World {
         let now = Timestamp::from_micros(self.clock);
         let mut effects = self.scheduler.due(now, 3);
         effects.extend(self.unfolder.due(now, 3));
-        let crash = self.chance(5);
+        effects.extend(self.keeper.due(now, 3));
+        effects.extend(self.timers.due(now, 3));
+        let due = |(id, timeout): (&Id, &Timeout)| (timeout.at <= now).then_some(*id);
+        for timer in self.set.iter().filter_map(due).collect::<Vec<_>>() {
+            effects.extend(self.set.remove(&timer).map(Timeout::effect));
+        }
+        let crash = self.chance(3);
         let quiet = effects.is_empty() && !crash;
         for effect in effects {
             if crash && self.chance(50) {
                 continue;
             }
-            match effect {
-                Effect::Command { task_id, command, .. } => {
-                    self.command(task_id, &command);
-                }
-                Effect::Announce { ready, .. } => {
-                    // The server's guard: the task's last position must be the expected one.
-                    if self.tasks[&ready.task_id].1 == ready.guard {
-                        let envelope = self.envelope(ready.task_id);
-                        let event = Event::TaskReady(ready.clone());
-                        let seq = self.append(Kind::Task, ready.task_id, event, &envelope);
-                        self.claimable.push((seq, ready));
-                    }
-                }
-            }
+            self.carry_out(effect);
         }
         if crash {
-            self.scheduler = Scheduler::default();
-            self.unfolder = Unfolder::default();
-            for recorded in &self.log[..self.delivered] {
-                self.scheduler.apply(recorded);
-                self.unfolder.apply(recorded);
-            }
+            self.crash();
         }
         quiet
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Command { task_id, command, .. } => {
+                self.command(task_id, &command);
+            }
+            Effect::Announce { ready, .. } => {
+                // The server's guard: the task's last position must be the expected one.
+                if self.tasks[&ready.task_id].1 == ready.guard {
+                    let envelope = self.envelope(ready.task_id);
+                    let event = Event::TaskReady(ready.clone());
+                    let seq = self.append(Kind::Task, ready.task_id, event, &envelope);
+                    self.claimable.push((seq, ready));
+                }
+            }
+            Effect::SetTimer(timeout) => {
+                self.set.insert(timeout.claim, timeout);
+            }
+            Effect::CancelTimer { timer, .. } => {
+                self.set.remove(&timer);
+            }
+            Effect::Order { service_id, order } => {
+                let executor = &mut self.executors[usize::from(service_id == node(1))];
+                executor.stop(order.task_id, order.attempt);
+            }
+        }
+    }
+
+    /// The node dies, and folds the history anew.
+    fn crash(&mut self) {
+        self.scheduler = Scheduler::default();
+        self.unfolder = Unfolder::default();
+        self.keeper = LeaseKeeper::new(LEASE);
+        self.timers = Timers::new(LEASE);
+        for index in 0..self.delivered {
+            let recorded = self.log[index].clone();
+            self.apply(&recorded);
+        }
     }
 
     fn claim(&mut self) {
@@ -178,57 +247,135 @@ impl World {
             let input = spawned.inputs[name].resource();
             assert_eq!(input, Some(producer.outputs[output].id), "and is the right one");
         }
-        let node = format!("node {}", self.pick(2));
-        let received = Received { attempt: ready.attempt, node, boot_id: id("boot"), ready_seq };
-        if self.command(ready.task_id, &Command::Receive(received)) {
-            self.running.push((ready.task_id, ready.attempt));
+        let executor = self.pick(2);
+        let (node, boot_id) = (node(executor), self.executors[executor].boot_id(executor));
+        let (task_id, attempt) = (ready.task_id, ready.attempt);
+        let received = Received { attempt, node, boot_id, ready_seq };
+        if self.command(task_id, &Command::Receive(received)) {
+            let held = HeldAttempt { task_id, attempt, fence: self.log.len() as u64 };
+            let hangs = self.chance(2);
+            let executor = &mut self.executors[executor];
+            if hangs { executor.hung.push(held) } else { executor.running.push(held) }
         }
     }
 
+    /// An attempt ends, of an executor or of what is left of one.
     fn end(&mut self) {
-        let index = self.pick(self.running.len());
-        let (task_id, attempt) = self.running.swap_remove(index);
+        let all = |world: &Self| {
+            let of = |executor: &Executor| executor.running.len();
+            world.zombies.len() + world.executors.iter().map(of).sum::<usize>()
+        };
+        let mut index = self.pick(all(self));
+        let queues = self.executors.iter_mut().map(|executor| &mut executor.running);
+        let mut queues: Vec<_> = queues.chain([&mut self.zombies]).collect();
+        let queue = queues.iter_mut().find(|queue| {
+            let is_here = index < queue.len();
+            index -= if is_here { 0 } else { queue.len() };
+            is_here
+        });
+        let HeldAttempt { task_id, attempt, .. } =
+            queue.expect("the index is below the sum").swap_remove(index);
         let command = if self.chance(15) {
-            let error = Failure {
-                kind: "exit".into(),
-                message: "exit code 1".into(),
-                exit_code: Some(1),
-                stderr_tail: None,
-                retryable: true,
-            };
+            let error = Failure::new("exit", "exit code 1", true);
             Command::Fail { attempt, error }
         } else {
             let children = usize::from(self.chance(20));
             Command::Finish { attempt, success: Box::new(success(children)) }
         };
         self.command(task_id, &command);
-        // A zombie says the same once more, or something else.
+        // It says the same once more, or something else.
         if self.chance(10) {
             let finish = Command::Finish { attempt, success: Box::new(success(0)) };
             assert!(!self.command(task_id, &finish), "an attempt ends once");
         }
     }
 
+    /// An executor dies, and is back at once or after a while. Some of its processes may go on.
+    fn kill(&mut self) {
+        let (index, zombies) = (self.pick(2), self.chance(30));
+        let absence = if self.chance(50) { 0 } else { 40 };
+        let born = self.log.len() as u64;
+        let executor = &mut self.executors[index];
+        let running = std::mem::take(&mut executor.running);
+        executor.hung.clear();
+        executor.boot += 1;
+        executor.born = born;
+        executor.silent_until = self.clock + absence * 1_000_000;
+        if zombies {
+            self.zombies.extend(running);
+        }
+    }
+
+    /// Time goes on: heartbeats, most of which are heard, and an echo.
+    fn tick(&mut self) {
+        self.clock += (LEASE / 6).as_micros() as i64;
+        let now = Timestamp::from_micros(self.clock);
+        if self.chance(2) {
+            self.keeper.interrupted();
+        }
+        for index in 0..2 {
+            let is_heard = self.chance(90);
+            let executor = &mut self.executors[index];
+            if executor.silent_until > self.clock || !is_heard {
+                continue;
+            }
+            let attempts = executor.running.iter().chain(&executor.hung).copied().collect();
+            let beat = Heartbeat {
+                service_id: node(index),
+                boot_id: executor.boot_id(index),
+                born: executor.born,
+                attempts,
+                lease: Millis(LEASE.as_millis() as u64),
+            };
+            let reply = self.keeper.heard(&beat, now);
+            let cancelled = reply.cancelled.iter().map(|order| (order.task_id, order.attempt));
+            let lost = reply.lost.iter().map(|held| (held.task_id, held.attempt));
+            for (task_id, attempt) in cancelled.chain(lost) {
+                let task = &self.tasks[&task_id].0;
+                let is_over = task.status != Status::Received || task.attempt != attempt;
+                assert!(is_over, "a healthy attempt was called off");
+                executor.stop(task_id, attempt);
+            }
+        }
+        self.keeper.echoed(now);
+    }
+
     fn is_idle(&self) -> bool {
-        self.delivered == self.log.len() && self.claimable.is_empty() && self.running.is_empty()
+        let is_idle = |executor: &Executor| executor.running.is_empty();
+        self.delivered == self.log.len()
+            && self.claimable.is_empty()
+            && self.zombies.is_empty()
+            && self.executors.iter().all(is_idle)
     }
 
     fn run(&mut self, cancel: bool) {
         for _ in 0..STEPS_MAX {
             if self.act() && self.is_idle() {
-                match self.scheduler.next_due() {
-                    Some(at) => self.clock = self.clock.max(at.micros()),
-                    None if self.tasks.values().all(|(task, _)| task.status.is_terminal()) => {
-                        return;
-                    }
-                    None => {}
+                let is_over = |(task, _): &(Task, u64)| task.status.is_terminal();
+                if self.tasks.values().all(is_over) {
+                    return;
                 }
+                let is_held = |(task, _): &(Task, u64)| task.status == Status::Received;
+                if !self.tasks.values().any(is_held)
+                    && let Some(at) = self.scheduler.next_due()
+                {
+                    self.clock = self.clock.max(at.micros());
+                }
+                self.tick();
             }
-            match self.pick(3) {
+            let ends = self.executors.iter().any(|executor| !executor.running.is_empty());
+            match self.pick(4) {
                 0 if self.delivered < self.log.len() => self.deliver(),
                 1 if !self.claimable.is_empty() => self.claim(),
-                2 if !self.running.is_empty() => self.end(),
+                2 if ends || !self.zombies.is_empty() => self.end(),
+                3 if self.delivered < self.log.len() && self.chance(30) => self.foresee(),
                 _ => {}
+            }
+            if self.chance(1) {
+                self.kill();
+            }
+            if self.chance(5) {
+                self.tick();
             }
             if cancel && self.chance(1) {
                 self.cancel_context();
@@ -237,6 +384,15 @@ impl World {
         let stuck: Vec<_> =
             self.tasks.iter().filter(|(_, (task, _))| !task.status.is_terminal()).collect();
         panic!("these tasks are stuck: {stuck:#?}");
+    }
+
+    /// How many attempts failed with an error of `kind`.
+    fn failed(&self, kind: &str) -> usize {
+        let of_kind = |recorded: &&Recorded| match &recorded.event {
+            Event::TaskAttemptFailed(failed) => failed.error.kind == kind,
+            _ => false,
+        };
+        self.log.iter().filter(of_kind).count()
     }
 
     /// Reads the raw log, with no help from the domain.
@@ -274,6 +430,22 @@ impl World {
     }
 }
 
+impl Executor {
+    fn boot_id(&self, index: usize) -> Id {
+        id(&format!("boot {} of {index}", self.boot))
+    }
+
+    fn stop(&mut self, task_id: Id, attempt: u32) {
+        for attempts in [&mut self.running, &mut self.hung] {
+            attempts.retain(|held| (held.task_id, held.attempt) != (task_id, attempt));
+        }
+    }
+}
+
+fn node(index: usize) -> String {
+    format!("node {index}")
+}
+
 fn success(children: usize) -> Success {
     let out = || ("out".to_owned(), Datum::Value(1.into()));
     if children == 0 {
@@ -286,7 +458,7 @@ fn success(children: usize) -> Success {
         queue: "default".into(),
         labels: BTreeMap::new(),
         retry: RetryPolicy { attempts: 2, ..RetryPolicy::default() },
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts { attempt: Some(Millis(60_000)) },
     };
     let child = Child { key: "child".into(), template };
     let delegate = [("out".to_owned(), ("child".to_owned(), "out".to_owned()))].into();
@@ -328,7 +500,7 @@ fn pipeline(edges: &[Vec<(usize, bool)>]) -> context::Opened {
             priority: 0,
             labels: BTreeMap::new(),
             retry: RetryPolicy { attempts: 3, backoff: Millis(1_000), ..RetryPolicy::default() },
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts { attempt: Some(Millis(60_000)) },
         };
         Planned { id: task_id(n), task }
     });
@@ -356,10 +528,29 @@ proptest! {
         world.run(cancel);
         world.check(edges.len());
         assert_eq!(world.scheduler.tasks(), 0, "nothing is remembered of what is over");
+        assert_eq!(world.keeper.held(), 0, "nobody holds what is over");
         let mut late = Scheduler::default();
         world.log.iter().for_each(|recorded| late.apply(recorded));
         assert_eq!(late.due(Timestamp::from_micros(i64::MAX), usize::MAX), [], "nothing is left to do");
         let ok = |task: &Task| task.status != Status::Absent;
         assert!(world.tasks.values().all(|(task, _)| ok(task)));
     }
+}
+
+/// What the runs above rely on does happen in them.
+#[test]
+fn the_world_is_as_unfriendly_as_it_should_be() {
+    let edges: Vec<Vec<(usize, bool)>> = (0..12).map(|n| vec![(n / 2, n % 3 == 0)]).collect();
+    let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..60_u8 {
+        let seed = [seed; 32];
+        let mut world = World::new(TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        world.open(pipeline(&edges));
+        world.run(false);
+        world.check(edges.len());
+        for kind in ["lease", "timeout", "exit"] {
+            *failed.entry(kind).or_default() += world.failed(kind);
+        }
+    }
+    assert!(failed.values().all(|count| *count > 10), "{failed:?}");
 }

@@ -14,12 +14,14 @@ use crate::{
     dev::{self, DevCommand, DevOutput, LaunchArgs},
     error::CommandError,
     output::Format,
-    serve,
+    serve::{self, ServeArgs},
     session::{GlobalArgs, Session},
 };
 
 /// The hidden word by which this binary is a worker for scripts. Not clap's: see `main`.
 pub const SCRIPT_WORKER: &str = "script-worker";
+/// The hidden word by which this binary ends what an executor that was killed has left behind.
+pub const REAPER: &str = "reaper";
 
 const EXIT_CODES: &str =
     "Exit codes: 0 ok, 1 error, 2 usage, 3 not found or ambiguous, 4 refused, \
@@ -49,6 +51,9 @@ enum Command {
         #[command(subcommand)]
         command: DevCommand,
     },
+    /// Run some or all parts of Kantoku on servers of your own
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Box<ServeArgs>),
     /// Starts a program that dies with its parent
     #[command(hide = true)]
     Launch(LaunchArgs),
@@ -63,6 +68,7 @@ impl Cli {
         match self.command {
             Command::Launch(args) => dev::launch_main(&args),
             Command::Dev { command } => run_dev(command, &self.global),
+            Command::Serve(args) => run_serve(*args, &self.global),
             Command::Client(command) => run_client(command, self.global),
         }
     }
@@ -78,7 +84,27 @@ fn run_dev(command: DevCommand, global: &GlobalArgs) -> ExitCode {
         Format::Json | Format::Jsonl => DevOutput::Json,
         _ => DevOutput::Text,
     };
-    match runtime.block_on(dev::run(command, output, serve::run)) {
+    match runtime.block_on(dev::run(command, output, serve::run_on_stand)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run_serve(args: ServeArgs, global: &GlobalArgs) -> ExitCode {
+    log_to_stderr(global.log_level("info"));
+    let runtime = match runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return no_runtime(&error),
+    };
+    let done = args
+        .config(global.timeout())
+        .and_then(|config| runtime.block_on(serve::run_until_signal(config, global.output())));
+    // What did not end in time is not waited for.
+    runtime.shutdown_background();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);

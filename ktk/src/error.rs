@@ -39,13 +39,21 @@ pub(crate) struct CommandError {
     as_of_seq: Option<u64>,
     advice: Option<String>,
     closed_pipe: bool,
+    api: Option<Box<ApiError>>,
 }
 
 impl CommandError {
     /// An error that `message` explains. An empty message prints nothing: what the command has
     /// printed says it already.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), as_of_seq: None, advice: None, closed_pipe: false }
+        Self {
+            exit,
+            message: message.into(),
+            as_of_seq: None,
+            advice: None,
+            closed_pipe: false,
+            api: None,
+        }
     }
 
     /// The command line makes no sense in a way that clap cannot see.
@@ -85,6 +93,11 @@ impl CommandError {
     /// What the shell is told.
     pub(crate) fn exit_code(&self) -> u8 {
         if self.closed_pipe { 0 } else { self.exit as u8 }
+    }
+
+    /// What the API said, if it was the API that refused.
+    pub(crate) fn api(&self) -> Option<&ApiError> {
+        self.api.as_deref()
     }
 
     /// Whether there is nothing to say.
@@ -149,21 +162,22 @@ impl From<ApiError> for CommandError {
             | Code::InvalidRequest
             | Code::MethodNotFound => Exit::Error,
         };
-        let mut message = error.message;
-        if let Some(field) = error.data.field.filter(|field| !message.contains(field.as_str())) {
+        let mut message = error.message.clone();
+        let data = &error.data;
+        if let Some(field) = data.field.as_ref().filter(|field| !message.contains(field.as_str())) {
             message = format!("{field}: {message}");
         }
-        if let Some(state) = error.data.current {
+        if let Some(state) = &data.current {
             message = format!("{message} (it is {state})");
         }
-        if let Some(winner) = error.data.winner {
+        if let Some(winner) = data.winner {
             message = format!("{message} (faster was {winner})");
         }
-        if let Some(trace) = error.data.trace_id {
+        if let Some(trace) = &data.trace_id {
             message = format!("{message} (trace {trace})");
         }
-        let this = Self::new(exit, message);
-        if error.data.retryable { this.advise("the same command again") } else { this }
+        let advice = data.retryable.then(|| "the same command again".to_owned());
+        Self { advice, api: Some(Box::new(error)), ..Self::new(exit, message) }
     }
 }
 

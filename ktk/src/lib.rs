@@ -1,14 +1,19 @@
 //! `ktk`: the command line of Kantoku, and the only place where its parts are put together.
 
+mod assignment;
 pub mod cli;
 mod commands;
 pub mod dev;
 mod error;
 mod kind;
 mod last;
+mod manifest;
 mod output;
+mod progress;
 mod render;
+mod rows;
 mod serve;
 mod session;
 mod target;
+mod waiting;
 pub mod wfcommons;

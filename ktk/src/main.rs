@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ktk::cli::{Cli, SCRIPT_WORKER};
+use ktk::cli::{Cli, REAPER, SCRIPT_WORKER};
 
 fn main() -> ExitCode {
     // A worker gives up most of what a process may do before it touches anything else.
-    if std::env::args_os().nth(1).is_some_and(|word| word == SCRIPT_WORKER) {
-        return kantoku_preprocessors::worker_main();
+    let word = std::env::args_os().nth(1).unwrap_or_default();
+    match word.to_str() {
+        Some(SCRIPT_WORKER) => kantoku_preprocessors::worker_main(),
+        Some(REAPER) => kantoku_executor::reaper_main(),
+        _ => Cli::parse().run(),
     }
-    Cli::parse().run()
 }

@@ -10,9 +10,9 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
-    contract::{Method, Subscription, TIMEOUT_MAX},
+    contract::{GetParams, Method, Subscription, TIMEOUT_MAX, VersionParams},
 };
-use kantoku_domain::{Millis, Namespace};
+use kantoku_domain::{Millis, NameError, Namespace};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -25,6 +25,10 @@ use crate::{
 const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 /// How long connecting and each call may take unless `--timeout` says otherwise.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// The same for calls that are work for the server, such as applying thousands of documents.
+const WORK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// The part of that which the server may spend on waiting.
+const READ_SHARE: f64 = 0.9;
 /// More than the longest wait that the server grants, which is cut off here call by call.
 const CALL_MAX: Duration = Duration::from_millis(TIMEOUT_MAX.0 + 30_000);
 
@@ -67,6 +71,11 @@ pub(crate) struct GlobalArgs {
 impl GlobalArgs {
     pub(crate) fn output(&self) -> Format {
         self.output
+    }
+
+    /// `--timeout`, if it was given.
+    pub(crate) fn timeout(&self) -> Option<Millis> {
+        self.timeout
     }
 
     /// The level that logs start at unless `KTK_LOG` says otherwise.
@@ -184,6 +193,44 @@ impl Session {
         self.global.all_namespaces
     }
 
+    /// Asks for the record `id`.
+    pub(crate) fn get(&self, id: impl Into<String>) -> GetParams {
+        GetParams {
+            id: id.into(),
+            namespace: self.namespace(),
+            min_seq: self.min_seq(),
+            timeout: self.read_timeout(),
+        }
+    }
+
+    /// Asks for the definition `NAME`, or for the version `NAME@VERSION` of it.
+    pub(crate) fn version(&self, text: &str) -> Result<VersionParams, CommandError> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => {
+                let wrong = || CommandError::usage(format!("{version:?} is no version, e.g. 2"));
+                (name, Some(version.parse().map_err(|_| wrong())?))
+            }
+            None => (text, None),
+        };
+        Ok(VersionParams {
+            name: name
+                .parse()
+                .map_err(|error: NameError| CommandError::usage(error.to_string()))?,
+            version,
+            namespace: self.namespace(),
+            min_seq: self.min_seq(),
+            timeout: self.read_timeout(),
+        })
+    }
+
+    /// How long the server waits for `--min-seq`: a little less than we wait for its answer.
+    pub(crate) fn read_timeout(&self) -> Option<Millis> {
+        self.min_seq().map(|_| {
+            let wait = self.answer_timeout().mul_f64(READ_SHARE).min(TIMEOUT_MAX.duration());
+            Millis(wait.as_millis() as u64)
+        })
+    }
+
     /// `-o`
     pub(crate) fn output(&self) -> Format {
         self.global.output
@@ -212,6 +259,11 @@ impl Session {
     /// How long an answer may take.
     pub(crate) fn answer_timeout(&self) -> Duration {
         self.timeout().unwrap_or(TIMEOUT_DEFAULT)
+    }
+
+    /// How long the answer to something that is work for the server may take.
+    pub(crate) fn work_timeout(&self) -> Duration {
+        self.timeout().unwrap_or(WORK_TIMEOUT_DEFAULT)
     }
 
     /// Tells the user on stderr what goes on, unless `-q`. That nobody listens is no reason to fail.

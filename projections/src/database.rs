@@ -1,6 +1,6 @@
-//! A schema of a database: made, migrated, compared, swapped.
+//! A schema of a database: opened, made, migrated, dropped.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, PgPool,
@@ -19,10 +19,17 @@ const SCHEMA_LOCK: i64 = 0x006b_746b_5f73_6368;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A pool of connections whose `search_path` is one schema with the tables of this build.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
     pool: PgPool,
     schema: String,
+}
+
+/// Without the options of the connections, which may hold a password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("schema", &self.schema).finish_non_exhaustive()
+    }
 }
 
 impl Database {
@@ -33,18 +40,35 @@ impl Database {
     /// `connections_max` connections are held; a [`Reader`](crate::Reader) keeps one of them.
     pub async fn open(url: &str, schema: &str, connections_max: u32) -> Result<Self, Error> {
         check_schema(schema)?;
-        let options = PgConnectOptions::from_str(url)
-            // The cause may quote the URL.
-            .map_err(|_| Error::Url)?
-            .application_name("kantoku")
-            .options([("search_path", schema), ("TimeZone", "UTC")]);
+        // The cause may quote the URL.
+        let options = PgConnectOptions::from_str(url).map_err(|_| Error::Url)?;
+        Self::connect(options, schema.to_owned(), connections_max).await
+    }
+
+    /// Opens the schema of this name beside this one.
+    pub(crate) async fn beside(&self, schema: &str, connections_max: u32) -> Result<Self, Error> {
+        let options = self.pool.connect_options().as_ref().clone();
+        Self::connect(options, schema.to_owned(), connections_max).await
+    }
+
+    async fn connect(
+        options: PgConnectOptions,
+        schema: String,
+        connections_max: u32,
+    ) -> Result<Self, Error> {
+        let options = options.application_name("kantoku").options([
+            ("search_path", schema.as_str()),
+            ("TimeZone", "UTC"),
+            // What a crash of Postgres loses is made again from the stream, checkpoint included.
+            ("synchronous_commit", "off"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(connections_max.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await
             .map_err(Error::database("connecting"))?;
-        let database = Self { pool, schema: schema.to_owned() };
+        let database = Self { pool, schema };
         database.migrate().await?;
         Ok(database)
     }
@@ -82,80 +106,9 @@ impl Database {
         self.pool.close().await;
     }
 
-    /// A digest per table of `schema` over all its rows, whatever their order: equal digests mean
-    /// equal rows. Only the record of migrations is left out.
-    pub async fn digests(&self, schema: &str) -> Result<BTreeMap<String, String>, Error> {
-        check_schema(schema)?;
-        let doing = "comparing tables";
-        let mut tx = self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await
-            .map_err(Error::database(doing))?;
-        let tables: Vec<String> = sqlx::query_scalar(
-            "SELECT tablename::text FROM pg_tables \
-             WHERE schemaname = $1 AND tablename <> '_sqlx_migrations' ORDER BY 1",
-        )
-        .bind(schema)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(Error::database(doing))?;
-        let mut digests = BTreeMap::new();
-        for table in tables {
-            let digest = sqlx::query_scalar(AssertSqlSafe(format!(
-                "SELECT md5(coalesce(string_agg(row, '' ORDER BY row COLLATE \"C\"), '')) \
-                 FROM (SELECT md5(t::text) AS row FROM {schema}.\"{table}\" t) rows"
-            )))
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(Error::database(doing))?;
-            digests.insert(table, digest);
-        }
-        tx.commit().await.map_err(Error::database(doing))?;
-        Ok(digests)
-    }
-
-    /// Puts the tables of `rebuilt` in the place of this schema's, in one transaction that waits
-    /// for running batches; the old tables are under the name `rebuilt` afterwards. Refused while
-    /// the rebuild is behind, so that no reader sees time run backwards.
-    pub async fn swap(&self, rebuilt: &str) -> Result<(), Error> {
-        check_schema(rebuilt)?;
-        let doing = "swapping schemas";
-        let live = &self.schema;
-        let mut tx = self.pool.begin().await.map_err(Error::database(doing))?;
-        let mut positions = [0_i64; 2];
-        for (position, schema) in positions.iter_mut().zip([live.as_str(), rebuilt]) {
-            *position = sqlx::query_scalar(AssertSqlSafe(format!(
-                "SELECT stream_seq FROM {schema}.checkpoint FOR UPDATE"
-            )))
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(Error::database(doing))?;
-        }
-        if positions[1] < positions[0] {
-            return Err(Error::Behind { rebuilt: positions[1] as u64, live: positions[0] as u64 });
-        }
-        let aside = format!("{live}_aside");
-        for (from, to) in
-            [(live.as_str(), aside.as_str()), (rebuilt, live.as_str()), (aside.as_str(), rebuilt)]
-        {
-            sqlx::query(AssertSqlSafe(format!("ALTER SCHEMA {from} RENAME TO {to}")))
-                .execute(&mut *tx)
-                .await
-                .map_err(Error::database(doing))?;
-        }
-        tx.commit().await.map_err(Error::database(doing))
-    }
-
-    /// Drops `schema`, which must be another than this one: what a swap or a check left over.
-    pub async fn drop_schema(&self, schema: &str) -> Result<(), Error> {
-        check_schema(schema)?;
-        if schema == self.schema {
-            return Err(Error::Query {
-                field: "schema",
-                message: format!("{schema} is in use; name the one beside it"),
-            });
-        }
+    /// Drops the schema of this name, if there is one.
+    pub(crate) async fn drop_beside(&self, schema: &str) -> Result<(), Error> {
+        debug_assert_ne!(schema, self.schema);
         sqlx::query(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS {schema} CASCADE")))
             .execute(&self.pool)
             .await
@@ -164,7 +117,7 @@ impl Database {
     }
 }
 
-/// Names stand in SQL as they are, so they are plain.
+/// Names stand in SQL as they are, so they are plain; and short, as longer ones are made of them.
 fn check_schema(name: &str) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let first = name.chars().next().is_some_and(|c| c.is_ascii_lowercase());

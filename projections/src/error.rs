@@ -1,6 +1,7 @@
 //! What can go wrong between events and rows.
 
 use kantoku_domain::{Id, Timestamp};
+use kantoku_streams::Fault;
 use thiserror::Error;
 
 /// Why a projection or a query failed. Texts never hold the URL, as it may hold a password.
@@ -54,6 +55,17 @@ pub enum Error {
         /// The event that is there now; `nil` for none.
         found: Id,
     },
+    /// Postgres was restored or lost what it had committed last.
+    #[error(
+        "the tables were at position {reached} and are at {found} now: Postgres lost what it had \
+         committed last, or was restored; read the stream again from there"
+    )]
+    Rewound {
+        /// The position that was reached before.
+        reached: u64,
+        /// The checkpoint now.
+        found: u64,
+    },
     /// A batch must be in the order of the stream.
     #[error("event {next} was handed over after event {previous}: read the stream in order")]
     Order {
@@ -70,6 +82,15 @@ pub enum Error {
         /// Checkpoint of the live tables.
         live: u64,
     },
+    /// Another process makes the tables of this schema anew.
+    #[error("the tables of {schema:?} are being verified or rebuilt already: wait for that to end")]
+    Busy {
+        /// Which.
+        schema: String,
+    },
+    /// The stream could not be read.
+    #[error(transparent)]
+    History(#[from] Fault),
     /// There is no such thing, as of a position.
     #[error("there is no {kind} {name} (as of position {as_of_seq})")]
     NotFound {

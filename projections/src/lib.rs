@@ -2,20 +2,27 @@
 //!
 //! A [`Projector`] folds batches of events into [`document`]s and commits them together with its
 //! checkpoint; a [`Reader`] answers queries as of a position. Everything lives in one schema of a
-//! [`Database`], so that a rebuild is a projector on another schema, compared with
-//! [`Database::digests`] and put in place with [`Database::swap`].
+//! [`Database`], so that a [`Rebuild`] is a projector on another schema, to be compared with the
+//! live one or put in its place.
 
+mod checkpoint;
 mod database;
+mod digest;
 pub mod document;
 mod error;
 mod fold;
+mod load;
 mod metric_definitions;
 mod projector;
 pub mod reader;
+mod rebuild;
 mod rows;
 mod upsert;
 
+pub use checkpoint::Checkpoint;
 pub use database::Database;
+pub use digest::Digests;
 pub use error::Error;
-pub use projector::{Checkpoint, Projector};
+pub use projector::Projector;
 pub use reader::Reader;
+pub use rebuild::{Comparison, History, Rebuild};

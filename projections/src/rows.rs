@@ -2,16 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kantoku_domain::{Event, Id, Recorded, task::Spawned};
-use sqlx::{AssertSqlSafe, PgConnection, types::Json};
-use uuid::Uuid;
+use kantoku_domain::Id;
 
-use crate::{
-    Error,
-    document::{
-        ContextDocument, PipelineDocument, Record, ResourceDocument, SpecificationDocument,
-        TaskDocument, TypeDocument,
-    },
+use crate::document::{
+    ContextDocument, PipelineDocument, ResourceDocument, SpecificationDocument, TaskDocument,
+    TypeDocument,
 };
 
 /// Rows of one table by id, and which of them have to be written.
@@ -28,6 +23,11 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
+    /// Puts a row as it is stored.
+    pub(crate) fn put(&mut self, id: Id, row: T) {
+        self.rows.insert(id, row);
+    }
+
     pub(crate) fn contains(&self, id: Id) -> bool {
         self.rows.contains_key(&id)
     }
@@ -49,7 +49,7 @@ impl<T> Table<T> {
         self.rows.entry(id).or_insert_with(make)
     }
 
-    /// The rows to write, in order of id, so that two writers cannot wait for each other.
+    /// The rows to write, in order of id.
     pub(crate) fn changed(&self) -> impl Iterator<Item = (Id, &T)> {
         self.dirty.iter().filter_map(|id| Some((*id, self.rows.get(id)?)))
     }
@@ -64,103 +64,4 @@ pub(crate) struct Rows {
     pub(crate) specifications: Vec<SpecificationDocument>,
     pub(crate) types: Vec<TypeDocument>,
     pub(crate) pipelines: Vec<PipelineDocument>,
-}
-
-impl Rows {
-    /// Reads every row that folding `events` may look at. Tasks come first: they name their
-    /// contexts and their outputs.
-    pub(crate) async fn load(
-        connection: &mut PgConnection,
-        events: &[Recorded],
-    ) -> Result<Self, Error> {
-        let mut wanted = Wanted::default();
-        for recorded in events {
-            wanted.add(recorded);
-        }
-        let mut tasks = Table::<TaskDocument>::default();
-        load(connection, &mut tasks, "id = ANY($1)", &wanted.tasks).await?;
-        load(connection, &mut tasks, "context_id = ANY($1) AND NOT unfolded", &wanted.cancelled)
-            .await?;
-        for task in tasks.rows.values() {
-            wanted.contexts.insert(task.context_id);
-            wanted.resources.extend(task.outputs.values().map(|output| output.id));
-        }
-        let mut rows = Self { tasks, ..Self::default() };
-        load(connection, &mut rows.contexts, "id = ANY($1)", &wanted.contexts).await?;
-        load(connection, &mut rows.resources, "id = ANY($1)", &wanted.resources).await?;
-        Ok(rows)
-    }
-}
-
-async fn load<T: Record>(
-    connection: &mut PgConnection,
-    table: &mut Table<T>,
-    condition: &str,
-    ids: &BTreeSet<Id>,
-) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<(Uuid, Json<T>)> = sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT id, document FROM {} WHERE {condition}",
-        T::TABLE
-    )))
-    .bind(ids)
-    .fetch_all(connection)
-    .await
-    .map_err(Error::database("reading the rows of a batch"))?;
-    table.rows.extend(rows.into_iter().map(|(id, Json(row))| (Id::from_uuid(id), row)));
-    Ok(())
-}
-
-/// The ids that a batch names.
-#[derive(Default)]
-struct Wanted {
-    tasks: BTreeSet<Id>,
-    contexts: BTreeSet<Id>,
-    resources: BTreeSet<Id>,
-    cancelled: BTreeSet<Id>,
-}
-
-impl Wanted {
-    fn add(&mut self, recorded: &Recorded) {
-        let id = recorded.id;
-        match &recorded.event {
-            Event::ContextOpened(opened) => {
-                self.contexts.insert(id);
-                opened.plan.iter().for_each(|planned| self.add_task(planned.id, &planned.task));
-            }
-            Event::ContextCancelled(_) => {
-                self.contexts.insert(id);
-                self.cancelled.insert(id);
-            }
-            Event::TaskSpawned(spawned) => self.add_task(id, spawned),
-            Event::TaskReady(ready) => {
-                self.tasks.insert(ready.task_id);
-            }
-            Event::TaskFinished(finished) => {
-                self.tasks.insert(id);
-                finished.children.iter().for_each(|child| self.add_task(child.id, &child.task));
-            }
-            Event::TaskReceived(_)
-            | Event::TaskAttemptFailed(_)
-            | Event::TaskCancelled(_)
-            | Event::TaskSkipped(_) => {
-                self.tasks.insert(id);
-            }
-            Event::ResourceAllocated(_)
-            | Event::ResourceInitialized(_)
-            | Event::ResourceReleased(_) => {
-                self.resources.insert(id);
-            }
-            Event::SpecificationApplied(_) | Event::TypeApplied(_) | Event::PipelineApplied(_) => {}
-        }
-    }
-
-    fn add_task(&mut self, id: Id, spawned: &Spawned) {
-        self.tasks.insert(id);
-        self.contexts.insert(spawned.context_id);
-        self.resources.extend(spawned.outputs.values().map(|output| output.id));
-    }
 }

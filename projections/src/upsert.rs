@@ -1,6 +1,6 @@
-//! Rows → tables: one statement per table, whatever the number of rows.
+//! Rows → tables: one statement for all that changes, whatever the number of rows.
 
-use kantoku_domain::{Id, Recorded};
+use kantoku_domain::{Id, Recorded, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, types::time::OffsetDateTime};
@@ -8,52 +8,136 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    checkpoint::CHANNEL,
     document::{Record, Versioned},
     rows::{Rows, Table},
 };
 
-/// Writes every changed row, and the index of `events`.
+/// Records, the index of events and the checkpoint. Postgres delivers the notice with the commit,
+/// not before.
+const UPSERT: &str = "\
+    WITH task AS ( \
+        INSERT INTO tasks (id, updated_at, document) \
+        SELECT id, updated_at, document::jsonb \
+        FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[]) AS r (id, updated_at, document) \
+        ON CONFLICT (id) DO UPDATE \
+        SET updated_at = excluded.updated_at, document = excluded.document \
+    ), context AS ( \
+        INSERT INTO contexts (id, updated_at, document) \
+        SELECT id, updated_at, document::jsonb \
+        FROM UNNEST($4::uuid[], $5::timestamptz[], $6::text[]) AS r (id, updated_at, document) \
+        ON CONFLICT (id) DO UPDATE \
+        SET updated_at = excluded.updated_at, document = excluded.document \
+    ), resource AS ( \
+        INSERT INTO resources (id, updated_at, document) \
+        SELECT id, updated_at, document::jsonb \
+        FROM UNNEST($7::uuid[], $8::timestamptz[], $9::text[]) AS r (id, updated_at, document) \
+        ON CONFLICT (id) DO UPDATE \
+        SET updated_at = excluded.updated_at, document = excluded.document \
+    ), event AS ( \
+        INSERT INTO events (stream_seq, namespace, aggregate, id, version, type, event_id, \
+                            context_id, actor, at) \
+        SELECT * FROM UNNEST($10::bigint[], $11::text[], $12::text[], $13::uuid[], $14::bigint[], \
+                             $15::text[], $16::uuid[], $17::uuid[], $18::text[], \
+                             $19::timestamptz[]) \
+    ), moved AS ( \
+        UPDATE checkpoint SET stream_seq = $20, event_id = $21, stream_created = $22 \
+        RETURNING stream_seq \
+    ) \
+    SELECT pg_notify($23, current_schema() || ' ' || stream_seq) FROM moved";
+
+/// Writes every changed row, the index of `events`, and the position of the `last` of them.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
     rows: &Rows,
     events: &[Recorded],
+    last: &Recorded,
+    stream_created: Timestamp,
 ) -> Result<(), Error> {
-    records(connection, &rows.tasks).await?;
-    records(connection, &rows.contexts).await?;
-    records(connection, &rows.resources).await?;
     versions(connection, rows.specifications.iter().map(|row| (row.id, row.version, row))).await?;
     versions(connection, rows.types.iter().map(|row| (row.id, row.version, row))).await?;
     versions(connection, rows.pipelines.iter().map(|row| (row.id, row.version, row))).await?;
-    index(connection, events).await
+    let tasks = Columns::of(&rows.tasks);
+    let contexts = Columns::of(&rows.contexts);
+    let resources = Columns::of(&rows.resources);
+    let index = Index::of(events);
+    let mut upsert = sqlx::query(UPSERT);
+    for columns in [tasks, contexts, resources] {
+        upsert = upsert.bind(columns.ids).bind(columns.times).bind(columns.documents);
+    }
+    upsert
+        .bind(index.positions)
+        .bind(index.namespaces)
+        .bind(index.aggregates)
+        .bind(index.ids)
+        .bind(index.versions)
+        .bind(index.types)
+        .bind(index.event_ids)
+        .bind(index.contexts)
+        .bind(index.actors)
+        .bind(index.times)
+        .bind(last.stream_seq as i64)
+        .bind(last.metadata.event_id.uuid())
+        .bind(stream_created.to_offset())
+        .bind(CHANNEL)
+        .execute(connection)
+        .await
+        .map_err(Error::database("writing the rows of a batch"))?;
+    Ok(())
 }
 
-async fn records<T: Record>(connection: &mut PgConnection, table: &Table<T>) -> Result<(), Error> {
-    let mut ids = Vec::new();
-    let mut times = Vec::new();
-    let mut documents = Vec::new();
-    for (id, row) in table.changed() {
-        ids.push(id.uuid());
-        times.push(row.updated_at().to_offset());
-        documents.push(json(row));
+/// The changed rows of a table of records.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    times: Vec<OffsetDateTime>,
+    documents: Vec<String>,
+}
+
+impl Columns {
+    fn of<T: Record>(table: &Table<T>) -> Self {
+        let mut columns = Self::default();
+        for (id, row) in table.changed() {
+            columns.ids.push(id.uuid());
+            columns.times.push(row.updated_at().to_offset());
+            columns.documents.push(json(row));
+        }
+        columns
     }
-    if ids.is_empty() {
-        return Ok(());
+}
+
+/// The index of a batch.
+#[derive(Default)]
+struct Index<'a> {
+    positions: Vec<i64>,
+    namespaces: Vec<&'a str>,
+    aggregates: Vec<&'a str>,
+    ids: Vec<Uuid>,
+    versions: Vec<i64>,
+    types: Vec<&'a str>,
+    event_ids: Vec<Uuid>,
+    contexts: Vec<Uuid>,
+    actors: Vec<String>,
+    times: Vec<OffsetDateTime>,
+}
+
+impl<'a> Index<'a> {
+    fn of(events: &'a [Recorded]) -> Self {
+        let mut index = Self::default();
+        for event in events {
+            index.positions.push(event.stream_seq as i64);
+            index.namespaces.push(event.namespace.as_str());
+            index.aggregates.push(event.aggregate.name());
+            index.ids.push(event.id.uuid());
+            index.versions.push(event.version as i64);
+            index.types.push(event.event.name());
+            index.event_ids.push(event.metadata.event_id.uuid());
+            index.contexts.push(event.metadata.correlation_id.uuid());
+            index.actors.push(storable(&event.metadata.actor));
+            index.times.push(event.metadata.at.to_offset());
+        }
+        index
     }
-    sqlx::query(AssertSqlSafe(format!(
-        "INSERT INTO {} (id, updated_at, document) \
-         SELECT id, updated_at, document::jsonb \
-         FROM UNNEST($1::uuid[], $2::timestamptz[], $3::text[]) AS r (id, updated_at, document) \
-         ON CONFLICT (id) DO UPDATE \
-         SET updated_at = excluded.updated_at, document = excluded.document",
-        T::TABLE
-    )))
-    .bind(ids)
-    .bind(times)
-    .bind(documents)
-    .execute(connection)
-    .await
-    .map_err(Error::database("writing rows"))?;
-    Ok(())
 }
 
 async fn versions<'a, T: Versioned>(
@@ -84,41 +168,6 @@ async fn versions<'a, T: Versioned>(
     .execute(connection)
     .await
     .map_err(Error::database("writing definitions"))?;
-    Ok(())
-}
-
-async fn index(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), Error> {
-    let positions: Vec<i64> = events.iter().map(|event| event.stream_seq as i64).collect();
-    let namespaces: Vec<&str> = events.iter().map(|event| event.namespace.as_str()).collect();
-    let aggregates: Vec<&str> = events.iter().map(|event| event.aggregate.name()).collect();
-    let ids: Vec<Uuid> = events.iter().map(|event| event.id.uuid()).collect();
-    let versions: Vec<i64> = events.iter().map(|event| event.version as i64).collect();
-    let types: Vec<&str> = events.iter().map(|event| event.event.name()).collect();
-    let event_ids: Vec<Uuid> = events.iter().map(|event| event.metadata.event_id.uuid()).collect();
-    let contexts: Vec<Uuid> =
-        events.iter().map(|event| event.metadata.correlation_id.uuid()).collect();
-    let actors: Vec<String> = events.iter().map(|event| storable(&event.metadata.actor)).collect();
-    let times: Vec<OffsetDateTime> =
-        events.iter().map(|event| event.metadata.at.to_offset()).collect();
-    sqlx::query(
-        "INSERT INTO events (stream_seq, namespace, aggregate, id, version, type, event_id, \
-                             context_id, actor, at) \
-         SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], \
-                              $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::timestamptz[])",
-    )
-    .bind(positions)
-    .bind(namespaces)
-    .bind(aggregates)
-    .bind(ids)
-    .bind(versions)
-    .bind(types)
-    .bind(event_ids)
-    .bind(contexts)
-    .bind(actors)
-    .bind(times)
-    .execute(connection)
-    .await
-    .map_err(Error::database("writing the index of events"))?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DueConsumer, Fault, Heartbeat,
-    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Raw, Replay, Settings,
+    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay, Settings,
     SetupError, Timers, connect, leases, setup, subject,
 };
 
@@ -131,9 +131,20 @@ impl Bus {
         leases::cancel_orders(&self.client, service_id).await
     }
 
+    /// The version of the server that this is connected to.
+    pub fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
     /// The position of the last event; 0 before the first.
     pub async fn head(&self) -> Result<u64, Fault> {
         self.store.last_seq().await
+    }
+
+    /// The position of the last event that was not purged: what a reader of the whole stream is sure
+    /// to arrive at. 0 when there is none.
+    pub async fn last_position(&self) -> Result<u64, Fault> {
+        self.store.last_kept_seq().await
     }
 
     /// A reader of the events from `from_seq` to what is the last position now.
@@ -150,24 +161,12 @@ impl Bus {
         Ok(stream.cached_info().created.into())
     }
 
-    /// The event at `stream_seq`, from the leader.
-    pub async fn event_at(&self, stream_seq: u64) -> Result<Recorded, Fault> {
-        let fault = |cause: crate::Cause| Fault::unreachable("read an event", cause);
-        let stream = self
-            .context
-            .get_stream_no_info(subject::EVENTS)
-            .await
-            .map_err(|error| fault(error.into()))?;
-        let message =
-            stream.get_raw_message(stream_seq).await.map_err(|error| fault(error.into()))?;
-        let event_type = message.headers.get(subject::TYPE_HEADER).map(ToString::to_string);
-        self.ledger
-            .decode(Raw {
-                stream_seq,
-                subject: message.subject.to_string(),
-                event_type,
-                payload: message.payload,
-            })
-            .await
+    /// The event at `stream_seq`. One that was appended or asked for lately is at hand.
+    pub async fn event_at(&self, stream_seq: u64) -> Result<Arc<Recorded>, Fault> {
+        if let Some(recorded) = self.ledger.known_event(stream_seq) {
+            return Ok(recorded);
+        }
+        let raw = self.store.at(stream_seq).await?;
+        self.ledger.decode_and_keep(raw).await
     }
 }

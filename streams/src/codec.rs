@@ -42,26 +42,27 @@ enum Body<E> {
     Blob(BlobRef),
 }
 
-/// The payload of an event. A large event goes to the blob store first, so that whoever reads the
-/// payload finds it there.
+/// The payload of an event, and the size of the event. A large event goes to the blob store first,
+/// so that whoever reads the payload finds it there.
 pub async fn encode(
     blobs: &Blobs,
     version: u64,
     event: &Event,
     metadata: &Metadata,
-) -> Result<Bytes, Fault> {
+) -> Result<(Bytes, usize), Fault> {
     let json = to_json(event);
+    let bytes = json.len();
     let body = if json.len() > Datum::INLINE_BYTES_MAX {
         Body::Blob(blobs.put(json.into()).await?)
     } else {
         Body::Event(event)
     };
-    Ok(to_json(&Stored { version, body, metadata }).into())
+    Ok((to_json(&Stored { version, body, metadata }).into(), bytes))
 }
 
-/// The event that `raw` holds, fetched from the blob store when it lies there.
+/// The event that `raw` holds, fetched from the blob store when it lies there, and its size.
 /// [`Fault::Malformed`] and blobs that are missing or corrupt are final; other faults are not.
-pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<Recorded, Fault> {
+pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<(Recorded, usize), Fault> {
     let malformed = |reason: String| Malformed {
         subject: raw.subject.clone(),
         stream_seq: raw.stream_seq,
@@ -69,10 +70,14 @@ pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<Recorded, Fault> {
     };
     let stored: Stored<Box<Event>, Metadata> =
         serde_json::from_slice(&raw.payload).map_err(|error| malformed(error.to_string()))?;
-    let event = match stored.body {
-        Body::Event(event) => *event,
-        Body::Blob(blob) => serde_json::from_slice(&blobs.get(&blob).await?)
-            .map_err(|error| malformed(format!("its blob {}: {error}", blob.digest)))?,
+    let (event, bytes) = match stored.body {
+        Body::Event(event) => (*event, raw.payload.len()),
+        Body::Blob(blob) => {
+            let json = blobs.get(&blob).await?;
+            let event: Event = serde_json::from_slice(&json)
+                .map_err(|error| malformed(format!("its blob {}: {error}", blob.digest)))?;
+            (event, json.len())
+        }
     };
     if raw.event_type.as_deref() != Some(event.name()) {
         let header = raw.event_type.as_deref().unwrap_or("nothing");
@@ -80,7 +85,7 @@ pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<Recorded, Fault> {
         return Err(malformed(format!("its header says {header}, its payload {name}")).into());
     }
     let (namespace, id) = owner(&raw.subject, &event).map_err(malformed)?;
-    Ok(Recorded {
+    let recorded = Recorded {
         stream_seq: raw.stream_seq,
         subject: raw.subject,
         namespace,
@@ -89,7 +94,8 @@ pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<Recorded, Fault> {
         version: stored.version,
         event,
         metadata: stored.metadata,
-    })
+    };
+    Ok((recorded, bytes))
 }
 
 /// Whose event it is: the subject says so, except for `TaskReady`, which lies on a queue's.
@@ -140,7 +146,7 @@ mod tests {
     }
 
     async fn stored(blobs: &Blobs, event: &Event) -> serde_json::Value {
-        serde_json::from_slice(&encode(blobs, 4, event, &metadata()).await.unwrap()).unwrap()
+        serde_json::from_slice(&encode(blobs, 4, event, &metadata()).await.unwrap().0).unwrap()
     }
 
     #[tokio::test]

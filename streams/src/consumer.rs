@@ -1,18 +1,21 @@
 //! Durable consumers: how handlers read the stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     AckKind, Context, Message,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
 };
 use futures::{FutureExt as _, StreamExt as _};
+use kantoku_domain::Recorded;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Fault, Ledger, Raw,
     delivery::{Delivery, Floor, Held, Source},
-    full_jitter, subject,
+    full_jitter,
+    interruptions::Interruptions,
+    subject,
 };
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -47,22 +50,27 @@ pub struct Consumer {
     config: ConsumerConfig,
     source: Arc<Source>,
     messages: Option<pull::Stream>,
-    was_open: bool,
+    interruptions: Interruptions,
+    /// What came and could not be decoded yet: nothing overtakes it.
+    waiting: VecDeque<Held>,
 }
 
 impl Consumer {
     /// A consumer that is opened, and made where it is missing, with the first batch.
     pub fn new(context: Context, ledger: Ledger, config: ConsumerConfig) -> Self {
         let floor = Floor::new(config.from_seq.max(1));
+        let interruptions = Interruptions::of(&context.client());
         let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
-        Self { ledger, config, source, messages: None, was_open: false }
+        let (messages, waiting) = (None, VecDeque::new());
+        Self { ledger, config, source, messages, interruptions, waiting }
     }
 
-    /// The next events, in the order of delivery: at least one, and what else is at hand, up to
-    /// the limit. `None` once `stop` is cancelled. What is no event goes to the dead letters.
+    /// The next events: at least one, and what else is at hand, up to the limit. `None` once `stop`
+    /// is cancelled. What is no event goes to the dead letters.
     ///
-    /// Connection losses and a deleted durable are repaired here: a durable that is made again
-    /// starts at the lowest position that was not settled.
+    /// Connection losses and a deleted durable are repaired here. A durable of one's own then goes on
+    /// at the lowest position that was not settled, so that every event comes in the order of the
+    /// stream, though some come again later.
     pub async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
         let mut attempt = 0;
         loop {
@@ -96,11 +104,25 @@ impl Consumer {
         if self.messages.is_none() {
             self.messages = Some(self.open().await?);
         }
-        let held = self.collect().await.inspect_err(|_| self.messages = None)?;
-        let mut batch = Vec::with_capacity(held.len());
-        // An early return drops what is left, which hands it back.
-        for held in held {
-            batch.extend(deliver(&self.ledger, held).await?);
+        if self.waiting.is_empty() {
+            let held = self.collect().await.inspect_err(|_| self.messages = None)?;
+            self.waiting.extend(held);
+        }
+        let mut batch = Vec::with_capacity(self.waiting.len());
+        while let Some(held) = self.waiting.front() {
+            let decoded = self.ledger.decode(held.raw().clone()).await;
+            // A fault is seen to with the next call, when nothing is in hand that it could cost.
+            if decoded.is_err() && !batch.is_empty() {
+                break;
+            }
+            match (decoded, self.waiting.pop_front()) {
+                (Err(fault), Some(held)) if !fault.is_final() => {
+                    self.waiting.push_front(held);
+                    return Err(fault);
+                }
+                (decoded, Some(held)) => batch.extend(sort(decoded, held).await?),
+                (_, None) => break,
+            }
         }
         Ok(batch)
     }
@@ -110,7 +132,13 @@ impl Consumer {
         let fault = |cause: crate::Cause| Fault::unreachable("deliver events", cause);
         let Some(stream) = &mut self.messages else { return Ok(Vec::new()) };
         let mut collected = Vec::new();
-        let mut next = stream.next().await;
+        let mut next = tokio::select! {
+            next = stream.next() => next,
+            // The server has forgotten what it was asked for.
+            () = self.interruptions.over() => {
+                return Err(fault("the connection was lost".into()));
+            }
+        };
         loop {
             match next {
                 Some(Ok(message)) => collected.push(hold(message, &self.source)?),
@@ -136,7 +164,10 @@ impl Consumer {
         } else {
             self.source.floor.lowest()
         };
-        let reset = !self.config.shared && !self.was_open;
+        // What was on its way when the connection was lost counts as delivered, and would come
+        // behind what follows it.
+        let reset = !self.config.shared;
+        self.waiting.clear();
         let durable = find_or_make(&self.source.context, &self.config, start, reset).await?;
         let messages = durable
             .stream()
@@ -146,12 +177,12 @@ impl Consumer {
             .messages()
             .await
             .map_err(|error| opening(&self.config, error))?;
-        self.was_open = true;
         Ok(messages)
     }
 
     /// Gives back at once what was fetched ahead, instead of leaving it until `ack_wait` is over.
     async fn hand_back(&mut self) {
+        self.waiting.clear();
         let Some(mut stream) = self.messages.take() else { return };
         while let Some(Some(Ok(message))) = stream.next().now_or_never() {
             if message.ack_with(AckKind::Nak(None)).await.is_err() {
@@ -163,7 +194,12 @@ impl Consumer {
 
 /// Decodes what was delivered. What is no event goes to the dead letters.
 pub(crate) async fn deliver(ledger: &Ledger, held: Held) -> Result<Option<Delivery>, Fault> {
-    match ledger.decode(held.raw().clone()).await {
+    let decoded = ledger.decode(held.raw().clone()).await;
+    sort(decoded, held).await
+}
+
+async fn sort(decoded: Result<Recorded, Fault>, held: Held) -> Result<Option<Delivery>, Fault> {
+    match decoded {
         Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
         Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),
         Err(fault) => Err(fault),
@@ -216,7 +252,7 @@ fn opening(config: &ConsumerConfig, cause: impl Into<crate::Cause>) -> Fault {
 /// Takes a message that was delivered into hands that give it back when it is dropped.
 pub(crate) fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault> {
     let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
-    let stream_seq = info.stream_sequence;
+    let (stream_seq, left) = (info.stream_sequence, info.pending);
     let (message, acker) = message.split();
     let event_type = message
         .headers
@@ -225,7 +261,7 @@ pub(crate) fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault
         .map(|value| value.as_str().to_owned());
     let subject = message.subject.to_string();
     let raw = Raw { stream_seq, subject, event_type, payload: message.payload };
-    Ok(Held::new(raw, Arc::clone(source), acker))
+    Ok(Held::new(raw, left, Arc::clone(source), acker))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Stand {
     context: Context,
     ledger: Ledger,
-    _server: Server,
+    server: Server,
 }
 
 async fn stand(events: u64) -> Option<Stand> {
@@ -25,7 +25,7 @@ async fn stand(events: u64) -> Option<Stand> {
     for version in 1..=events {
         append(&ledger, version).await;
     }
-    Some(Stand { context, ledger, _server: server })
+    Some(Stand { context, ledger, server })
 }
 
 async fn append(ledger: &Ledger, version: u64) {
@@ -142,6 +142,28 @@ async fn what_is_no_event_goes_to_the_dead_letters_with_the_reason() {
     assert!(reason.contains("cannot be read as an event"), "{reason}");
     let buried = dead.get_raw_message(2).await.unwrap();
     assert_eq!(buried.headers.get(dead::REASON_HEADER).unwrap().as_str(), "a handler cannot");
+}
+
+#[tokio::test]
+async fn what_was_lost_on_its_way_does_not_come_behind_what_follows_it() {
+    const EVENTS: u64 = 300;
+    let Some(mut stand) = stand(EVENTS).await else { return };
+    let mut consumer = consumer(&stand, 1);
+    let stop = CancellationToken::new();
+    let mut newest = 0;
+    while newest < EVENTS {
+        let batch = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
+        for delivery in batch.unwrap() {
+            let position = delivery.recorded().stream_seq;
+            assert!(position <= newest + 1, "{position} after {newest}");
+            newest = newest.max(position);
+            // What was delivered and what the server knows of it are parted by the crash.
+            if position % 70 == 0 {
+                stand.server = stand.server.kill().await.start_again().await;
+            }
+            delivery.ack().await.ok();
+        }
+    }
 }
 
 #[tokio::test]

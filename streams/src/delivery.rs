@@ -29,6 +29,11 @@ impl Delivery {
         &self.recorded
     }
 
+    /// How many events the durable had behind this one when it was delivered.
+    pub fn left(&self) -> u64 {
+        self.held.left
+    }
+
     /// Its effect is in place: it need not be delivered again. It may be, all the same, as an
     /// acknowledgement can be lost.
     pub async fn ack(self) -> Result<(), Fault> {
@@ -57,14 +62,15 @@ pub(crate) struct Source {
 /// A delivered message, whether it is an event or not. Given back when dropped.
 pub(crate) struct Held {
     raw: Raw,
+    left: u64,
     source: Arc<Source>,
     acker: Option<Acker>,
 }
 
 impl Held {
-    pub(crate) fn new(raw: Raw, source: Arc<Source>, acker: Acker) -> Self {
+    pub(crate) fn new(raw: Raw, left: u64, source: Arc<Source>, acker: Acker) -> Self {
         source.floor.open(raw.stream_seq);
-        Self { raw, source, acker: Some(acker) }
+        Self { raw, left, source, acker: Some(acker) }
     }
 
     pub(crate) fn raw(&self) -> &Raw {

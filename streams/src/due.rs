@@ -11,7 +11,7 @@ use kantoku_domain::Id;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cause, Fault, full_jitter, subject, timers::timer_of};
+use crate::{Cause, Fault, full_jitter, interruptions::Interruptions, subject, timers::timer_of};
 
 const BATCH_MAX: usize = 256;
 const IN_FLIGHT_MAX: i64 = 1_024;
@@ -27,6 +27,7 @@ pub struct DueConsumer {
     kind: String,
     durable: String,
     messages: Option<pull::Stream>,
+    interruptions: Interruptions,
 }
 
 /// A timer that has fired. Dropped without a verdict, it is delivered again.
@@ -39,7 +40,8 @@ pub struct Due {
 impl DueConsumer {
     pub(crate) fn new(context: Context, kind: &str, durable: &str) -> Self {
         let (kind, durable) = (kind.to_owned(), durable.to_owned());
-        Self { context, kind, durable, messages: None }
+        let interruptions = Interruptions::of(&context.client());
+        Self { context, kind, durable, messages: None, interruptions }
     }
 
     /// The next timers that have fired: at least one, and what else is at hand. `None` once `stop`
@@ -74,7 +76,13 @@ impl DueConsumer {
         }
         let Some(messages) = &mut self.messages else { return Ok(Vec::new()) };
         let mut batch = Vec::new();
-        let mut next = messages.next().await;
+        let mut next = tokio::select! {
+            next = messages.next() => next,
+            // The server has forgotten what it was asked for.
+            () = self.interruptions.over() => {
+                return Err(fault("the connection was lost".into()));
+            }
+        };
         loop {
             match next {
                 Some(Ok(message)) => batch.extend(Due::of(message).await),

@@ -9,16 +9,18 @@ use async_nats::{
     jetstream::{
         Context, ErrorCode,
         context::GetStreamErrorKind,
+        message::StreamMessage,
         publish::PublishAck,
         response::Response,
-        stream::{RawMessageErrorKind, Stream},
+        stream::{DirectGetErrorKind, RawMessageErrorKind, Stream},
     },
 };
 use futures::{FutureExt as _, future::BoxFuture};
 
 use crate::{
-    AppendError, EVENTS_MAX, Fault, Guard, Message, Raw, Store,
+    AppendError, Cause, EVENTS_MAX, Fault, Guard, Message, Raw, Store,
     direct::{self, Stored},
+    interruptions::connects,
     subject,
 };
 
@@ -116,6 +118,23 @@ impl JetStream {
             .map_err(|error| Fault::unreachable("say how long the stream is", error))
     }
 
+    /// The position of the last message that was not purged, 0 when there is none.
+    pub(crate) async fn last_kept_seq(&self) -> Result<u64, Fault> {
+        let last = self.last_seq().await?;
+        if last == 0 || self.first(">", last).await?.is_some() {
+            return Ok(last);
+        }
+        let mut last = 0;
+        for subject in subject::EVENTS_SUBJECTS {
+            match self.stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => last = last.max(message.sequence),
+                Err(error) if is_missing(error.kind()) => {}
+                Err(error) => return Err(Fault::unreachable(reading(subject), error)),
+            }
+        }
+        Ok(last)
+    }
+
     /// Up to `BATCH` messages on `subject`, which may hold wildcards, from position `from_seq` on,
     /// and how many are left after them, as one of the replicas has them.
     pub(crate) async fn batch(
@@ -153,16 +172,24 @@ impl JetStream {
         Ok(all)
     }
 
+    /// The message at position `stream_seq`. A replica that is behind has none, but never another.
+    pub(crate) async fn at(&self, stream_seq: u64) -> Result<Raw, Fault> {
+        let fault = |cause: Cause| Fault::unreachable("read an event", cause);
+        let message = match self.stream.direct_get(stream_seq).await {
+            Ok(message) => Ok(message),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                self.stream.get_raw_message(stream_seq).await.map_err(|error| fault(error.into()))
+            }
+            Err(error) => Err(fault(error.into())),
+        };
+        message.map(raw)
+    }
+
     /// The first message on `subject`, which may hold wildcards, from position `from_seq` on, as
     /// the leader has it.
     pub(crate) async fn first(&self, subject: &str, from_seq: u64) -> Result<Option<Raw>, Fault> {
         match self.stream.get_first_raw_message_by_subject(subject, from_seq).await {
-            Ok(message) => Ok(Some(Raw {
-                stream_seq: message.sequence,
-                subject: message.subject.to_string(),
-                event_type: direct::text(&message.headers, subject::TYPE_HEADER),
-                payload: message.payload,
-            })),
+            Ok(message) => Ok(Some(raw(message))),
             Err(error) if is_missing(error.kind()) => Ok(None),
             Err(error) => Err(Fault::unreachable(reading(subject), error)),
         }
@@ -183,6 +210,20 @@ impl Store for JetStream {
             Reading::Batches => self.read_batches(subject, after_seq).boxed(),
             Reading::OneByOne => self.read_one_by_one(subject, after_seq).boxed(),
         }
+    }
+
+    /// The server that is back may not be the one that was lost, and that one may have crashed.
+    fn epoch(&self) -> u64 {
+        connects(&self.client)
+    }
+}
+
+fn raw(message: StreamMessage) -> Raw {
+    Raw {
+        stream_seq: message.sequence,
+        subject: message.subject.to_string(),
+        event_type: direct::text(&message.headers, subject::TYPE_HEADER),
+        payload: message.payload,
     }
 }
 

@@ -15,8 +15,13 @@ use crate::{Fault, interruptions::Interruptions, subject};
 pub struct Heartbeat {
     /// The persistent id of the service.
     pub service_id: String,
-    /// This run of it. A new one ends the leases of the old.
+    /// This run of it.
     pub boot_id: Id,
+    /// The position of the last event when this run sent its first heartbeat. What another run of
+    /// the service had claimed up to there ends at once: that run is over. (Which of two runs is the
+    /// newer one, neither clocks nor the order of messages can tell as surely.)
+    #[serde(default)]
+    pub born: u64,
     /// What it holds: everything that it has claimed and not seen the end of.
     pub attempts: Vec<HeldAttempt>,
     /// How long it counts on holding them without another heartbeat.
@@ -100,7 +105,6 @@ impl Heartbeats {
         let fault = |cause: crate::Cause| Fault::unreachable("listen to heartbeats", cause);
         let interruptions = Interruptions::of(client);
         let beats = client.subscribe(subject::BEATS).await.map_err(|error| fault(error.into()))?;
-        // From here on it is heard.
         client.flush().await.map_err(|error| fault(error.into()))?;
         let listener = client.new_inbox();
         Ok(Self { client: client.clone(), beats, interruptions, listener })

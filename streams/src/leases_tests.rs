@@ -11,7 +11,8 @@ fn id(number: u64) -> Id {
 
 fn heartbeat(service_id: &str) -> Heartbeat {
     let attempts = vec![HeldAttempt { task_id: id(1), attempt: 2, fence: 3 }];
-    Heartbeat { service_id: service_id.into(), boot_id: id(9), attempts, lease: Millis(10_000) }
+    let (service_id, boot_id) = (service_id.into(), id(9));
+    Heartbeat { service_id, boot_id, born: 2, attempts, lease: Millis(10_000) }
 }
 
 async fn hear(heartbeats: &mut Heartbeats) -> Heard {
@@ -65,13 +66,14 @@ async fn as_many_attempts_as_are_allowed_fit_into_a_heartbeat() {
 async fn an_echo_comes_back_behind_the_heartbeats_before_it_and_to_its_sender_alone() {
     let Some(server) = Server::start().await else { return };
     let (client, _) = server.connect().await;
-    let (other, _) = server.connect().await;
+    let (other, other_context) = server.connect().await;
     let mut heartbeats = Heartbeats::open(&client).await.unwrap();
     let others = Heartbeats::open(&other).await.unwrap();
     others.echo(Timestamp::from_micros(1)).await.unwrap();
     other.publish(subject::beat("a"), to_json(&heartbeat("a"))).await.unwrap();
     other.publish(subject::beat("a"), "garbage".into()).await.unwrap();
-    other.flush().await.unwrap();
+    // The server has taken these in once it answers.
+    other_context.query_account().await.unwrap();
     heartbeats.echo(Timestamp::from_micros(7)).await.unwrap();
     assert!(matches!(hear(&mut heartbeats).await, Heard::Beat(..)));
     let Heard::Echo(at) = hear(&mut heartbeats).await else { panic!("the echo") };

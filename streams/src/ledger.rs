@@ -6,12 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use kantoku_domain::{Aggregate, Envelope, Id, Kind, Namespace, Recorded, Rejection};
+use kantoku_domain::{Aggregate, Envelope, Event, Id, Kind, Namespace, Recorded, Rejection};
 use thiserror::Error;
 use tokio::sync::broadcast;
 
 use crate::{
-    AppendError, Blobs, Draft, Fault, Message, Raw, Store, codec, draft::is_guarded_by_itself,
+    AppendError, Blobs, Draft, Fault, Message, Raw, Store,
+    cache::{Cache, Known},
+    codec,
+    draft::is_guarded_by_itself,
     full_jitter, metric, subject,
 };
 
@@ -29,6 +32,7 @@ const OWN_EVENTS: usize = 4096;
 pub struct Ledger {
     store: Arc<dyn Store>,
     blobs: Arc<Blobs>,
+    cache: Arc<Cache>,
     own: broadcast::Sender<Arc<Recorded>>,
 }
 
@@ -44,6 +48,14 @@ pub struct Loaded<A> {
 }
 
 impl<A: Aggregate> Loaded<A> {
+    fn of(history: &[Known]) -> Self {
+        let mut loaded = Self::default();
+        for event in history {
+            loaded.take(&event.recorded);
+        }
+        loaded
+    }
+
     /// Takes in its next event.
     pub fn take(&mut self, recorded: &Recorded) {
         self.state.evolve(&recorded.event);
@@ -84,7 +96,12 @@ pub enum ExecuteError {
 impl Ledger {
     /// Over `store`, with large values in `blobs`.
     pub fn new(store: Arc<dyn Store>, blobs: Arc<Blobs>) -> Self {
-        Self { store, blobs, own: broadcast::Sender::new(OWN_EVENTS) }
+        Self {
+            store,
+            blobs,
+            cache: Arc::new(Cache::new()),
+            own: broadcast::Sender::new(OWN_EVENTS),
+        }
     }
 
     /// The store of large values.
@@ -108,24 +125,41 @@ impl Ledger {
         id: Id,
         after_seq: u64,
     ) -> Result<Vec<Recorded>, Fault> {
-        self.read(&subject::event(namespace, kind, id), after_seq).await
+        let events = self.read(&subject::event(namespace, kind, id), after_seq).await?;
+        // Nobody else has them.
+        Ok(events.into_iter().map(|event| Arc::unwrap_or_clone(event.recorded)).collect())
     }
 
-    /// Loads an aggregate, from the leader. One without events is the default, at version 0.
+    /// Loads an aggregate as it is now, from the leader. One without events is the default, at
+    /// version 0.
     pub async fn load<A: Aggregate>(
         &self,
         namespace: &Namespace,
         id: Id,
     ) -> Result<Loaded<A>, Fault> {
-        let mut loaded = Loaded::default();
-        for recorded in self.history(namespace, A::KIND, id, 0).await? {
-            loaded.take(&recorded);
-        }
-        Ok(loaded)
+        let history = self.fresh(&subject::event(namespace, A::KIND, id)).await?;
+        Ok(Loaded::of(&history))
     }
 
-    /// Loads the aggregate that `envelope` names, decides `command` and appends the event, again
-    /// when somebody else was faster. A command that had its event before gets that event.
+    /// Loads an aggregate as it was lately, without a round trip where this process knows it. For
+    /// callers whose append is guarded, and who load it afresh before they refuse anything.
+    pub async fn load_recent<A: Aggregate>(
+        &self,
+        namespace: &Namespace,
+        id: Id,
+    ) -> Result<Loaded<A>, Fault> {
+        let subject = subject::event(namespace, A::KIND, id);
+        match self.recent(&subject) {
+            Some(history) => Ok(Loaded::of(&history)),
+            None => Ok(Loaded::of(&self.fresh(&subject).await?)),
+        }
+    }
+
+    /// Decides `command` on the aggregate that `envelope` names and appends the event, again when
+    /// somebody else was faster. A command that had its event before gets that event.
+    ///
+    /// What this process knows of the aggregate is good enough for an event, which is appended
+    /// under its guard. Any other answer is given on what the leader has.
     pub async fn execute<A: Aggregate>(
         &self,
         namespace: &Namespace,
@@ -134,22 +168,22 @@ impl Ledger {
     ) -> Result<Outcome, ExecuteError> {
         let id = envelope.aggregate_id;
         let subject = subject::event(namespace, A::KIND, id);
-        let mut loaded = Loaded::<A>::default();
+        let mut recent = self.recent(&subject);
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)).await;
             }
-            for recorded in self.read(&subject, loaded.stream_seq).await? {
-                if recorded.metadata.command_id == envelope.command_id {
-                    return Ok(Outcome::of(Arc::new(recorded)));
-                }
-                loaded.take(&recorded);
-            }
-            let Some(event) = loaded.state.decide(command, envelope)? else {
-                return Ok(Outcome { event: None, stream_seq: loaded.stream_seq });
+            let on_recent = recent.take().map(|history| decide::<A>(&history, command, envelope));
+            let decision = match on_recent {
+                Some(event @ Decision::Event(..)) => event,
+                _ => decide::<A>(&self.fresh(&subject).await?, command, envelope),
+            };
+            let (loaded, event) = match decision {
+                Decision::Event(loaded, event) => (loaded, event),
+                Decision::Other(answer) => return answer,
             };
             let draft =
-                Draft::next(namespace, id, loaded.version, loaded.stream_seq, event, envelope);
+                Draft::next(namespace, id, loaded.version, loaded.stream_seq, *event, envelope);
             match self.append(draft).await {
                 Ok(recorded) => return Ok(Outcome::of(recorded)),
                 Err(AppendError::Conflict { .. }) => {}
@@ -168,12 +202,14 @@ impl Ledger {
     /// When no answer comes, the event is looked for before it is appended again. Only when that
     /// cannot be told within a few tries, the error is [`AppendError::Unknown`].
     pub async fn append(&self, draft: Draft) -> Result<Arc<Recorded>, AppendError> {
-        let payload =
+        let epoch = self.store.epoch();
+        let (payload, bytes) =
             codec::encode(&self.blobs, draft.version, &draft.event, &draft.metadata).await?;
+        let stored = |draft: Draft, stream_seq| self.announce(epoch, draft, stream_seq, bytes);
         let mut attempt = 0;
         loop {
             let lost = match self.try_append(&draft, payload.clone()).await {
-                Ok(stream_seq) => return Ok(self.announce(draft.recorded(stream_seq))),
+                Ok(stream_seq) => return Ok(stored(draft, stream_seq)),
                 Err(error) => error,
             };
             match lost {
@@ -181,9 +217,7 @@ impl Ledger {
                 // After an unanswered try, the conflict may be with our own event.
                 AppendError::Conflict { .. } | AppendError::Unknown { .. } => {
                     match self.taken_by(&draft).await {
-                        Ok(Taken::ByUs(stream_seq)) => {
-                            return Ok(self.announce(draft.recorded(stream_seq)));
-                        }
+                        Ok(Taken::ByUs(stream_seq)) => return Ok(stored(draft, stream_seq)),
                         // The guard can never hold again: no late copy of ours can be stored.
                         Ok(Taken::ByAnother) => {
                             return Err(AppendError::Conflict { subject: draft.guard.subject });
@@ -210,7 +244,20 @@ impl Ledger {
 
     /// Decodes a message of the stream of events.
     pub async fn decode(&self, raw: Raw) -> Result<Recorded, Fault> {
-        codec::decode(&self.blobs, raw).await
+        codec::decode(&self.blobs, raw).await.map(|(recorded, _)| recorded)
+    }
+
+    /// The event at `stream_seq`, where it was appended or asked for lately.
+    pub(crate) fn known_event(&self, stream_seq: u64) -> Option<Arc<Recorded>> {
+        self.cache.event(self.store.epoch(), stream_seq)
+    }
+
+    /// Decodes a message that may be asked for again.
+    pub(crate) async fn decode_and_keep(&self, raw: Raw) -> Result<Arc<Recorded>, Fault> {
+        let epoch = self.store.epoch();
+        let event = self.decode_sized(raw).await?;
+        self.cache.keep_event(epoch, &event);
+        Ok(event.recorded)
     }
 
     async fn try_append(&self, draft: &Draft, payload: Bytes) -> Result<u64, AppendError> {
@@ -231,30 +278,98 @@ impl Ledger {
             return Ok(Taken::No);
         }
         let after = self.read(&draft.subject, draft.guard.last_seq).await?;
-        let ours = |recorded: &&Recorded| {
-            recorded.metadata.command_id == draft.metadata.command_id
-                && recorded.event.name() == draft.event.name()
+        let ours = |event: &&Known| {
+            event.recorded.metadata.command_id == draft.metadata.command_id
+                && event.recorded.event.name() == draft.event.name()
         };
         Ok(match after.iter().find(ours) {
-            Some(recorded) => Taken::ByUs(recorded.stream_seq),
+            Some(event) => Taken::ByUs(event.recorded.stream_seq),
             None if after.is_empty() => Taken::No,
             None => Taken::ByAnother,
         })
     }
 
-    async fn read(&self, subject: &str, after_seq: u64) -> Result<Vec<Recorded>, Fault> {
+    /// The history of an aggregate as far as this process knows it.
+    fn recent(&self, subject: &str) -> Option<Vec<Known>> {
+        let history = self.cache.history(self.store.epoch(), subject);
+        metric::loaded(history.is_some());
+        history
+    }
+
+    /// The history of an aggregate as the leader has it. What is known already is read again from
+    /// its last event on, which has to be there still.
+    async fn fresh(&self, subject: &str) -> Result<Vec<Known>, Fault> {
+        let epoch = self.store.epoch();
+        let mut history = self.cache.history(epoch, subject).unwrap_or_default();
+        if let Some(last) = history.pop() {
+            let rest = self.read(subject, last.recorded.stream_seq - 1).await?;
+            let is_last = |event: &Known| {
+                event.recorded.stream_seq == last.recorded.stream_seq
+                    && event.recorded.metadata.event_id == last.recorded.metadata.event_id
+            };
+            if rest.first().is_some_and(is_last) {
+                history.extend(rest);
+            } else {
+                // It was purged, or this is another stream than it was.
+                history = self.read(subject, 0).await?;
+            }
+        } else {
+            history = self.read(subject, 0).await?;
+        }
+        self.cache.keep(epoch, subject, &history);
+        Ok(history)
+    }
+
+    async fn read(&self, subject: &str, after_seq: u64) -> Result<Vec<Known>, Fault> {
         let mut events = Vec::new();
         for raw in self.store.read(subject, after_seq).await? {
-            events.push(codec::decode(&self.blobs, raw).await?);
+            events.push(self.decode_sized(raw).await?);
         }
         Ok(events)
     }
 
-    fn announce(&self, recorded: Recorded) -> Arc<Recorded> {
-        let recorded = Arc::new(recorded);
+    async fn decode_sized(&self, raw: Raw) -> Result<Known, Fault> {
+        let (recorded, bytes) = codec::decode(&self.blobs, raw).await?;
+        Ok(Known { recorded: Arc::new(recorded), bytes })
+    }
+
+    /// Keeps an event that was stored, then tells who listens.
+    fn announce(&self, epoch: u64, draft: Draft, stream_seq: u64, bytes: usize) -> Arc<Recorded> {
+        let after_seq = is_guarded_by_itself(&draft).then_some(draft.guard.last_seq);
+        let recorded = Arc::new(draft.recorded(stream_seq));
+        let event = Known { recorded: Arc::clone(&recorded), bytes };
+        if let Some(after_seq) = after_seq {
+            self.cache.append(epoch, &event, after_seq);
+        }
+        self.cache.keep_event(epoch, &event);
         // Without listeners this is refused, and that is well.
-        self.own.send(Arc::clone(&recorded)).ok();
+        self.own.send(event.recorded).ok();
         recorded
+    }
+}
+
+/// What a command comes to on a history.
+enum Decision<A> {
+    /// An event to append.
+    Event(Loaded<A>, Box<Event>),
+    /// Anything else, which is only true if the history is.
+    Other(Result<Outcome, ExecuteError>),
+}
+
+fn decide<A: Aggregate>(
+    history: &[Known],
+    command: &A::Command,
+    envelope: &Envelope,
+) -> Decision<A> {
+    let ours = |event: &&Known| event.recorded.metadata.command_id == envelope.command_id;
+    if let Some(event) = history.iter().find(ours) {
+        return Decision::Other(Ok(Outcome::of(Arc::clone(&event.recorded))));
+    }
+    let loaded = Loaded::<A>::of(history);
+    match loaded.state.decide(command, envelope) {
+        Ok(Some(event)) => Decision::Event(loaded, Box::new(event)),
+        Ok(None) => Decision::Other(Ok(Outcome { event: None, stream_seq: loaded.stream_seq })),
+        Err(rejection) => Decision::Other(Err(rejection.into())),
     }
 }
 
@@ -273,3 +388,7 @@ impl Outcome {
 #[cfg(test)]
 #[path = "ledger_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "recent_tests.rs"]
+mod recent_tests;

@@ -10,6 +10,7 @@
 mod backoff;
 mod blobs;
 mod bus;
+mod cache;
 pub mod codec;
 mod connect;
 mod consumer;
@@ -25,6 +26,7 @@ mod jetstream;
 mod leases;
 mod ledger;
 mod logs;
+mod lru;
 mod memory;
 pub mod metric;
 mod presence;

@@ -86,7 +86,8 @@ impl Queue {
             Some(requests) => requests,
             None => self.requests.insert(Requests::open(self).await?),
         };
-        requests.ask_for(*self.room.borrow_and_update()).await?;
+        let room = *self.room.borrow_and_update();
+        requests.ask_for(room).await?;
         let message = tokio::select! {
             biased;
             changed = self.room.changed() => {
@@ -136,9 +137,10 @@ impl Requests {
         Ok(Self { durable, inbox, answers, interruptions, open: 0, answered_at: Instant::now() })
     }
 
-    /// Sees to it that `room` messages are asked for, or more if they were before.
+    /// Sees to it that `room` messages are asked for, or more if they were before. Not for a few at
+    /// a time: as long as most of them are, more will be once some have come.
     async fn ask_for(&mut self, room: usize) -> Result<(), Fault> {
-        if room <= self.open {
+        if room == 0 || self.open > room / 2 {
             return Ok(());
         }
         let batch = room - self.open;

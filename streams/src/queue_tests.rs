@@ -131,6 +131,11 @@ async fn it_survives_the_loss_of_its_durable_and_of_the_server() {
     let server = server.kill().await.start_again().await;
     let (client, context) = server.connect().await;
     append(&ledger(&client, &context).await, 2..=3).await;
-    let taken = positions(&take(&mut queue, &room, 2).await);
+    let mut taken = take(&mut queue, &room, 2).await;
+    // The first comes again if its return was lost with the server.
+    if positions(&taken).contains(&1) {
+        taken.extend(take(&mut queue, &room, 1).await);
+    }
+    let taken = positions(&taken);
     assert!(taken.contains(&2) && taken.contains(&3), "{taken:?}");
 }

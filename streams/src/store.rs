@@ -74,6 +74,12 @@ pub trait Store: Send + Sync {
         subject: &'a str,
         after_seq: u64,
     ) -> BoxFuture<'a, Result<Vec<Raw>, Fault>>;
+
+    /// Grows whenever what was stored may have been lost, as when the server was away: what is
+    /// remembered from an earlier epoch counts no more.
+    fn epoch(&self) -> u64 {
+        0
+    }
 }
 
 /// How many events one aggregate may have. It lives far below; a loop gone wild does not.

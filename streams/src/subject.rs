@@ -55,6 +55,32 @@ pub fn ready_filter(namespace: Option<&Namespace>, queue: &str) -> String {
     format!("ready.{}.{}.*", namespace.map_or("*", Namespace::as_str), token(queue))
 }
 
+/// Whether `subject` is one on which tasks of `queue` are announced.
+pub fn is_ready_for(subject: &str, queue: &str) -> bool {
+    let mut tokens = subject.split('.');
+    tokens.next() == Some("ready") && tokens.nth(1) == Some(token(queue).as_str())
+}
+
+/// The name of the durable that all services of `kind` share which serve `queue`. Different queues
+/// have different ones.
+pub fn shared_durable(kind: &str, queue: &str) -> String {
+    durable(kind, queue)
+}
+
+/// The name of the durable of a `kind` that belongs to `owner`, a service id or what a group has in
+/// common. Different owners have different ones.
+pub fn durable(kind: &str, owner: &str) -> String {
+    let mut name = format!("{kind}-");
+    for byte in owner.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            name.push(char::from(byte));
+        } else {
+            write!(name, "_{byte:02x}").expect("writing to a string cannot fail");
+        }
+    }
+    name
+}
+
 /// The one subject of a timer, so that setting it twice is one timer.
 pub fn timer(id: Id) -> String {
     format!("timer.{id}")
@@ -209,6 +235,11 @@ mod tests {
         let namespace = Namespace::default();
         assert_eq!(ready(&namespace, "a.b *", 0), "ready.default.a=2eb=20=2a.0");
         assert_eq!(ready_filter(None, ""), "ready.*.=.*");
+        assert!(is_ready_for(&ready(&namespace, "a.b *", 3), "a.b *"));
+        assert!(!is_ready_for(&ready(&namespace, "a.b *", 3), "a.b"));
+        assert!(!is_ready_for(&event(&namespace, Kind::Task, id()), "task"));
+        assert_eq!(shared_durable("executor", "default"), "executor-default");
+        assert_eq!(shared_durable("executor", "a.b_c"), "executor-a_2eb_5fc");
         assert_ne!(token("a=2eb"), token("a.b"));
     }
 }

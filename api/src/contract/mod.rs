@@ -121,6 +121,10 @@ pub struct ListParams {
     /// `updated_at`, or `-updated_at` for the last changed first, which is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<String>,
+    /// Only these fields of each, written like `status` or `labels.team`; all unless given. Not for
+    /// the typed client, which knows whole documents only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
     /// How many, 1 to 1,000; 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -150,6 +154,9 @@ pub struct CancelParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// Of a task: the tasks that descend from it, too. A context always stops as a whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cascade: bool,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

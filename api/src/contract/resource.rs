@@ -34,7 +34,7 @@ pub struct AllocateParams {
     /// What their values must be; anything unless given.
     #[serde(default, rename = "type")]
     pub type_: Type,
-    /// The same key in the same namespace gives the same resources.
+    /// The same key in the same namespace gives the same resources; with a higher `count`, more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
@@ -72,7 +72,7 @@ pub struct InitializeItem {
     pub value: Value,
 }
 
-/// What became of each resource.
+/// What became of each resource. When there is only one, its failure is that of the call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Initialized {
     /// In their order: `None` when it was done, else why not.

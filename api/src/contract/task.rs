@@ -90,7 +90,8 @@ pub struct SpawnParams {
     /// The context that it joins; a new one unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_id: Option<Id>,
-    /// The same key in the same namespace is the same task, however often it is sent.
+    /// The same key in the same namespace, and in the same context where one is given, is the same
+    /// task, however often it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.

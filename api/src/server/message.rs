@@ -240,7 +240,7 @@ mod tests {
     fn nesting_has_a_limit_and_texts_do_not_nest() {
         assert_eq!(code(Message::parse(b"[[[1]]]", 2)), Some(1006));
         assert_eq!(code(Message::parse(br#"["[[[[\"[["]"#, 2)), None);
-        let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
+        let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         assert_eq!(code(Message::parse(deep.as_bytes(), 64)), Some(1006));
     }
 

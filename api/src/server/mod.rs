@@ -5,28 +5,48 @@
 //! The other files are the methods: each registers its own.
 
 mod admission;
+mod cancel;
+mod command;
 mod config;
+mod definition;
 mod dispatch;
+mod event;
+mod filter;
 mod http;
+mod logs;
+mod manifest;
 mod message;
 pub mod metric;
 mod module;
+mod operation;
 mod params;
+mod record;
+mod resource;
+mod run;
 mod shared;
 mod socket;
+mod sound;
+mod spawn;
+mod subscribe;
 mod subscriptions;
+mod system;
+mod tree;
+mod wait;
+mod why;
 
 use std::sync::Arc;
 
-use kantoku_projections::{Database, Reader};
+use kantoku_projections::{Database, Reader, Rebuild};
 use kantoku_streams::{Bus, Fault};
 use thiserror::Error;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::feed::Feed;
 pub use config::{ApiConfig, Limits};
 use dispatch::Dispatcher;
 pub use module::Caller;
 use module::Module;
+use operation::Operations;
 
 /// What the methods work with.
 pub struct Api {
@@ -36,6 +56,10 @@ pub struct Api {
     pub(crate) reader: Reader,
     /// Where the read models live.
     pub(crate) database: Database,
+    /// What happens, as it happens.
+    pub(crate) feed: Feed,
+    /// What takes longer than a call.
+    pub(crate) operations: Operations,
     /// How the server is set up.
     pub(crate) config: ApiConfig,
     /// Cancelled when the server stops.
@@ -63,14 +87,11 @@ impl Api {
         config: ApiConfig,
     ) -> Result<Arc<Self>, StartError> {
         let reader = Reader::start(database.clone()).await?;
-        Ok(Arc::new(Self {
-            bus,
-            reader,
-            database,
-            config,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        }))
+        Rebuild::sweep(&database).await?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let feed = Feed::start(&bus, &reader, &config.service_id, &tasks, &stop).await?;
+        let operations = Operations::default();
+        Ok(Arc::new(Self { bus, reader, database, feed, operations, config, stop, tasks }))
     }
 
     /// Takes no more requests, ends subscriptions and waits, lets other calls end within
@@ -89,5 +110,26 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
 
 /// Every method there is: each file registers its own.
 fn methods() -> Module {
-    Module::default()
+    let mut module = Module::default();
+    let families = [
+        cancel::register,
+        definition::register,
+        event::register,
+        logs::register,
+        manifest::register,
+        operation::register,
+        record::register,
+        resource::register,
+        run::register,
+        spawn::register,
+        subscribe::register,
+        system::register,
+        tree::register,
+        wait::register,
+        why::register,
+    ];
+    for register in families {
+        register(&mut module);
+    }
+    module
 }

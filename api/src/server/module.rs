@@ -4,7 +4,7 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use kantoku_domain::nearest;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Api, params};
@@ -90,6 +90,23 @@ where
     }
 }
 
+/// The same for a method that writes its answer itself:
+/// `async fn(Arc<Api>, M::Params) -> Result<Box<RawValue>, ApiError>`.
+pub(super) trait RawHandler<M: Method>: Send + Sync + 'static {
+    fn call(&self, api: Arc<Api>, params: M::Params) -> Answered<Box<RawValue>>;
+}
+
+impl<M, F, Fut> RawHandler<M> for F
+where
+    M: Method,
+    F: Fn(Arc<Api>, M::Params) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Box<RawValue>, ApiError>> + Send + 'static,
+{
+    fn call(&self, api: Arc<Api>, params: M::Params) -> Answered<Box<RawValue>> {
+        self(api, params).boxed()
+    }
+}
+
 /// What carries out subscription `S`: `async fn(Arc<Api>, S::Params) -> Result<Items<S>, ApiError>`.
 /// An error is the answer to the call that subscribes. The stream is dropped when the client
 /// unsubscribes or goes away, and is polled no faster than the client reads.
@@ -116,15 +133,32 @@ impl Module {
 
     /// Adds a method that is told who calls.
     pub(super) fn register_command<M: Method>(&mut self, handler: impl CommandHandler<M>) {
+        self.insert_call(M::NAME, move |call: Call, params| {
+            let bytes_max = call.api.config.limits.answer_bytes_max;
+            let answer = handler.call(call.api, call.caller, params);
+            async move { encode(&answer.await?, bytes_max) }.boxed()
+        });
+    }
+
+    /// Adds a method that writes its answer itself, as it may be more, or less, than `M::Answer`.
+    pub(super) fn register_raw<M: Method>(&mut self, handler: impl RawHandler<M>) {
+        self.insert_call(M::NAME, move |call: Call, params| {
+            let bytes_max = call.api.config.limits.answer_bytes_max;
+            let answer = handler.call(call.api, params);
+            async move { check_size(answer.await?, bytes_max) }.boxed()
+        });
+    }
+
+    fn insert_call<P: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        answer: impl Fn(Call, P) -> Answered<Box<RawValue>> + Send + Sync + 'static,
+    ) {
         let entry = move |call: Call| match params::decode(call.params.as_deref()) {
             Err(error) => std::future::ready(Err(error)).boxed(),
-            Ok(params) => {
-                let bytes_max = call.api.config.limits.answer_bytes_max;
-                let answer = handler.call(call.api, call.caller, params);
-                guarded(M::NAME, async move { encode(&answer.await?, bytes_max) })
-            }
+            Ok(params) => guarded(name, answer(call, params)),
         };
-        self.insert(M::NAME, Entry::Call(Box::new(entry)));
+        self.insert(name, Entry::Call(Box::new(entry)));
     }
 
     /// Adds a subscription, and the method that ends it.
@@ -197,6 +231,10 @@ fn guarded<T>(
 
 fn encode(answer: &impl Serialize, bytes_max: usize) -> Result<Box<RawValue>, ApiError> {
     let raw = to_raw_value(answer).map_err(|error| ApiError::new(Code::Internal, error))?;
+    check_size(raw, bytes_max)
+}
+
+fn check_size(raw: Box<RawValue>, bytes_max: usize) -> Result<Box<RawValue>, ApiError> {
     let bytes = raw.get().len();
     if bytes > bytes_max {
         let message = format!(

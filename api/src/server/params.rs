@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(field.as_deref(), Some("zzzzzzzzzzzz"));
         assert_eq!(
             message,
-            "there is no parameter \"zzzzzzzzzzzz\"; there are id, reason, namespace"
+            "there is no parameter \"zzzzzzzzzzzz\"; there are id, reason, cascade, namespace"
         );
         let (field, message) = refused::<SpawnParams>("{}");
         assert_eq!(field.as_deref(), Some("specification"));

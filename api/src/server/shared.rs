@@ -1,17 +1,25 @@
 //! What the methods have in common.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use kantoku_domain::{Envelope, Id, Millis, Namespace, Timestamp};
-use kantoku_projections::document::Record;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use kantoku_domain::{Aggregate, Id, Millis, Name, Namespace, Timestamp, nearest};
+use kantoku_projections::{
+    document::{Record, Versioned},
+    reader::LIMIT_MAX,
+};
+use kantoku_streams::Loaded;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Api, Caller};
+use super::Api;
 use crate::{
     ApiError, Code,
     contract::{GetParams, TIMEOUT_DEFAULT, TIMEOUT_MAX},
 };
+
+/// Aggregates that are loaded at once.
+const LOADS_AT_ONCE: usize = 64;
 
 pub(super) fn now() -> Timestamp {
     OffsetDateTime::now_utc().into()
@@ -20,6 +28,13 @@ pub(super) fn now() -> Timestamp {
 /// A new id, in an order of time.
 pub(super) fn new_id() -> Id {
     Id::from_uuid(Uuid::now_v7())
+}
+
+/// For what takes long and does not wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::new(Code::Internal, error))
 }
 
 /// How long a call may wait.
@@ -71,22 +86,42 @@ impl Api {
         Ok(self.reader.resolve::<T>(namespace, id).await?)
     }
 
-    /// What goes around a command.
-    pub(super) fn envelope(
+    /// The names of all specifications, types or pipelines, or as many as one page holds. For
+    /// suggestions: without the read model there are none.
+    pub(super) async fn names<T: Versioned>(&self, namespace: &Namespace) -> Vec<String> {
+        let page = self.reader.versions::<T>(namespace, LIMIT_MAX, None).await;
+        let items = page.map(|page| page.items).unwrap_or_default();
+        items.iter().map(|item| item.name().to_owned()).collect()
+    }
+
+    /// That there is no such specification, type or pipeline, with the name that was probably
+    /// meant. `field` is where it was written.
+    pub(super) async fn no_such<T: Versioned>(
         &self,
-        caller: &Caller,
-        command_id: Id,
-        aggregate_id: Id,
-        context_id: Id,
-    ) -> Envelope {
-        Envelope {
-            aggregate_id,
-            command_id,
-            at: now(),
-            actor: caller.actor.to_string(),
-            service_id: self.config.service_id.clone(),
-            causation_id: None,
-            correlation_id: context_id,
-        }
+        namespace: &Namespace,
+        field: &str,
+        name: &Name,
+    ) -> ApiError {
+        let known = self.names::<T>(namespace).await;
+        let message = match nearest(name.as_str(), known.iter().map(String::as_str)) {
+            Some(meant) => format!("there is no {} {name}; did you mean {meant:?}?", T::KIND),
+            None => format!("there is no {} {name} in namespace {namespace}", T::KIND),
+        };
+        ApiError::new(Code::NotFound, message).field(field)
+    }
+
+    /// The aggregates of these names as they are now; those that do not exist are their defaults.
+    pub(super) async fn load_named<A: Aggregate>(
+        &self,
+        namespace: &Namespace,
+        names: impl IntoIterator<Item = Name>,
+    ) -> Result<BTreeMap<Name, Loaded<A>>, ApiError> {
+        let load = async |name: Name| {
+            let id = Id::named(namespace, A::KIND, name.as_str());
+            let loaded = self.bus.ledger().load::<A>(namespace, id).await?;
+            Ok((name, loaded))
+        };
+        let loads: Vec<_> = names.into_iter().map(|name| load(name).boxed()).collect();
+        stream::iter(loads).buffer_unordered(LOADS_AT_ONCE).try_collect().await
     }
 }

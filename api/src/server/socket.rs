@@ -99,12 +99,11 @@ impl Connection {
                 Ok(Message::Text(text)) => self.take(text.into()),
                 Ok(Message::Binary(bytes)) => self.take(bytes),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(Message::Close(_)) => return None,
                 Err(error) if is_too_large(&error) => {
                     self.refuse(too_large(limits.request_bytes_max)).await;
                     return Some(Goodbye(close_code::SIZE, "the message is too large"));
                 }
-                Err(_) => return None,
+                Ok(Message::Close(_)) | Err(_) => return None,
             }
         }
     }

@@ -136,7 +136,8 @@ pub enum Outcome {
 /// What went wrong in an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `result`.
+    /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`,
+    /// `result`, `infrastructure`.
     pub kind: String,
     /// For people.
     pub message: String,
@@ -151,6 +152,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The kind of an attempt whose executor fell silent.
+    pub const LEASE: &str = "lease";
+    /// The kind of an attempt whose executor was stopped.
+    pub const SHUTDOWN: &str = "shutdown";
+
+    /// Whether the attempt was lost with its executor, which says nothing about the task.
+    pub fn is_loss(&self) -> bool {
+        matches!(self.kind.as_str(), Self::LEASE | Self::SHUTDOWN)
+    }
+
     /// A failure of `kind`, explained by `message`.
     pub fn new(kind: &str, message: impl Into<String>, retryable: bool) -> Self {
         let (kind, message) = (kind.to_owned(), message.into());

@@ -6,7 +6,7 @@ use kantoku_domain::{
 };
 use serde_json::json;
 
-use crate::scenario::{fail, finish, given, receive, skipped, spawn, spawned, uuid_like::id};
+use crate::scenario::{fail, finish, given, lose, receive, skipped, spawn, spawned, uuid_like::id};
 
 #[test]
 fn a_task_is_spawned_claimed_and_finished() {
@@ -40,6 +40,44 @@ fn the_last_failed_attempt_finishes_the_task() {
     let event = task.then_event(&fail(2));
     assert!(matches!(event, Event::TaskFinished(f) if f.outcome == Outcome::Failed));
     assert_eq!(task.state.custody.len(), 1, "a failed task still holds its output");
+}
+
+#[test]
+fn an_attempt_that_was_lost_does_not_count_but_losses_have_a_limit() {
+    let mut of_one = spawned(1);
+    of_one.retry.losses_max = 2;
+    for end in [lose(3), fail(3)] {
+        let mut task = given::<Task>(&[Event::TaskSpawned(of_one.clone())]);
+        for attempt in 1..=2 {
+            task.then_event(&receive(attempt, "a"));
+            assert!(matches!(task.then_event(&lose(attempt)), Event::TaskAttemptFailed(_)));
+        }
+        task.then_event(&receive(3, "a"));
+        // A loss too many, or the one failure.
+        let event = task.then_event(&end);
+        assert!(matches!(event, Event::TaskFinished(f) if f.outcome == Outcome::Failed));
+    }
+}
+
+#[test]
+fn failures_and_losses_are_counted_apart() {
+    let mut task = given::<Task>(&[Event::TaskSpawned(spawned(2))]);
+    for (attempt, end) in [(1, fail(1)), (2, lose(2)), (3, lose(3))] {
+        task.then_event(&receive(attempt, "a"));
+        assert!(matches!(task.then_event(&end), Event::TaskAttemptFailed(_)), "{attempt}");
+    }
+    task.then_event(&receive(4, "a"));
+    let event = task.then_event(&fail(4));
+    assert!(matches!(event, Event::TaskFinished(f) if f.outcome == Outcome::Failed));
+}
+
+#[test]
+fn without_losses_a_task_that_may_have_begun_is_never_begun_again() {
+    let mut at_most_once = spawned(5);
+    at_most_once.retry.losses_max = 0;
+    let mut task = given::<Task>(&[Event::TaskSpawned(at_most_once)]);
+    task.then_event(&receive(1, "a"));
+    assert!(matches!(task.then_event(&lose(1)), Event::TaskFinished(_)));
 }
 
 #[test]

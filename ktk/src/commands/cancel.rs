@@ -30,8 +30,12 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         Some(_) => args.target.resolve(session, Kind::Task).await?,
         None => args.target.resolve_either(session).await?,
     };
-    let params =
-        CancelParams { id: id.clone(), reason: args.reason, namespace: session.namespace() };
+    let params = CancelParams {
+        id: id.clone(),
+        reason: args.reason,
+        cascade: false,
+        namespace: session.namespace(),
+    };
     let accepted = match kind {
         Kind::Task => session.call::<TaskCancel>(&params).await?,
         Kind::Context => session.call::<ContextCancel>(&params).await?,

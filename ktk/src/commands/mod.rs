@@ -4,15 +4,76 @@
 //! To add one: a module, a variant of [`ClientCommand`] with its help, and its arm in
 //! [`ClientCommand::run`].
 
+mod apply;
 mod cancel;
+mod doctor;
+mod events;
+mod failures;
+mod files;
+mod get;
+mod import;
+mod logs;
+mod outputs;
+mod projections;
+mod run;
+mod spawn;
+mod tree;
+mod validate;
 mod version;
+mod wait;
+pub(crate) mod watch;
+mod why;
 
 use clap::Subcommand;
+use kantoku_api::contract::{ContextList, ListParams};
+use kantoku_domain::Millis;
 
 use crate::{error::CommandError, session::Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
+    /// Make so what manifests declare: specifications, types, pipelines
+    #[command(after_help = apply::EXAMPLES)]
+    Apply(apply::Args),
+    /// Start a pipeline
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Args),
+    /// Start a single task
+    #[command(after_help = spawn::EXAMPLES)]
+    Spawn(spawn::Args),
+    /// Wait for the end of a task or a context
+    #[command(after_help = wait::EXAMPLES)]
+    Wait(wait::Args),
+    /// Show things: tasks, contexts, resources, definitions, events, services
+    #[command(after_help = get::EXAMPLES)]
+    Get(get::Args),
+    /// Show a context and all its tasks
+    #[command(after_help = tree::EXAMPLES)]
+    Tree(tree::Args),
+    /// See a context change until it ends, or all contexts
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Args),
+    /// Say why a task is where it is
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::Args),
+    /// Show what a task wrote
+    #[command(after_help = logs::EXAMPLES)]
+    Logs(logs::Args),
+    /// Show, follow and export what happened, event by event
+    #[command(after_help = events::EXAMPLES)]
+    Events(events::Args),
+    /// Make pipelines of workflows of other systems
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Args),
+    /// Look after the read models
+    #[command(after_help = projections::EXAMPLES)]
+    Projections(projections::Args),
+    /// Say what is wrong, and what to do about it
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::Args),
+    /// Check manifests without applying them
+    #[command(after_help = validate::EXAMPLES)]
+    Validate(validate::Args),
     /// Stop a task, or all tasks of a context
     #[command(after_help = cancel::EXAMPLES)]
     Cancel(cancel::Args),
@@ -25,8 +86,41 @@ impl ClientCommand {
     /// Carries out the command.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
         match self {
+            Self::Apply(args) => apply::run(args, session).await,
+            Self::Run(args) => run::run(args, session).await,
+            Self::Spawn(args) => spawn::run(args, session).await,
+            Self::Wait(args) => wait::run(args, session).await,
+            Self::Get(args) => get::run(args, session).await,
+            Self::Tree(args) => tree::run(args, session).await,
+            Self::Watch(args) => watch::run(args, session).await,
+            Self::Why(args) => why::run(args, session).await,
+            Self::Logs(args) => logs::run(args, session).await,
+            Self::Events(args) => events::run(args, session).await,
+            Self::Import(args) => import::run(args, session).await,
+            Self::Projections(args) => projections::run(args, session).await,
+            Self::Doctor(args) => doctor::run(args, session).await,
+            Self::Validate(args) => validate::run(args, session).await,
             Self::Cancel(args) => cancel::run(args, session).await,
             Self::Version(args) => version::run(&args, session).await,
         }
+    }
+}
+
+/// How long to wait for the read model after a command, so that the next command sees what this one
+/// did.
+const VISIBLE_WITHIN: Millis = Millis(2_000);
+
+/// Waits until reads show what was written at `stream_seq`. If that takes long the read model is
+/// behind, which later reads will say: no reason to fail here.
+async fn visible(session: &Session, stream_seq: u64) {
+    let params = ListParams {
+        limit: Some(1),
+        namespace: session.namespace(),
+        min_seq: Some(stream_seq),
+        timeout: Some(VISIBLE_WITHIN),
+        ..ListParams::default()
+    };
+    if let Err(error) = session.call::<ContextList>(&params).await {
+        tracing::info!(%error, "the read model does not show it yet");
     }
 }

@@ -23,10 +23,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), CommandError> {
     let client = env!("CARGO_PKG_VERSION");
-    let server = match args.client {
-        true => None,
-        false => Some(session.call::<SystemInfo>(&NoParams {}).await?),
-    };
+    let server =
+        if args.client { None } else { Some(session.call::<SystemInfo>(&NoParams {}).await?) };
     if !session.output().is_table() {
         return print_document(
             session.output(),

@@ -11,6 +11,9 @@ pub(crate) struct Paint {
 impl Paint {
     /// No colour.
     pub(crate) const OFF: Self = Self { on: false };
+    /// Colour wherever it goes.
+    #[cfg(test)]
+    pub(crate) const ON: Self = Self { on: true };
 
     /// For what is printed on stdout.
     pub(crate) fn stdout() -> Self {

@@ -182,7 +182,7 @@ fn flat_task(task: FlatTask, sizes: &mut HashMap<String, Number>) -> Task {
     };
     for file in task.files {
         // Two files of one name in different directories are two files.
-        let name = file.path.unwrap_or_default() + &file.name;
+        let name = file.path.unwrap_or_default() + file.name.as_str();
         if let Some(size) = file.size_bytes {
             sizes.entry(name.clone()).or_insert(size);
         }

@@ -25,6 +25,18 @@ pub enum ContextStatus {
     Cancelled,
 }
 
+impl ContextStatus {
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// How many tasks are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskCounts {
@@ -175,7 +187,31 @@ impl Record for ContextDocument {
     const KIND: &'static str = "context";
     const COLUMNS: &'static [&'static str] = &["status", "pipeline", "labels"];
 
+    fn id(&self) -> Id {
+        self.id
+    }
+
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     fn updated_at(&self) -> Timestamp {
         self.updated_at
+    }
+
+    fn stream_seq(&self) -> u64 {
+        self.stream_seq
+    }
+
+    fn column(&self, name: &str) -> Option<String> {
+        match name {
+            "status" => Some(self.status.name().into()),
+            "pipeline" => self.pipeline.as_ref().map(|pipeline| pipeline.name.to_string()),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 }

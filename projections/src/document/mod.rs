@@ -11,7 +11,9 @@ mod specification;
 mod task;
 mod typename;
 
-use kantoku_domain::Timestamp;
+use std::collections::BTreeMap;
+
+use kantoku_domain::{Id, Namespace, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use context::{ContextDocument, ContextStatus, TaskCounts};
@@ -31,8 +33,18 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// The columns by which a list may be filtered.
     const COLUMNS: &'static [&'static str];
 
+    /// The id.
+    fn id(&self) -> Id;
+    /// Whose it is.
+    fn namespace(&self) -> &Namespace;
     /// When it was changed last.
     fn updated_at(&self) -> Timestamp;
+    /// The last event that changed it.
+    fn stream_seq(&self) -> u64;
+    /// What it has in one of [`Self::COLUMNS`], other than labels.
+    fn column(&self, name: &str) -> Option<String>;
+    /// For people and selectors.
+    fn labels(&self) -> Option<&BTreeMap<String, String>>;
 }
 
 /// A document that has a name and versions: one row per version, which never changes.

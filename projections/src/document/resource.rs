@@ -1,5 +1,7 @@
 //! A resource: its value, or where it lies, and who may resolve it.
 
+use std::collections::BTreeMap;
+
 use kantoku_domain::{BlobRef, Datum, Event, Id, Namespace, Recorded, Timestamp, Type};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -19,6 +21,18 @@ pub enum ResourceStatus {
     Failed,
     /// It is not needed any more.
     Released,
+}
+
+impl ResourceStatus {
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allocated => "allocated",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+            Self::Released => "released",
+        }
+    }
 }
 
 /// A resource. One with a value has either `value`, or `digest` and `size` of a blob.
@@ -136,7 +150,31 @@ impl Record for ResourceDocument {
     const KIND: &'static str = "resource";
     const COLUMNS: &'static [&'static str] = &["status", "context_id"];
 
+    fn id(&self) -> Id {
+        self.id
+    }
+
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     fn updated_at(&self) -> Timestamp {
         self.updated_at
+    }
+
+    fn stream_seq(&self) -> u64 {
+        self.stream_seq
+    }
+
+    fn column(&self, name: &str) -> Option<String> {
+        match name {
+            "status" => Some(self.status.name().into()),
+            "context_id" => self.context_id.map(|id| id.to_string()),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        None
     }
 }

@@ -32,6 +32,18 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initialized => "initialized",
+            Self::Ready => "ready",
+            Self::Received => "received",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+
     /// Whether nothing can follow.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Finished | Self::Cancelled | Self::Skipped)
@@ -278,7 +290,36 @@ impl Record for TaskDocument {
     const COLUMNS: &'static [&'static str] =
         &["status", "sub_status", "context_id", "specification", "labels"];
 
+    fn id(&self) -> Id {
+        self.id
+    }
+
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     fn updated_at(&self) -> Timestamp {
         self.updated_at
+    }
+
+    fn stream_seq(&self) -> u64 {
+        self.stream_seq
+    }
+
+    fn column(&self, name: &str) -> Option<String> {
+        match name {
+            "status" => Some(self.status.name().into()),
+            "sub_status" => self.sub_status.map(|outcome| match outcome {
+                Outcome::Ok => "ok".into(),
+                Outcome::Failed => "failed".into(),
+            }),
+            "context_id" => Some(self.context_id.to_string()),
+            "specification" => Some(self.specification.to_string()),
+            _ => None,
+        }
+    }
+
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.labels)
     }
 }

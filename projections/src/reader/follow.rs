@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Database, Error, projector::CHANNEL};
+use crate::{Database, Error, checkpoint::CHANNEL};
 
 /// The longest pause before a lost connection is tried again.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -53,7 +53,8 @@ async fn listen(pool: &PgPool, sender: &watch::Sender<u64>) -> Result<PgListener
     listener.listen(CHANNEL).await?;
     let position: i64 =
         sqlx::query_scalar("SELECT stream_seq FROM checkpoint").fetch_one(pool).await?;
-    advance(sender, position as u64);
+    // Not only upwards: Postgres may have been restored.
+    sender.send_replace(position as u64);
     Ok(listener)
 }
 
@@ -67,11 +68,11 @@ async fn follow(
         match listener.try_recv().await {
             Ok(Some(notice)) => {
                 // Rebuilds announce on the same channel under their own names.
-                if let Some((of, position)) = notice.payload().split_once(' ')
-                    && of == schema
-                    && let Ok(position) = position.parse()
-                {
-                    advance(sender, position);
+                let words: Vec<&str> = notice.payload().split(' ').collect();
+                match words[..] {
+                    [of, position] if of == schema => advance(sender, position),
+                    [of, position, _anew] if of == schema => replace(sender, position),
+                    _ => {}
                 }
             }
             Ok(None) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
@@ -80,10 +81,17 @@ async fn follow(
     }
 }
 
-fn advance(sender: &watch::Sender<u64>, position: u64) {
+fn advance(sender: &watch::Sender<u64>, position: &str) {
+    let Ok(position) = position.parse::<u64>() else { return };
     sender.send_if_modified(|at| {
         let ahead = position > *at;
         *at = position.max(*at);
         ahead
     });
+}
+
+/// Other tables are in the place of those before.
+fn replace(sender: &watch::Sender<u64>, position: &str) {
+    let Ok(position) = position.parse::<u64>() else { return };
+    sender.send_replace(position);
 }

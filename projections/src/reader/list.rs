@@ -31,6 +31,29 @@ pub struct Filter {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Filter {
+    /// Whether `record` is so. What cannot be a filter of its kind matches nothing.
+    pub fn matches<T: Record>(&self, record: &T) -> bool {
+        let has = |column, wanted: Option<String>| {
+            wanted.is_none_or(|wanted| record.column(column).is_some_and(|found| found == wanted))
+        };
+        let labels = |(key, value)| record.labels().and_then(|l| l.get(key)) == Some(value);
+        self.namespace.as_ref().is_none_or(|namespace| namespace == record.namespace())
+            && has("status", self.status.clone())
+            && has("sub_status", self.sub_status.clone())
+            && has("context_id", self.context_id.map(|id| id.to_string()))
+            && has("specification", self.specification.clone())
+            && has("pipeline", self.pipeline.clone())
+            && self.labels.iter().all(labels)
+    }
+
+    /// The same without what changes in the life of a record.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        Self { status: None, sub_status: None, ..self.clone() }
+    }
+}
+
 /// Which part of which list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -117,7 +140,10 @@ fn parse_cursor(cursor: &str) -> Option<(Timestamp, Id)> {
     Some((Timestamp::from_micros(micros.parse().ok()?), id.parse().ok()?))
 }
 
-fn push_filter<T: Record>(sql: &mut QueryBuilder<Postgres>, filter: &Filter) -> Result<(), Error> {
+pub(super) fn push_filter<T: Record>(
+    sql: &mut QueryBuilder<Postgres>,
+    filter: &Filter,
+) -> Result<(), Error> {
     sql.push(" WHERE true");
     if let Some(namespace) = &filter.namespace {
         sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());

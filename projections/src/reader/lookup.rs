@@ -32,6 +32,26 @@ impl Reader {
         Ok(Found { document, as_of_seq })
     }
 
+    /// Those of these contexts, resources, or tasks that there are, in no order, and the position
+    /// that they are as of.
+    pub async fn some_records<T: Record>(
+        &self,
+        namespace: &Namespace,
+        ids: &[Id],
+    ) -> Result<(Vec<T>, u64), Error> {
+        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let rows: Vec<Json<T>> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT document FROM {} WHERE id = ANY($1) AND namespace = $2",
+            T::TABLE
+        )))
+        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind(namespace.as_str())
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(Error::database("reading records"))?;
+        Ok((rows.into_iter().map(|Json(row)| row).collect(), as_of_seq))
+    }
+
     /// The one id in the table of `T` that starts with `prefix`: hexadecimal digits, dashes are
     /// ignored.
     pub async fn resolve<T: Record>(
@@ -124,7 +144,7 @@ impl Reader {
     }
 }
 
-async fn record<T: Record>(
+pub(super) async fn record<T: Record>(
     connection: &mut sqlx::PgConnection,
     namespace: &Namespace,
     id: Id,

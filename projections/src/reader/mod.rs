@@ -1,8 +1,10 @@
 //! Queries, each as of a position.
 
+mod changes;
 mod dependencies;
 mod events;
 mod follow;
+mod graph;
 mod list;
 mod lookup;
 
@@ -15,7 +17,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Database, Error};
 
+pub use changes::{Changes, Mark};
 pub use events::EventQuery;
+pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
 
 /// How many items a page may have.
@@ -59,6 +63,12 @@ impl Reader {
     /// The checkpoint, as far as it is known here.
     pub fn position(&self) -> u64 {
         *self.position.borrow()
+    }
+
+    /// The checkpoint as it moves. It goes backwards only when other tables take the place of those
+    /// before.
+    pub fn positions(&self) -> watch::Receiver<u64> {
+        self.position.clone()
     }
 
     /// Waits until the rows are as of `min_seq` at least, and returns what they are as of.

@@ -66,6 +66,10 @@ impl Stream {
 
     pub(crate) fn run(&mut self, context: Id, task: Id, attempt: u32) {
         self.ready(context, task, attempt);
+        self.received(context, task, attempt);
+    }
+
+    pub(crate) fn received(&mut self, context: Id, task: Id, attempt: u32) {
         let received =
             task::Received { attempt, node: "node-1".into(), boot_id: id(99), ready_seq: 1 };
         self.push(context, task, Event::TaskReceived(received));

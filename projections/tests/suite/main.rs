@@ -8,4 +8,6 @@ mod connection;
 mod given;
 mod postgres;
 mod queries;
+mod rebuild;
 mod stream;
+mod throughput;

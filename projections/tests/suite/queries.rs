@@ -1,20 +1,23 @@
 //! What is read after what has happened.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use kantoku_domain::{Event, Namespace, context, task::Outcome};
+use kantoku_domain::{Event, Id, Namespace, context, task::Outcome};
 use kantoku_projections::{
     Error, Projector, Reader,
     document::{
         ContextDocument, ContextStatus, DependencyStatus, PipelineDocument, ResourceDocument,
         ResourceStatus, SpecificationDocument, TaskDocument, TaskStatus, TypeDocument,
     },
-    reader::{EventQuery, Filter, Query},
+    reader::{EventQuery, Filter, Mark, Query},
 };
 use serde_json::json;
 
 use crate::{
-    given::{CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open},
+    given::{CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open, spawned},
     postgres::Postgres,
 };
 
@@ -70,6 +73,42 @@ async fn a_run_is_seen_from_its_plan_to_its_end() {
     let found = reader.record::<ContextDocument>(&namespace, context).await.unwrap().document;
     assert_eq!(found.status, ContextStatus::Failed);
     assert_eq!(found.finished_at, Some(stream.events.last().unwrap().metadata.at));
+}
+
+#[tokio::test]
+async fn a_context_is_seen_whole_with_what_it_waits_for() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let database = postgres.open("ktk").await;
+    let projector = Projector::new(database.clone(), CREATED);
+    let reader = Reader::start(database).await.unwrap();
+    let mut stream = Stream::default();
+    let Run { context, a, b, c } = open(&mut stream, 1);
+    stream.run(context, a, 1);
+    stream.finish(context, a, ok(1, json!("large")));
+    let other = open(&mut stream, 2).context;
+    let reads = [("far", derived(b, "out")), ("nowhere", id(77))];
+    let task = derived(other, "reader");
+    stream.push(other, task, Event::TaskSpawned(spawned(other, task, "reader", &reads)));
+    let last = projector.apply_batch(&stream.events).await.unwrap();
+
+    let namespace = Namespace::default();
+    let graph = reader.graph(&namespace, context, 10).await.unwrap();
+    assert_eq!((graph.tasks.len(), graph.truncated, graph.as_of_seq), (3, false, last));
+    assert_eq!(graph.tasks[&b].reads["in"], derived(a, "out"));
+    assert_eq!(graph.tasks[&c].writes["out"], derived(c, "out"));
+    assert!(graph.tasks[&c].depends_on.is_some());
+    let resource = |of| &graph.resources[&derived(of, "out")];
+    assert_eq!((resource(a).has_value, resource(a).custodian), (true, Some(a)));
+    assert_eq!((resource(b).has_value, resource(b).custodian), (false, Some(b)));
+    assert!(graph.outside.is_empty());
+
+    let graph = reader.graph(&namespace, other, 10).await.unwrap();
+    assert_eq!(graph.outside[&b].context_id, context);
+    assert!(!graph.resources.contains_key(&id(77)));
+    let graph = reader.graph(&namespace, other, 2).await.unwrap();
+    assert_eq!((graph.tasks.len(), graph.truncated), (2, true));
+    let missing = reader.graph(&namespace, id(77), 10).await;
+    assert!(matches!(missing, Err(Error::NotFound { kind: "context", .. })));
 }
 
 #[tokio::test]
@@ -184,4 +223,53 @@ async fn things_are_found_by_name_prefix_and_position() {
 
     let late = reader.wait_for(last + 1, Duration::from_millis(10)).await;
     assert!(matches!(late, Err(Error::NotReached { reached, .. }) if reached == last));
+}
+
+#[tokio::test]
+async fn changes_come_in_order_and_each_record_once_where_it_changed_last() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let database = postgres.open("ktk").await;
+    let events = everything();
+    let projector = Projector::new(database.clone(), CREATED);
+    let reader = Reader::start(database).await.unwrap();
+    let finished = Filter { status: Some("finished".into()), ..Filter::default() };
+
+    // Pages end in the middle of what one event changed, and records change between pages.
+    let mut seen: BTreeMap<Id, TaskDocument> = BTreeMap::new();
+    let mut after = Mark::default();
+    for batch in events.chunks(9) {
+        projector.apply_batch(batch).await.unwrap();
+        let changes = reader.changed_tasks(&Filter::default(), after, 7).await.unwrap();
+        assert!(changes.items.len() <= 7);
+        let places = changes.items.iter().map(|task| (task.stream_seq, task.id));
+        assert!(places.clone().is_sorted() && changes.next > after);
+        assert!(places.clone().all(|(stream_seq, id)| Mark { stream_seq, id } > after));
+        after = changes.next;
+        seen.extend(changes.items.into_iter().map(|task| (task.id, task)));
+    }
+    loop {
+        let changes = reader.changed_tasks(&Filter::default(), after, 7).await.unwrap();
+        after = changes.next;
+        seen.extend(changes.items.into_iter().map(|task| (task.id, task)));
+        if changes.is_complete {
+            break;
+        }
+    }
+    assert_eq!(after, Mark::behind(events.last().unwrap().stream_seq));
+    let query = Query { limit: 1_000, ..Query::default() };
+    let now = reader.tasks(&query).await.unwrap().items;
+    assert_eq!(seen.len(), now.len());
+    for task in &now {
+        assert_eq!(
+            (seen[&task.id].stream_seq, seen[&task.id].status),
+            (task.stream_seq, task.status)
+        );
+        assert_eq!(finished.matches(task), task.status == TaskStatus::Finished);
+        assert!(finished.lasting().matches(task));
+    }
+    let contexts =
+        reader.changed_contexts(&Filter::default(), Mark::default(), 1_000).await.unwrap();
+    assert_eq!((contexts.items.len(), contexts.is_complete), (40, true));
+    let none = reader.changed_contexts(&Filter::default(), contexts.next, 1_000).await.unwrap();
+    assert_eq!((none.items.len(), none.next), (0, contexts.next));
 }

@@ -6,12 +6,15 @@ use kantoku_domain::{
     Aggregate, Context, Envelope, Id, Kind, Namespace, Partition, Pipeline, Specification, context,
     manifest::Manifest, pipeline, plan, specification,
 };
-use kantoku_executor::{Executor, ExecutorConfig};
-use kantoku_handlers::{Node, project};
+use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
+use kantoku_handlers::{Node, NodeConfig, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
 use kantoku_streams::{Bus, Settings};
-use ktk::dev::{Servers, ServersConfig, Source};
+use ktk::{
+    cli::{REAPER, SCRIPT_WORKER},
+    dev::{Servers, ServersConfig, Source},
+};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -92,7 +95,7 @@ impl Stand {
         let servers = Servers::start(&config).await.expect("nats-server starts");
         let url = servers.nats_url().expect("it has an address").to_owned();
         let bus = Bus::open(&url, "test", DEADLINE, &Settings::default()).await.expect("set up");
-        let scripts = Arc::new(Pool::new(PoolConfig::new(ktk(), ["script-worker"])));
+        let scripts = Arc::new(Pool::new(PoolConfig::new(ktk(), [SCRIPT_WORKER])));
         let (specifications, pipelines) = (BTreeMap::new(), BTreeMap::new());
         Self { dir, servers, bus, scripts, specifications, pipelines }
     }
@@ -104,7 +107,8 @@ impl Stand {
     }
 
     pub(crate) async fn node(&self, service_id: &str) -> Running {
-        let node = Node::open(&self.bus, service_id).await.expect("the stream answers");
+        let config = NodeConfig::new(service_id);
+        let node = Node::open(&self.bus, config).await.expect("the stream answers");
         Running::start(|stop| node.run(stop))
     }
 
@@ -123,11 +127,10 @@ impl Stand {
     }
 
     pub(crate) fn executor(&self, service_id: &str) -> Running {
+        let reaper = ReaperConfig::new(ktk(), [REAPER]);
         let config = ExecutorConfig {
-            service_id: service_id.into(),
-            boot_id: Uuid::new_v4(),
-            queue: "default".into(),
             slots: 8,
+            ..ExecutorConfig::new(service_id, Uuid::new_v4(), reaper)
         };
         let executor = Executor::new(self.bus.clone(), Arc::clone(&self.scripts), config);
         Running::start(|stop| executor.run(stop))

@@ -124,3 +124,8 @@ pub(crate) fn fail(attempt: u32) -> Command {
     };
     Command::Fail { attempt, error }
 }
+
+/// The attempt is lost with its executor.
+pub(crate) fn lose(attempt: u32) -> Command {
+    Command::Fail { attempt, error: Failure::new(Failure::LEASE, "it fell silent", true) }
+}

@@ -1,0 +1,148 @@
+//! The one reader of the stream: events in order, without gap, whatever becomes of deliveries.
+
+use std::{sync::Arc, time::Duration};
+
+use kantoku_domain::{Id, Recorded};
+use kantoku_streams::{Bus, ConsumerConfig, Delivery, Fault, full_jitter};
+use tokio_util::sync::CancellationToken;
+
+use super::{Ends, Ring, ring::Item};
+
+const BATCH_MAX: usize = 1_000;
+const ACK_WAIT: Duration = Duration::from_secs(30);
+const DELAY_BASE: Duration = Duration::from_millis(50);
+const DELAY_MAX: Duration = Duration::from_secs(5);
+
+impl Item for Recorded {
+    fn position(&self) -> u64 {
+        self.stream_seq
+    }
+
+    fn subjects(&self) -> [Id; 2] {
+        [self.id, self.metadata.correlation_id]
+    }
+}
+
+/// Reads what comes after the ring's head through `durable`, until `stop` is cancelled.
+pub(super) async fn read(
+    bus: Bus,
+    durable: String,
+    events: Ring<Recorded>,
+    ends: Arc<Ends>,
+    stop: CancellationToken,
+) {
+    let mut consumer = bus.consumer(ConsumerConfig {
+        name: durable,
+        filters: vec![],
+        from_seq: events.head() + 1,
+        shared: false,
+        batch_max: BATCH_MAX,
+        in_flight_max: 10 * BATCH_MAX as u32,
+        ack_wait: ACK_WAIT,
+    });
+    while let Some(batch) = consumer.next_batch(&stop).await {
+        let mut order = Order::after(events.head());
+        for delivery in &batch {
+            let recorded = delivery.recorded();
+            if let Some((from, to)) = order.gap_before(recorded.stream_seq) {
+                let Some(missing) = fill(&bus, from, to, &stop).await else { return };
+                for recorded in missing {
+                    order.take(Arc::new(recorded));
+                }
+            }
+            order.take(Arc::clone(recorded));
+        }
+        order.taken.iter().for_each(|recorded| ends.take(recorded));
+        events.push(order.taken, order.last);
+        acknowledge(batch).await;
+    }
+}
+
+/// Puts deliveries in order: what comes again is dropped, what is missing is found out.
+struct Order {
+    last: u64,
+    taken: Vec<Arc<Recorded>>,
+}
+
+impl Order {
+    fn after(last: u64) -> Self {
+        Self { last, taken: Vec::new() }
+    }
+
+    /// The first and the last position that is missing before `stream_seq`.
+    fn gap_before(&self, stream_seq: u64) -> Option<(u64, u64)> {
+        (stream_seq > self.last + 1).then_some((self.last + 1, stream_seq - 1))
+    }
+
+    fn take(&mut self, recorded: Arc<Recorded>) {
+        if recorded.stream_seq > self.last {
+            self.last = recorded.stream_seq;
+            self.taken.push(recorded);
+        }
+    }
+}
+
+/// The events from one position to another, as the stream has them: none where messages were
+/// purged or are no events. `None` when it was stopped first.
+async fn fill(bus: &Bus, from: u64, to: u64, stop: &CancellationToken) -> Option<Vec<Recorded>> {
+    for attempt in 1.. {
+        let read = tokio::select! {
+            () = stop.cancelled() => return None,
+            read = read_range(bus, from, to) => read,
+        };
+        let fault = match read {
+            Ok(events) => return Some(events),
+            Err(fault) => fault,
+        };
+        tracing::warn!(%fault, from, to, "events that were not delivered cannot be read");
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)) => {}
+        }
+    }
+    None
+}
+
+async fn read_range(bus: &Bus, from: u64, to: u64) -> Result<Vec<Recorded>, Fault> {
+    let mut replay = bus.replay(from).await?;
+    let mut events = Vec::new();
+    while let Some(page) = replay.next_page().await? {
+        // Consumers bury what is no event.
+        let page: Vec<_> = page.into_iter().filter_map(Result::ok).collect();
+        let is_over = page.last().is_some_and(|recorded| recorded.stream_seq >= to);
+        events.extend(page.into_iter().take_while(|recorded| recorded.stream_seq <= to));
+        if is_over {
+            break;
+        }
+    }
+    Ok(events)
+}
+
+async fn acknowledge(batch: Vec<Delivery>) {
+    for delivery in batch {
+        // What comes again is dropped.
+        if let Err(fault) = delivery.ack().await {
+            tracing::debug!(%fault, "an event was not acknowledged");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::ring::tests::event;
+
+    #[test]
+    fn deliveries_are_put_in_order() {
+        let mut order = Order::after(4);
+        order.take(event(5));
+        assert_eq!(order.gap_before(6), None);
+        assert_eq!(order.gap_before(9), Some((6, 8)));
+        for stream_seq in [6, 8, 9, 7, 9, 5] {
+            order.take(event(stream_seq));
+        }
+        let taken: Vec<u64> = order.taken.iter().map(|recorded| recorded.stream_seq).collect();
+        assert_eq!((taken, order.last), (vec![5, 6, 8, 9], 9));
+        assert_eq!(order.gap_before(3), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! What commands have in common.
+
+use std::sync::Arc;
+
+use kantoku_domain::{Aggregate, Datum, Envelope, Id, Namespace, Partition, Recorded};
+use kantoku_streams::{AppendError, Draft, Fault, Outcome};
+use serde_json::Value;
+
+use super::{
+    Api, Caller,
+    shared::{new_id, now},
+};
+use crate::{ApiError, Code};
+
+/// Where the ids of a command and of what it makes come from: the same key gives the same ids.
+pub(super) struct Ids {
+    /// The command's.
+    pub(super) command: Id,
+    is_keyed: bool,
+}
+
+impl Ids {
+    /// Of a call of `method`; new ones where there is no key.
+    pub(super) fn of(namespace: &Namespace, method: &str, key: Option<&str>) -> Self {
+        Self {
+            command: key.map_or_else(new_id, |key| Id::of_key(namespace, method, key)),
+            is_keyed: key.is_some(),
+        }
+    }
+
+    /// Whether the same ids may have been used before.
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.is_keyed
+    }
+
+    /// The id of what the command makes under `name`, in `partition`.
+    pub(super) fn make(&self, name: &str, partition: Partition) -> Id {
+        if self.is_keyed {
+            self.command.derive(name, partition)
+        } else {
+            new_id().in_partition(partition)
+        }
+    }
+}
+
+impl Api {
+    /// What goes around a command.
+    pub(super) fn envelope(
+        &self,
+        caller: &Caller,
+        command_id: Id,
+        aggregate_id: Id,
+        context_id: Id,
+    ) -> Envelope {
+        Envelope {
+            aggregate_id,
+            command_id,
+            at: now(),
+            actor: caller.actor.to_string(),
+            service_id: self.config.service_id.clone(),
+            causation_id: None,
+            correlation_id: context_id,
+        }
+    }
+
+    /// Carries out a command on an aggregate that may exist.
+    pub(super) async fn execute<A: Aggregate>(
+        &self,
+        namespace: &Namespace,
+        command: &A::Command,
+        envelope: &Envelope,
+    ) -> Result<Outcome, ApiError> {
+        Ok(self.bus.ledger().execute::<A>(namespace, command, envelope).await?)
+    }
+
+    /// Carries out the command that makes an aggregate: with a new id nobody else can know it, and
+    /// nothing has to be loaded. The event of a command that had been carried out before is that
+    /// command's.
+    pub(super) async fn create<A: Aggregate>(
+        &self,
+        ids: &Ids,
+        namespace: &Namespace,
+        command: &A::Command,
+        envelope: &Envelope,
+    ) -> Result<Arc<Recorded>, ApiError> {
+        if ids.is_keyed {
+            let outcome = self.execute::<A>(namespace, command, envelope).await?;
+            return outcome.event.ok_or_else(|| {
+                ApiError::new(Code::Rejected, "it exists already, and was not made by this key")
+                    .reason("already_exists")
+            });
+        }
+        let event = A::default().decide(command, envelope)?.ok_or_else(|| {
+            ApiError::new(Code::Internal, "nothing can be decided about what does not exist")
+        })?;
+        let draft = Draft::next(namespace, envelope.aggregate_id, 0, 0, event, envelope);
+        Ok(self.bus.ledger().append(draft).await?)
+    }
+
+    /// A value as it goes into an event: in the blob store when it is large. It has been checked
+    /// against its type, which is not possible afterwards.
+    pub(super) async fn datum(&self, value: Value) -> Result<Datum, ApiError> {
+        let json = serde_json::to_vec(&value).map_err(|e| ApiError::new(Code::Internal, e))?;
+        if json.len() <= Datum::INLINE_BYTES_MAX {
+            return Ok(Datum::Value(value));
+        }
+        Ok(Datum::Blob(self.bus.ledger().blobs().put(json.into()).await?))
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { .. } => Self::new(Code::Conflict, error),
+            AppendError::Unknown { subject, .. } => Fault::Unknown { subject }.into(),
+            AppendError::Fault(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `task.*`, `context.*` and `resource.*`: `get`, `list`, `count`
+
+use std::sync::Arc;
+
+use kantoku_projections::{
+    document::{ContextDocument, Record, ResourceDocument, TaskDocument},
+    reader::{Page, Query},
+};
+use serde::Serialize;
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{Api, Module};
+use crate::{
+    ApiError, Code,
+    contract::{
+        ContextGet, ContextList, Counts, GetParams, ListParams, ResourceGet, ResourceList,
+        TaskCount, TaskGet, TaskList,
+    },
+};
+
+/// How many items a page has unless it says otherwise.
+const LIMIT: u32 = 100;
+
+pub(super) fn register(module: &mut Module) {
+    module.register::<TaskGet>(get_task);
+    module.register_raw::<TaskList>(list_tasks);
+    module.register::<TaskCount>(count_tasks);
+    module.register::<ContextGet>(get::<ContextDocument>);
+    module.register_raw::<ContextList>(list::<ContextDocument>);
+    module.register::<ResourceGet>(get::<ResourceDocument>);
+    module.register_raw::<ResourceList>(list::<ResourceDocument>);
+}
+
+async fn get_task(api: Arc<Api>, params: GetParams) -> Result<TaskDocument, ApiError> {
+    let (namespace, id) = api.named::<TaskDocument>(params).await?;
+    Ok(api.reader.task(&namespace, id).await?.document)
+}
+
+async fn get<T: Record>(api: Arc<Api>, params: GetParams) -> Result<T, ApiError> {
+    let (namespace, id) = api.named::<T>(params).await?;
+    Ok(api.reader.record::<T>(&namespace, id).await?.document)
+}
+
+async fn list_tasks(api: Arc<Api>, params: ListParams) -> Result<Box<RawValue>, ApiError> {
+    let query = query::<TaskDocument>(&api, &params).await?;
+    page(api.reader.tasks(&query).await?, params.fields.as_deref())
+}
+
+async fn list<T: Record>(api: Arc<Api>, params: ListParams) -> Result<Box<RawValue>, ApiError> {
+    let query = query::<T>(&api, &params).await?;
+    page(api.reader.records::<T>(&query).await?, params.fields.as_deref())
+}
+
+async fn count_tasks(api: Arc<Api>, params: ListParams) -> Result<Counts, ApiError> {
+    let filter = query::<TaskDocument>(&api, &params).await?.filter;
+    let (by_status, as_of_seq) = api.reader.count::<TaskDocument>(&filter).await?;
+    Ok(Counts { total: by_status.values().sum(), by_status, as_of_seq })
+}
+
+async fn query<T: Record>(api: &Api, params: &ListParams) -> Result<Query, ApiError> {
+    api.catch_up(params.min_seq, params.timeout).await?;
+    let namespace = params.namespace.clone().unwrap_or_default();
+    let namespace = (!params.all_namespaces).then_some(namespace);
+    let ascending = match params.sort.as_deref() {
+        None | Some("-updated_at") => false,
+        Some("updated_at") => true,
+        Some(other) => {
+            let message = format!("{other:?} is no order: write updated_at or -updated_at");
+            return Err(ApiError::new(Code::Invalid, message).field("sort"));
+        }
+    };
+    Ok(Query {
+        filter: api.filter::<T>(namespace, &params.filter).await?,
+        ascending,
+        limit: params.limit.unwrap_or(LIMIT),
+        cursor: params.cursor.clone(),
+    })
+}
+
+/// The page as it is written: with all fields of its items, or only these.
+fn page<T: Serialize>(page: Page<T>, fields: Option<&[String]>) -> Result<Box<RawValue>, ApiError> {
+    let broken = |error| ApiError::new(Code::Internal, error);
+    let Some(fields) = fields else { return to_raw_value(&page).map_err(broken) };
+    let cut = |item: T| Ok(project(&serde_json::to_value(item)?, fields));
+    let items = page.items.into_iter().map(cut).collect::<Result<Vec<_>, serde_json::Error>>();
+    let (next_cursor, as_of_seq) = (page.next_cursor, page.as_of_seq);
+    let page = Page { items: items.map_err(broken)?, next_cursor, as_of_seq };
+    to_raw_value(&page).map_err(broken)
+}
+
+/// What `fields` name in `document`, written like `status` or `labels.team`. What it does not have
+/// is left out.
+fn project(document: &Value, fields: &[String]) -> Value {
+    let mut cut = Value::Object(Map::new());
+    for field in fields {
+        let path: Vec<&str> = field.split('.').collect();
+        if let Some(found) = path.iter().try_fold(document, |value, key| value.get(key)) {
+            put(&mut cut, &path, found.clone());
+        }
+    }
+    cut
+}
+
+fn put(into: &mut Value, path: &[&str], value: Value) {
+    let ([key, rest @ ..], Value::Object(map)) = (path, into) else { return };
+    if rest.is_empty() {
+        map.insert((*key).to_owned(), value);
+    } else {
+        put(map.entry(*key).or_insert_with(|| Map::new().into()), rest, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_fields_that_are_asked_for_are_left() {
+        let document = json!({"id": 1, "status": "ready", "labels": {"team": "a", "x": "y"}});
+        let cut = |fields: &[&str]| {
+            project(&document, &fields.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(cut(&["id", "labels.team"]), json!({"id": 1, "labels": {"team": "a"}}));
+        assert_eq!(cut(&["labels.team", "labels"]), json!({"labels": {"team": "a", "x": "y"}}));
+        assert_eq!(cut(&["labels", "labels.team"]), json!({"labels": {"team": "a", "x": "y"}}));
+        assert_eq!(cut(&["nothing", "status.deeper"]), json!({}));
+        assert_eq!(cut(&[]), json!({}));
+    }
+}

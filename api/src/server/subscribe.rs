@@ -1,0 +1,218 @@
+//! `task.subscribe`, `context.subscribe`
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use kantoku_domain::Id;
+use kantoku_projections::{
+    document::{ContextDocument, Record, TaskDocument},
+    reader::{Filter, LIMIT_MAX, Mark},
+};
+
+use super::{Api, Module, module::Items, shared::patience};
+use crate::{
+    ApiError, Code,
+    contract::{ContextChanged, ContextSubscribe, SubscribeParams, TaskChanged, TaskSubscribe},
+    feed::{Documents, Followed, Follower, Interest, Watcher},
+};
+
+/// Records that match a filter by something that changes, and are to be reported when they do not
+/// match any more.
+const MATCHING_MAX: usize = 100_000;
+
+pub(super) fn register(module: &mut Module) {
+    module.register_subscription::<TaskSubscribe>(subscribe_tasks);
+    module.register_subscription::<ContextSubscribe>(subscribe_contexts);
+}
+
+async fn subscribe_tasks(
+    api: Arc<Api>,
+    params: SubscribeParams,
+) -> Result<Items<TaskSubscribe>, ApiError> {
+    let tasks = api.feed.tasks.clone();
+    let interest = |filter: &Filter| filter.context_id.map_or(Interest::All, Interest::Of);
+    let changes = Following::start(api, &tasks, interest, params).await?;
+    let item = |task: TaskDocument| TaskChanged { stream_seq: task.stream_seq, task };
+    Ok(changes.map(move |task| task.map(item)).boxed())
+}
+
+async fn subscribe_contexts(
+    api: Arc<Api>,
+    params: SubscribeParams,
+) -> Result<Items<ContextSubscribe>, ApiError> {
+    let contexts = api.feed.contexts.clone();
+    let changes = Following::start(api, &contexts, |_| Interest::All, params).await?;
+    let item =
+        |context: ContextDocument| ContextChanged { stream_seq: context.stream_seq, context };
+    Ok(changes.map(move |context| context.map(item)).boxed())
+}
+
+/// Follows records that match a filter. Each change is read from the read model or from what was
+/// read there, so what is sent is what a query would give; a record that changes faster than the
+/// client reads is sent as it is then. A slow client costs no memory: what leaves the ring before
+/// it was sent is read again from the read model.
+struct Following<T: Followed> {
+    api: Arc<Api>,
+    follower: Follower<T>,
+    interest: Interest,
+    filter: Filter,
+    phase: Phase<T>,
+    /// Everything before this was sent, or is among `queue`.
+    after: Mark,
+    queue: VecDeque<T>,
+    /// Those that were sent as matching, where that may change.
+    matching: Option<HashSet<Id>>,
+}
+
+enum Phase<T: Followed> {
+    /// Reads what matches now. What changed meanwhile is read from `since` on.
+    Snapshot { since: Option<u64> },
+    /// Reads what has changed. Where it is not known what the client has seen, it is told of records
+    /// that match no longer.
+    CatchUp { told_all: bool },
+    /// Is told what changes.
+    Live(Watcher<T>),
+}
+
+impl<T: Followed> Following<T> {
+    async fn start(
+        api: Arc<Api>,
+        documents: &Documents<T>,
+        interest: impl FnOnce(&Filter) -> Interest,
+        params: SubscribeParams,
+    ) -> Result<BoxStream<'static, Result<T, ApiError>>, ApiError> {
+        let namespace = params.namespace.unwrap_or_default();
+        let filter = api.filter::<T>(Some(namespace), &params.filter).await?;
+        let patience = patience(params.timeout)?;
+        if let Some(from_seq) = params.from_seq {
+            api.reader.wait_for(from_seq, patience).await?;
+        }
+        let phase = match params.from_seq {
+            Some(_) => Phase::CatchUp { told_all: true },
+            None => Phase::Snapshot { since: None },
+        };
+        let changing = filter.lasting() != filter;
+        let following = Self {
+            follower: documents.follow(),
+            interest: interest(&filter),
+            phase,
+            after: params.from_seq.map_or_else(Mark::default, Mark::behind),
+            queue: VecDeque::new(),
+            matching: changing.then(HashSet::new),
+            filter,
+            api,
+        };
+        Ok(stream::try_unfold(following, |mut following| async move {
+            let next = following.next().await.map_err(|error| following.resumable(error))?;
+            Ok(Some((next, following)))
+        })
+        .boxed())
+    }
+
+    async fn next(&mut self) -> Result<T, ApiError> {
+        loop {
+            if let Some(next) = self.queue.pop_front() {
+                return Ok(next);
+            }
+            match &mut self.phase {
+                Phase::Snapshot { since } => {
+                    let since = *since;
+                    self.read_snapshot(since).await?;
+                }
+                Phase::CatchUp { told_all } => {
+                    let told_all = *told_all;
+                    self.catch_up(told_all).await?;
+                }
+                Phase::Live(watcher) => match watcher.next().await {
+                    Ok(changes) => self.take(&changes)?,
+                    // Too slow for the ring.
+                    Err(_) => self.phase = Phase::CatchUp { told_all: false },
+                },
+            }
+        }
+    }
+
+    async fn read_snapshot(&mut self, since: Option<u64>) -> Result<(), ApiError> {
+        let changes = T::changed(&self.api.reader, &self.filter, self.after, LIMIT_MAX).await?;
+        let since = since.unwrap_or(changes.as_of_seq);
+        self.after = changes.next;
+        for record in changes.items {
+            self.send(record)?;
+        }
+        self.phase = match &self.matching {
+            _ if !changes.is_complete => Phase::Snapshot { since: Some(since) },
+            None => self.live(),
+            Some(_) => {
+                // What matched when it was read may not have any more, before the end was read.
+                self.after = self.after.min(Mark::behind(since));
+                self.live()
+            }
+        };
+        Ok(())
+    }
+
+    async fn catch_up(&mut self, told_all: bool) -> Result<(), ApiError> {
+        let lasting = self.filter.lasting();
+        let changes = T::changed(&self.api.reader, &lasting, self.after, LIMIT_MAX).await?;
+        self.after = changes.next;
+        for record in changes.items {
+            if told_all && !self.filter.matches(&record) {
+                self.queue.push_back(record);
+            } else {
+                self.send(record)?;
+            }
+        }
+        if changes.is_complete {
+            self.phase = self.live();
+        }
+        Ok(())
+    }
+
+    fn live(&self) -> Phase<T> {
+        Phase::Live(self.follower.watch(self.interest, self.after.stream_seq))
+    }
+
+    fn take(&mut self, changes: &[Arc<T>]) -> Result<(), ApiError> {
+        for record in changes {
+            let place = Mark { stream_seq: record.stream_seq(), id: record.id() };
+            if place > self.after {
+                self.after = place;
+                self.send(T::clone(record))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues the record if it matches, or did when it was sent before.
+    fn send(&mut self, record: T) -> Result<(), ApiError> {
+        let matches = self.filter.matches(&record);
+        let is_due = match &mut self.matching {
+            None => matches,
+            Some(matching) if matches => {
+                matching.insert(record.id());
+                if matching.len() > MATCHING_MAX {
+                    let message = format!("more than {MATCHING_MAX} match; narrow the filter");
+                    return Err(ApiError::new(Code::Limit, message).field("filter"));
+                }
+                true
+            }
+            Some(matching) => matching.remove(&record.id()),
+        };
+        if is_due {
+            self.queue.push_back(record);
+        }
+        Ok(())
+    }
+
+    /// Says where to go on. Everything at that position and below was sent.
+    fn resumable(&self, error: ApiError) -> ApiError {
+        if matches!(self.phase, Phase::Snapshot { .. }) {
+            return error;
+        }
+        let first = self.queue.front().map_or(self.after.stream_seq, Record::stream_seq);
+        error.resume_from(first.min(self.after.stream_seq).saturating_sub(1))
+    }
+}

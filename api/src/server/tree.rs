@@ -1,0 +1,165 @@
+//! `task.tree`
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    sync::Arc,
+};
+
+use kantoku_domain::{Dependency, Id, Namespace};
+use kantoku_projections::{
+    Error as ReadError,
+    document::{ContextDocument, TaskDocument},
+    reader::{Graph, GraphTask},
+};
+
+use super::{Api, Module, shared::blocking};
+use crate::{
+    ApiError, Code,
+    contract::{GetParams, TREE_TASKS_MAX, TaskTree, Tree, TreeTask},
+};
+
+pub(super) fn register(module: &mut Module) {
+    module.register::<TaskTree>(tree);
+}
+
+async fn tree(api: Arc<Api>, params: GetParams) -> Result<Tree, ApiError> {
+    api.catch_up(params.min_seq, params.timeout).await?;
+    let namespace = params.namespace.unwrap_or_default();
+    let context_id = context_of(&api, &namespace, &params.id).await?;
+    let graph = api.reader.graph(&namespace, context_id, TREE_TASKS_MAX).await?;
+    blocking(move || draw(graph)).await
+}
+
+/// The context that `id` names, or that the task belongs to that it names.
+async fn context_of(api: &Api, namespace: &Namespace, id: &str) -> Result<Id, ApiError> {
+    let found = match api.resolve::<ContextDocument>(namespace, id).await {
+        Ok(id) => api.reader.record::<ContextDocument>(namespace, id).await.map_err(Into::into),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => return Ok(found.document.id),
+        Err(error) if error.code == Code::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let id = api.resolve::<TaskDocument>(namespace, id).await?;
+    match api.reader.record::<TaskDocument>(namespace, id).await {
+        Ok(found) => Ok(found.document.context_id),
+        Err(ReadError::NotFound { as_of_seq, .. }) => {
+            let kind = "context or task";
+            Err(ReadError::NotFound { kind, name: id.to_string(), as_of_seq }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The tasks in the order in which they can run; by name where that is open.
+fn draw(graph: Graph) -> Tree {
+    let waits: BTreeMap<Id, BTreeSet<Id>> =
+        graph.tasks.values().map(|task| (task.id, waits_for(&graph, task))).collect();
+    let order = topological(&graph.tasks, &waits);
+    let Graph { context, mut tasks, truncated, as_of_seq, .. } = graph;
+    let drawn = order.into_iter().filter_map(|id| {
+        let task = tasks.remove(&id)?;
+        Some(tree_task(task, waits.get(&id)))
+    });
+    Tree { context, tasks: drawn.collect(), truncated, as_of_seq }
+}
+
+/// The tasks of the same context that resolve what `task` reads, or that it comes after.
+fn waits_for(graph: &Graph, task: &GraphTask) -> BTreeSet<Id> {
+    let custodian = |resource: &Id| graph.resources.get(resource)?.custodian;
+    let of_inputs = task.reads.values().filter_map(custodian);
+    let leaves = task.depends_on.iter().flat_map(Dependency::leaves);
+    let of_leaves = leaves.filter_map(|leaf| match leaf {
+        Dependency::Resource(id) => custodian(id),
+        Dependency::Task(id) => Some(*id),
+        Dependency::All(_) => None,
+    });
+    of_inputs.chain(of_leaves).filter(|id| graph.tasks.contains_key(id)).collect()
+}
+
+/// Kahn's method: of the tasks that wait for nothing any more, the first by name is next. A child
+/// comes after its parent.
+fn topological(tasks: &BTreeMap<Id, GraphTask>, waits: &BTreeMap<Id, BTreeSet<Id>>) -> Vec<Id> {
+    let parent = |task: &GraphTask| task.parent_id.filter(|parent| tasks.contains_key(parent));
+    let mut before: BTreeMap<Id, usize> = BTreeMap::new();
+    let mut after: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+    for task in tasks.values() {
+        let mut on = waits.get(&task.id).cloned().unwrap_or_default();
+        on.extend(parent(task));
+        before.insert(task.id, on.len());
+        for other in on {
+            after.entry(other).or_default().push(task.id);
+        }
+    }
+    let key = |id: &Id| Reverse((tasks.get(id).and_then(|task| task.step.clone()), *id));
+    let free = before.iter().filter(|(_, on)| **on == 0);
+    let mut free: BinaryHeap<_> = free.map(|(id, _)| key(id)).collect();
+    let mut order = Vec::with_capacity(tasks.len());
+    while let Some(Reverse((_, id))) = free.pop() {
+        order.push(id);
+        for next in after.remove(&id).unwrap_or_default() {
+            if let Some(on) = before.get_mut(&next) {
+                *on -= 1;
+                if *on == 0 {
+                    free.push(key(&next));
+                }
+            }
+        }
+    }
+    // Tasks that wait for each other will never run; they are shown nevertheless.
+    let stuck = before.into_iter().filter(|(_, on)| *on > 0).map(|(id, _)| id);
+    order.extend(stuck);
+    order
+}
+
+fn tree_task(task: GraphTask, waits_for: Option<&BTreeSet<Id>>) -> TreeTask {
+    TreeTask {
+        id: task.id,
+        step: task.step,
+        specification: task.specification,
+        status: task.status,
+        sub_status: task.sub_status,
+        attempt: task.attempt,
+        parent_id: task.parent_id,
+        waits_for: waits_for.into_iter().flatten().copied().collect(),
+        started_at: task.started_at,
+        finished_at: task.finished_at,
+        error: task.error.map(|error| error.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::why::testing::{graph, reads};
+
+    fn steps(tree: &Tree) -> Vec<&str> {
+        tree.tasks.iter().filter_map(|task| task.step.as_deref()).collect()
+    }
+
+    #[test]
+    fn tasks_come_after_what_they_wait_for_and_by_name() {
+        let drawn = draw(graph(&[
+            reads("a-last", &["m", "z-first"]),
+            reads("m", &["z-first"]),
+            reads("b", &[]),
+            reads("z-first", &[]),
+        ]));
+        assert_eq!(steps(&drawn), ["b", "z-first", "m", "a-last"]);
+        assert_eq!(drawn.tasks[3].waits_for.len(), 2);
+    }
+
+    #[test]
+    fn children_come_after_their_parents() {
+        let mut graph = graph(&[reads("a-child", &[]), reads("parent", &[])]);
+        let id = |step: &str, graph: &Graph| {
+            let of_step = |task: &&GraphTask| task.step.as_deref() == Some(step);
+            graph.tasks.values().find(of_step).expect("a step").id
+        };
+        let (child, parent) = (id("a-child", &graph), id("parent", &graph));
+        graph.tasks.get_mut(&child).expect("it").parent_id = Some(parent);
+        assert_eq!(steps(&draw(graph)), ["parent", "a-child"]);
+    }
+}

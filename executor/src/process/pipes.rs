@@ -1,0 +1,83 @@
+//! The three pipes of a process.
+
+use serde_json::{Map, Value};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout},
+};
+
+/// What stdout may hold, in bytes.
+pub(super) const STDOUT_MAX: usize = 64 * 1024 * 1024;
+/// How much of the end of stderr is kept for the failure, in bytes.
+pub(super) const TAIL_MAX: usize = 4 * 1024;
+const CHUNK: usize = 16 * 1024;
+
+/// The ends that are ours.
+pub(super) struct Pipes {
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+}
+
+/// What came out of them.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) stdout: Vec<u8>,
+    /// The end of stderr.
+    pub(super) tail: Vec<u8>,
+}
+
+impl Pipes {
+    /// Those of `child`, which was started with all three.
+    pub(super) fn of(child: &mut Child) -> Option<Self> {
+        Some(Self {
+            stdin: child.stdin.take()?,
+            stdout: child.stdout.take()?,
+            stderr: child.stderr.take()?,
+        })
+    }
+
+    /// Writes the inputs, and reads into `said` until both of the others are closed. May be
+    /// dropped before: what was read until then is in `said`.
+    pub(super) async fn pump(
+        self,
+        inputs: &Map<String, Value>,
+        said: &mut Said,
+        on_stderr: &mut (dyn FnMut(&[u8]) + Send),
+    ) {
+        let Self { mut stdin, stdout, stderr } = self;
+        let document = serde_json::to_vec(inputs).expect("the keys of a map are texts");
+        let feed = async move {
+            // A process that does not read its inputs is no error.
+            stdin.write_all(&document).await.ok();
+        };
+        let output = &mut said.stdout;
+        let read = async move {
+            // One byte more than allowed tells that it is too much.
+            let mut limited = stdout.take(STDOUT_MAX as u64 + 1);
+            while let Ok(1..) = limited.read_buf(output).await {}
+        };
+        tokio::join!(feed, read, follow(stderr, &mut said.tail, on_stderr));
+    }
+}
+
+impl Said {
+    /// The end of stderr as text.
+    pub(super) fn tail(&self) -> String {
+        String::from_utf8_lossy(&self.tail).into_owned()
+    }
+}
+
+async fn follow(
+    mut stderr: impl AsyncRead + Unpin,
+    tail: &mut Vec<u8>,
+    on_stderr: &mut (dyn FnMut(&[u8]) + Send),
+) {
+    let mut chunk = vec![0; CHUNK];
+    while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
+        on_stderr(&chunk[..length]);
+        tail.extend_from_slice(&chunk[..length]);
+        let surplus = tail.len().saturating_sub(TAIL_MAX);
+        tail.drain(..surplus);
+    }
+}

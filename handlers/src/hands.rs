@@ -1,0 +1,147 @@
+//! Carries effects out.
+
+use std::{sync::Arc, time::Instant};
+
+use kantoku_domain::{Aggregate as _, Envelope, Id, Namespace, Task, Timestamp, task::Command};
+use kantoku_service::Backoff;
+use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Effect, metric, timers::Timeout};
+
+const SHARD: u16 = 0;
+
+/// What effects need.
+pub(crate) struct Hands {
+    pub(crate) bus: Bus,
+    pub(crate) service_id: String,
+    pub(crate) stop: CancellationToken,
+}
+
+/// An effect, and the timer that it came from, if it did.
+pub(crate) struct Job {
+    pub(crate) effect: Effect,
+    pub(crate) due: Option<Due>,
+}
+
+/// Carries out one effect. A fault is tried again until `stop`: the effect is known to nobody else,
+/// and comes again only when the history is folded anew.
+pub(crate) async fn carry_out(hands: Arc<Hands>, job: Job) {
+    let Job { effect, due } = job;
+    let start = Instant::now();
+    let mut backoff = Backoff::default();
+    while !hands.stop.is_cancelled() {
+        let Err(fault) = hands.try_effect(&effect).await else {
+            metric::carried_out(effect.kind(), start.elapsed());
+            if let Some(due) = due
+                && let Err(fault) = due.ack().await
+            {
+                tracing::debug!(%fault, "a timer was not acknowledged");
+            }
+            return;
+        };
+        tracing::warn!(%fault, effect = effect.kind(), "an effect failed and is tried again");
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = hands.stop.cancelled() => {}
+        }
+    }
+}
+
+impl Hands {
+    async fn try_effect(&self, effect: &Effect) -> Result<(), String> {
+        match effect {
+            Effect::Announce { namespace, queue, context_id, cause, version, ready } => {
+                let key = format!("ready:{}:{}", ready.task_id, ready.attempt);
+                let envelope = self.envelope(ready.task_id, *context_id, *cause, &key);
+                self.append(Draft::ready(
+                    namespace,
+                    queue,
+                    SHARD,
+                    *version,
+                    ready.clone(),
+                    &envelope,
+                ))
+                .await
+            }
+            Effect::Command { namespace, task_id, context_id, cause, command } => {
+                let envelope =
+                    self.envelope(*task_id, *context_id, *cause, &key(*task_id, command));
+                self.command(namespace, command, &envelope).await
+            }
+            Effect::SetTimer(timeout) => {
+                let timers = self.bus.timers();
+                let set = timers.set(timeout.claim, Timeout::KIND, timeout.at, timeout).await;
+                set.map_err(|fault| fault.to_string())
+            }
+            Effect::CancelTimer { timer, .. } => {
+                self.bus.timers().cancel(*timer).await.map_err(|fault| fault.to_string())
+            }
+            Effect::Order { service_id, order } => {
+                // One that is lost comes again in the reply to the next heartbeat.
+                if let Err(fault) = self.bus.order_cancel(service_id, order).await {
+                    tracing::debug!(%fault, "an order was not sent");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A rejection means that somebody was faster: the event that says so is on its way.
+    async fn command(
+        &self,
+        namespace: &Namespace,
+        command: &Command,
+        envelope: &Envelope,
+    ) -> Result<(), String> {
+        let task_id = envelope.aggregate_id;
+        if let Command::Spawn(_) = command {
+            // The task is new, or was spawned just so: it need not be loaded.
+            let Ok(Some(event)) = Task::default().decide(command, envelope) else { return Ok(()) };
+            return self.append(Draft::next(namespace, task_id, 0, 0, event, envelope)).await;
+        }
+        match self.bus.ledger().execute::<Task>(namespace, command, envelope).await {
+            Ok(_) => Ok(()),
+            Err(ExecuteError::Rejected(rejection)) => {
+                tracing::debug!(%rejection, %task_id, "somebody was faster");
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// A conflict means the same as a rejection.
+    async fn append(&self, draft: Draft) -> Result<(), String> {
+        match self.bus.ledger().append(draft).await {
+            Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The command's id follows from the event that made it due, so that whoever unfolds that event
+    /// again sends the same command.
+    fn envelope(&self, task_id: Id, context_id: Id, cause: Id, key: &str) -> Envelope {
+        Envelope {
+            aggregate_id: task_id,
+            command_id: cause.derive(key, context_id.partition()),
+            at: now(),
+            actor: self.service_id.clone(),
+            service_id: self.service_id.clone(),
+            causation_id: Some(cause),
+            correlation_id: context_id,
+        }
+    }
+}
+
+/// What tells the commands apart that one event may lead to for one task.
+fn key(task_id: Id, command: &Command) -> String {
+    match command {
+        Command::Fail { error, .. } => format!("fail:{}:{task_id}", error.kind),
+        _ => format!("task:{task_id}"),
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    OffsetDateTime::now_utc().into()
+}

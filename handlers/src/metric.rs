@@ -1,0 +1,48 @@
+//! What this crate counts.
+
+use std::time::Duration;
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+const EVENTS: &str = "ktk_node_events_total";
+const LAG: &str = "ktk_node_lag_events";
+const EFFECTS: &str = "ktk_node_effects_total";
+const EFFECT_SECONDS: &str = "ktk_node_effect_seconds";
+const EFFECTS_OPEN: &str = "ktk_node_effects_open";
+const LEASES: &str = "ktk_leases_held";
+const LEASES_LOST: &str = "ktk_leases_lost_total";
+
+/// Registers the descriptions. To be called once, after the recorder is installed.
+pub fn describe() {
+    describe_counter!(EVENTS, "Events that the processor node has folded");
+    describe_gauge!(LAG, "Events that the processor node has still to fold");
+    describe_counter!(EFFECTS, "What followed from events and was carried out, by kind");
+    describe_histogram!(EFFECT_SECONDS, Unit::Seconds, "Time that an effect took, tries included");
+    describe_gauge!(EFFECTS_OPEN, "Effects that are under way or wait for one of the same task");
+    describe_gauge!(LEASES, "Attempts that executors hold, as the lease keeper knows it");
+    describe_counter!(LEASES_LOST, "Attempts taken away, by reason: silence, restart");
+}
+
+pub(crate) fn folded(events: usize, left: u64) {
+    counter!(EVENTS).increment(events as u64);
+    gauge!(LAG).set(left as f64);
+}
+
+pub(crate) fn carried_out(kind: &'static str, took: Duration) {
+    counter!(EFFECTS, "kind" => kind).increment(1);
+    histogram!(EFFECT_SECONDS, "kind" => kind).record(took);
+}
+
+pub(crate) fn open(effects: usize) {
+    gauge!(EFFECTS_OPEN).set(effects as f64);
+}
+
+pub(crate) fn leases(held: usize) {
+    gauge!(LEASES).set(held as f64);
+}
+
+pub(crate) fn lease_lost(reason: &'static str) {
+    counter!(LEASES_LOST, "reason" => reason).increment(1);
+}

@@ -1,0 +1,80 @@
+//! What `apply` and `validate` share: `-f`, and showing problems where they stand.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use crate::{
+    error::{CommandError, Exit},
+    manifest::{Finding, Manifests, Report, read_sources},
+    output::Paint,
+};
+
+/// How many findings are shown.
+const SHOWN_MAX: usize = 50;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FileArgs {
+    /// A file, a directory, or - for stdin. Repeatable
+    #[arg(short, long = "filename", required = true, value_name = "FILE|DIR|-")]
+    filename: Vec<PathBuf>,
+}
+
+/// The documents of all files, and what keeps others from being read.
+pub(crate) async fn read_all(args: FileArgs) -> Result<(Manifests, Vec<Finding>), CommandError> {
+    // Stdin may let one wait: on a thread of its own, so that Ctrl-C is heard meanwhile.
+    let sources = tokio::task::spawn_blocking(move || read_sources(&args.filename))
+        .await
+        .map_err(|error| CommandError::new(Exit::Error, format!("cannot read: {error}")))??;
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let (manifests, findings) = Manifests::parse(sources)?;
+    if manifests.len() == 0 && findings.is_empty() {
+        return Err(CommandError::new(
+            Exit::Refused,
+            format!("there is no document in {}", names.join(", ")),
+        ));
+    }
+    Ok((manifests, findings))
+}
+
+/// The documents of all files, if all can be read.
+pub(crate) async fn read(args: FileArgs) -> Result<Manifests, CommandError> {
+    let (manifests, findings) = read_all(args).await?;
+    if findings.is_empty() {
+        return Ok(manifests);
+    }
+    print_findings(&manifests.report(), &findings, Paint::stderr());
+    Err(refused(findings.len()))
+}
+
+/// Shows the problems that an error of the API names, if it does.
+pub(crate) fn refuse(manifests: &Manifests, error: CommandError, paint: Paint) -> CommandError {
+    let problems = error.api().map_or(&[][..], |error| &error.data.problems);
+    if problems.is_empty() {
+        return error;
+    }
+    let findings: Vec<Finding> = problems.iter().map(|problem| manifests.locate(problem)).collect();
+    print_findings(&manifests.report(), &findings, paint);
+    refused(findings.len())
+}
+
+/// Shows findings on stderr.
+pub(crate) fn print_findings(report: &Report<'_>, findings: &[Finding], paint: Paint) {
+    let mut stderr = io::stderr().lock();
+    // That nobody listens is no reason to fail.
+    for finding in findings.iter().take(SHOWN_MAX) {
+        writeln!(stderr, "{}", report.text(finding, paint)).ok();
+    }
+    if findings.len() > SHOWN_MAX {
+        writeln!(stderr, "… and {} more", findings.len() - SHOWN_MAX).ok();
+    }
+}
+
+fn refused(problems: usize) -> CommandError {
+    let what = match problems {
+        1 => "there is a problem".to_owned(),
+        problems => format!("there are {problems} problems"),
+    };
+    CommandError::new(Exit::Refused, format!("nothing was applied: {what}"))
+}

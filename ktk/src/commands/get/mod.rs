@@ -1,0 +1,179 @@
+//! `ktk get`
+
+mod fetch;
+mod watch;
+
+use kantoku_api::contract::{
+    ContextGet, ContextList, GetParams, ListParams, Method, NamesParams, NoParams, PipelineGet,
+    PipelineList, ResourceGet, ResourceList, ServiceList, SpecificationGet, SpecificationList,
+    TaskGet, TaskList, TypeGet, TypeList, VersionParams,
+};
+use kantoku_projections::{document, reader::Page};
+
+use crate::{
+    error::{CommandError, Exit},
+    kind::Kind,
+    output::{List, Row, print_list, print_one},
+    session::Session,
+    target::Target,
+};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk get tasks
+  ktk get tasks --status failed -l team=search -o wide
+  ktk get tasks --context @last -w
+  ktk get task/0193a5c2 -o json
+  ktk get cx @last @failed
+  ktk get pipelines -o yaml > backup.yaml
+  ktk get pipeline top-words@2 -o yaml
+  ktk get events --context @last";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(value_name = "KIND[/NAME]", help = Kind::HELP)]
+    kind: String,
+    /// Ids (the beginning of one is enough), @last, @failed, or names (NAME@VERSION for an older one)
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Go on with what changes, until interrupted
+    #[arg(short, long)]
+    watch: bool,
+    /// Only what is in this state, e.g. ready, ok, failed
+    #[arg(long)]
+    status: Option<String>,
+    /// Only what belongs to this context
+    #[arg(long, value_name = "ID")]
+    context: Option<String>,
+}
+
+pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), CommandError> {
+    let kind = match args.kind.split_once('/') {
+        None => args.kind.parse().map_err(CommandError::usage)?,
+        Some((kind, name)) => {
+            args.names.insert(0, name.to_owned());
+            kind.parse().map_err(CommandError::usage)?
+        }
+    };
+    if args.watch && args.names.is_empty() {
+        return match kind {
+            Kind::Task => watch::tasks(&args, session).await,
+            Kind::Context => watch::contexts(&args, session).await,
+            kind => Err(CommandError::usage(format!(
+                "{} cannot be watched: tasks and contexts can",
+                kind.plural()
+            ))),
+        };
+    }
+    if args.watch {
+        return Err(CommandError::usage(
+            "-w watches a list; `ktk watch NAME` shows one thing live",
+        ));
+    }
+    match kind {
+        Kind::Task => records::<TaskGet, TaskList, _>(&args, session).await,
+        Kind::Context => records::<ContextGet, ContextList, _>(&args, session).await,
+        Kind::Resource => records::<ResourceGet, ResourceList, _>(&args, session).await,
+        Kind::Specification => {
+            definitions::<SpecificationGet, SpecificationList, _>(&args, session).await
+        }
+        Kind::Type => definitions::<TypeGet, TypeList, _>(&args, session).await,
+        Kind::Pipeline => definitions::<PipelineGet, PipelineList, _>(&args, session).await,
+        Kind::Event => events(&args, session).await,
+        Kind::Service => services(&args, session).await,
+    }
+}
+
+async fn records<G, L, T>(args: &Args, session: &Session) -> Result<(), CommandError>
+where
+    G: Method<Params = GetParams, Answer = T>,
+    L: Method<Params = ListParams, Answer = Page<T>>,
+    T: Row + document::Record,
+{
+    if args.names.is_empty() {
+        let filter = fetch::filter(T::kind(), args, session).await?;
+        return show(session, &fetch::records::<L, T>(filter, session).await?);
+    }
+    refuse_filters(args, session)?;
+    let mut items = Vec::new();
+    for name in &args.names {
+        let (_, id) = Target::new(T::kind(), name).resolve(session, T::kind()).await?;
+        items.push(session.call::<G>(&session.get(id)).await?);
+    }
+    show_named(session, items)
+}
+
+async fn definitions<G, L, T>(args: &Args, session: &Session) -> Result<(), CommandError>
+where
+    G: Method<Params = VersionParams, Answer = T>,
+    L: Method<Params = NamesParams, Answer = Page<T>>,
+    T: Row,
+{
+    refuse_filters(args, session)?;
+    if args.names.is_empty() {
+        return show(session, &fetch::definitions::<L, T>(session).await?);
+    }
+    let mut items = Vec::new();
+    for name in &args.names {
+        items.push(session.call::<G>(&session.version(name)?).await?);
+    }
+    show_named(session, items)
+}
+
+async fn events(args: &Args, session: &Session) -> Result<(), CommandError> {
+    if args.status.is_some() || !session.labels().is_empty() {
+        return Err(CommandError::usage("events have no status and no labels"));
+    }
+    show(session, &fetch::events(args, session).await?)
+}
+
+async fn services(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    let mut items = session.call::<ServiceList>(&NoParams {}).await?.items;
+    for name in &args.names {
+        if !items.iter().any(|service| service.service_id.starts_with(name)) {
+            return Err(CommandError::new(
+                Exit::NotFound,
+                format!("no service whose id begins with {name:?} is present"),
+            )
+            .advise("ktk get services"));
+        }
+    }
+    if !args.names.is_empty() {
+        items.retain(|service| args.names.iter().any(|name| service.service_id.starts_with(name)));
+    }
+    show(session, &List { items, next_cursor: None, as_of_seq: None })
+}
+
+fn show<T: Row>(session: &Session, list: &List<T>) -> Result<(), CommandError> {
+    print_list(session, list)?;
+    if list.next_cursor.is_some() {
+        let shown = list.items.len();
+        session.note(&format!(
+            "ktk: these are {shown}, there are more; --limit N shows N, --limit 0 all"
+        ));
+    }
+    Ok(())
+}
+
+/// One name is one document, several are a list.
+fn show_named<T: Row>(session: &Session, mut items: Vec<T>) -> Result<(), CommandError> {
+    match (items.pop(), items.is_empty()) {
+        (Some(item), true) => print_one(session, item),
+        (Some(item), false) => {
+            items.push(item);
+            print_list(session, &List { items, next_cursor: None, as_of_seq: None })
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+/// What has been named, or has neither status nor labels, is not filtered: rather say so.
+fn refuse_filters(args: &Args, session: &Session) -> Result<(), CommandError> {
+    let filters = args.status.is_some() || args.context.is_some() || !session.labels().is_empty();
+    if filters {
+        return Err(CommandError::usage(
+            "-l, --status and --context filter lists of tasks, contexts and resources",
+        ));
+    }
+    Ok(())
+}

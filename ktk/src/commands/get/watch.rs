@@ -1,0 +1,63 @@
+//! `ktk get -w`: what there is, then what changes.
+
+use futures::StreamExt as _;
+use kantoku_api::contract::{
+    ContextChanged, ContextSubscribe, SubscribeParams, Subscription, TaskChanged, TaskSubscribe,
+};
+use kantoku_projections::document::{ContextDocument, TaskDocument};
+
+use super::{Args, fetch};
+use crate::{
+    error::CommandError,
+    output::{Format, Row, Rows, print_document, print_line, print_name, print_text},
+    session::Session,
+};
+
+pub(super) async fn tasks(args: &Args, session: &Session) -> Result<(), CommandError> {
+    let document = |changed: TaskChanged| changed.task;
+    follow::<TaskSubscribe, TaskDocument>(args, session, document).await
+}
+
+pub(super) async fn contexts(args: &Args, session: &Session) -> Result<(), CommandError> {
+    let document = |changed: ContextChanged| changed.context;
+    follow::<ContextSubscribe, ContextDocument>(args, session, document).await
+}
+
+async fn follow<S, T>(
+    args: &Args,
+    session: &Session,
+    document: impl Fn(S::Item) -> T,
+) -> Result<(), CommandError>
+where
+    S: Subscription<Params = SubscribeParams>,
+    T: Row,
+{
+    if session.all_namespaces() {
+        return Err(CommandError::usage("-w watches one namespace: leave -A out"));
+    }
+    let params = SubscribeParams {
+        filter: fetch::filter(T::kind(), args, session).await?,
+        from_seq: None,
+        namespace: session.namespace(),
+        timeout: session.read_timeout(),
+    };
+    let mut items = session.subscribe::<S>(&params).await?;
+    let mut rows = Rows::new(session, []);
+    while let Some(item) = items.next().await {
+        let item = document(item?);
+        match session.output() {
+            Format::Table | Format::Wide => {
+                rows.push(&item);
+                rows.print()?;
+            }
+            Format::Name => print_name(&item)?,
+            // A stream of documents, each of which has to end somewhere.
+            Format::Json | Format::Jsonl => print_document(Format::Jsonl, &item)?,
+            Format::Yaml => {
+                print_line("---")?;
+                print_text(&crate::manifest::to_yaml(&item)?)?;
+            }
+        }
+    }
+    Err(session.connection_lost())
+}

@@ -1,0 +1,130 @@
+//! `ktk logs`
+
+use std::collections::VecDeque;
+
+use futures::StreamExt as _;
+use kantoku_api::contract::{LogEntry, LogsParams, TaskFollowLogs, TaskLogs};
+
+use crate::{
+    error::CommandError,
+    kind::Kind,
+    output::{Format, Paint, print_document, print_line},
+    session::Session,
+    target::Target,
+};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk logs 0193a5c2                what all attempts of a task wrote
+  ktk logs @failed --tail 20
+  ktk logs @last -f                until the task ends
+  ktk logs 0193a5c2 --attempt 2 -o jsonl";
+
+/// Lines that one call asks for.
+const PAGE: u32 = 5_000;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A task; the beginning of its id is enough
+    #[arg(value_name = "TASK")]
+    target: Target,
+    /// Go on with what is written from now on, until the task ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Only what one attempt wrote
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+    /// Begin with the last lines, as many as this
+    #[arg(long, value_name = "LINES")]
+    tail: Option<usize>,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
+    let (_, id) = args.target.resolve(session, Kind::Task).await?;
+    let mut params = LogsParams {
+        id,
+        attempt: args.attempt,
+        after: None,
+        limit: Some(PAGE),
+        namespace: session.namespace(),
+    };
+    let mut printer = Printer { session, paint: Paint::stdout(), attempt: None };
+    // What is followed from its first line on need not be read before.
+    let known = match (args.follow, args.tail) {
+        (true, None) => 0,
+        (_, tail) => print_kept(&mut params, tail, &mut printer).await?,
+    };
+    if args.follow { follow(&params, known, &mut printer).await } else { Ok(()) }
+}
+
+/// Prints what there is. Leaves in `params` where its last page begins, and gives the number of
+/// lines on that.
+async fn print_kept(
+    params: &mut LogsParams,
+    tail: Option<usize>,
+    printer: &mut Printer<'_>,
+) -> Result<usize, CommandError> {
+    let mut last = VecDeque::new();
+    loop {
+        let page = printer.session.call::<TaskLogs>(params).await?;
+        let known = page.lines.len();
+        for line in page.lines {
+            let Some(tail) = tail else {
+                printer.print(&line)?;
+                continue;
+            };
+            last.push_back(line);
+            if last.len() > tail {
+                last.pop_front();
+            }
+        }
+        match page.next_after {
+            Some(after) => params.after = Some(after),
+            None => {
+                last.iter().try_for_each(|line| printer.print(line))?;
+                return Ok(known);
+            }
+        }
+    }
+}
+
+/// Prints what is written until the task ends, without the first lines, which are known.
+async fn follow(
+    params: &LogsParams,
+    known: usize,
+    printer: &mut Printer<'_>,
+) -> Result<(), CommandError> {
+    let lines = printer.session.subscribe::<TaskFollowLogs>(params).await?;
+    let mut lines = lines.skip(known);
+    while let Some(line) = lines.next().await {
+        printer.print(&line?)?;
+    }
+    Ok(())
+}
+
+/// How lines are shown.
+struct Printer<'a> {
+    session: &'a Session,
+    paint: Paint,
+    /// Of the last line.
+    attempt: Option<u32>,
+}
+
+impl Printer<'_> {
+    /// The text as it was written: it may be meant for a program.
+    fn print(&mut self, line: &LogEntry) -> Result<(), CommandError> {
+        let before = self.attempt.replace(line.attempt);
+        match self.session.output() {
+            Format::Table | Format::Name => {
+                if before.is_some_and(|attempt| attempt != line.attempt) {
+                    self.session.note(&format!("ktk: attempt {}", line.attempt));
+                }
+                print_line(&line.text)
+            }
+            Format::Wide => {
+                let lead = format!("{} #{} {}", line.at, line.attempt, line.stream);
+                print_line(&format!("{} {}", self.paint.dim(&lead), line.text))
+            }
+            Format::Json | Format::Jsonl | Format::Yaml => print_document(Format::Jsonl, line),
+        }
+    }
+}

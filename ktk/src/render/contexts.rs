@@ -1,0 +1,52 @@
+//! Many contexts, a line each.
+
+use console::measure_text_width;
+use kantoku_projections::document::ContextDocument;
+
+use super::{Canvas, State, text, tree::cut};
+
+/// What failed takes this part of the lines at most, so that what runs is in view.
+const FAILED_PART: usize = 3;
+
+/// A context on one line.
+pub(crate) fn context_line(context: &ContextDocument, canvas: &Canvas) -> String {
+    let state = State::of_context(context.status);
+    let name = match &context.pipeline {
+        Some(pipeline) => format!("{} v{}", pipeline.name.as_str(), pipeline.version),
+        None => "single task".to_owned(),
+    };
+    let tasks = &context.tasks;
+    let ended = tasks.ok + tasks.failed + tasks.cancelled + tasks.skipped;
+    let elapsed = context.finished_at.unwrap_or(canvas.now).since(context.created_at);
+    let mut counts = format!("{ended} of {} ended", ended + tasks.live());
+    for (count, of) in [(tasks.failed, State::Failed), (tasks.received, State::Running)] {
+        if count > 0 {
+            counts.push_str(&format!(", {count} {}", of.word()));
+        }
+    }
+    let mark = format!("{} {:<9}", state.symbol(), state.word());
+    let line = format!(
+        "{}  {}  {}  {:>7}  {counts}",
+        state.paint(canvas.paint, &mark),
+        context.id,
+        text::column(&name, name_width(canvas, &name)),
+        text::duration(elapsed)
+    );
+    cut(line, canvas.width)
+}
+
+/// Contexts that come last changed first: what failed, what runs, then the others.
+pub(crate) fn context_lines(contexts: &[ContextDocument], canvas: &Canvas) -> Vec<String> {
+    let failed_max = (canvas.height / FAILED_PART).max(1);
+    let of = |states: &'static [State]| {
+        contexts.iter().filter(move |context| states.contains(&State::of_context(context.status)))
+    };
+    let failed = of(&[State::Failed]).take(failed_max);
+    let lines = failed.chain(of(&[State::Running])).chain(of(&[State::Cancelled, State::Ok]));
+    lines.take(canvas.height).map(|context| context_line(context, canvas)).collect()
+}
+
+fn name_width(canvas: &Canvas, name: &str) -> usize {
+    const NAME_WIDTH: usize = 24;
+    if canvas.width < 100 { measure_text_width(name).min(NAME_WIDTH) } else { NAME_WIDTH }
+}

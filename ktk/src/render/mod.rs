@@ -1,0 +1,19 @@
+//! Pictures of contexts for people: a tree as text, whole or redrawn in place.
+//!
+//! Everything here is a function of documents, a width and a time; only [`Screen`] writes.
+
+mod contexts;
+mod graph;
+mod groups;
+mod row;
+mod screen;
+mod state;
+mod summary;
+mod text;
+mod tree;
+
+pub(crate) use contexts::{context_line, context_lines};
+pub(crate) use screen::{Screen, stdout_width};
+pub(crate) use state::State;
+pub(crate) use text::{duration, one_line, short_id};
+pub(crate) use tree::{Canvas, change_line, header_lines, tree_lines};

@@ -1,0 +1,11 @@
+//! How each kind is shown in a list.
+
+mod context;
+mod definition;
+mod event;
+mod resource;
+mod service;
+mod task;
+
+pub(crate) use context::status as context_status;
+pub(crate) use task::status as task_status;

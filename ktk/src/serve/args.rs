@@ -1,0 +1,124 @@
+//! The command line of `ktk serve`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use kantoku_domain::Millis;
+use kantoku_executor::ExecutorConfig;
+
+use super::{Config, Part, ServeError};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk serve                                       every part in one process
+  ktk serve --only api,projector                  what clients talk to
+  ktk serve --only executor --queue gpu --slots 4 --labels gpu=a100 --service-id gpu-1
+  ktk serve --only scheduler,unfolder,lease-keeper,timers
+
+The servers are named by KTK_NATS_URL and KTK_DATABASE_URL. A process that has been asked to end
+(SIGTERM, Ctrl-C) takes nothing new, lets what runs end and says goodbye; asked again, it ends at once.";
+
+/// How long a service id may be: durable consumers are named after it.
+const SERVICE_ID_MAX: usize = 64;
+
+/// Arguments of `ktk serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// What to run: scheduler, unfolder, lease-keeper, timers, executor, projector, api [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "PART,…")]
+    only: Vec<Part>,
+    /// The persistent id of this service; with parts that are services of their own, the beginning
+    /// of their ids [default: drawn once and kept in the state directory]
+    #[arg(long, env = "KTK_SERVICE_ID", value_name = "ID", value_parser = service_id)]
+    service_id: Option<String>,
+    /// What this service is known by
+    #[arg(long, value_delimiter = ',', value_name = "KEY=VALUE,…", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// The queue that the executor serves
+    #[arg(long, default_value = "default")]
+    queue: String,
+    /// Attempts that the executor runs at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = slots)]
+    slots: usize,
+    /// Where service ids are kept and attempts have their directories
+    /// [default: $XDG_STATE_HOME/kantoku/serve]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where the API, health and metrics are [default: 127.0.0.1, port 7300, without the API 7400,
+    /// or the next that is free]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// A name under which clients ask for the API, besides those of this machine; * for any.
+    /// Repeatable
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// An origin of web pages that may use the API, e.g. https://kantoku.example; * for any.
+    /// Repeatable
+    #[arg(long = "origin", value_name = "URL")]
+    origins: Vec<String>,
+    /// NATS
+    #[arg(long, env = "KTK_NATS_URL", hide_env_values = true, value_name = "URL")]
+    nats_url: Option<String>,
+    /// Postgres; for the api and the projector
+    #[arg(long, env = "KTK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// How long what runs may take to end
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    drain: Millis,
+}
+
+impl ServeArgs {
+    /// What is to be run. `give_up` is how long missing servers are waited for at the start.
+    pub(crate) fn config(self, give_up: Option<Millis>) -> Result<Config, ServeError> {
+        let parts: std::collections::BTreeSet<Part> =
+            if self.only.is_empty() { Part::ALL.into() } else { self.only.into_iter().collect() };
+        let missing = |flag: &str, variable: &str| {
+            ServeError::Usage(format!("{flag} is missing; {variable} does as well"))
+        };
+        if self.database_url.is_none() && parts.iter().any(|part| part.needs_database()) {
+            return Err(missing("--database-url", "KTK_DATABASE_URL"));
+        }
+        let state_dir = self.state_dir.or_else(default_state_dir).ok_or_else(|| {
+            ServeError::Usage("--state-dir is missing: there is no home directory".into())
+        })?;
+        Ok(Config {
+            parts,
+            service_id: self.service_id,
+            labels: self.labels.into_iter().collect(),
+            queue: self.queue,
+            slots: self.slots,
+            state_dir,
+            listen: self.listen,
+            hosts: self.hosts,
+            origins: self.origins,
+            nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
+            database_url: self.database_url,
+            give_up: give_up.map(Millis::duration),
+            drain: self.drain.duration(),
+        })
+    }
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let state = set.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;
+    Some(state.join("kantoku/serve"))
+}
+
+fn service_id(text: &str) -> Result<String, String> {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > SERVICE_ID_MAX || !text.chars().all(is_fit) {
+        return Err(format!("use 1 to {SERVICE_ID_MAX} characters of A-Z a-z 0-9 - _"));
+    }
+    Ok(text.to_owned())
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("write KEY=VALUE, e.g. gpu=a100")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn slots(text: &str) -> Result<usize, String> {
+    let most = ExecutorConfig::SLOTS_MAX;
+    let slots = text.parse().ok().filter(|slots| (1..=most).contains(slots));
+    slots.ok_or_else(|| format!("use a number from 1 to {most}"))
+}

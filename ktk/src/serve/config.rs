@@ -1,0 +1,79 @@
+//! What is to be run, and with what.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{Part, Service};
+use crate::dev::ServeContext;
+
+/// What one process runs.
+pub(crate) struct Config {
+    pub(crate) parts: BTreeSet<Part>,
+    /// Given by the user.
+    pub(crate) service_id: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) queue: String,
+    pub(crate) slots: usize,
+    pub(crate) state_dir: PathBuf,
+    /// The default is a free port of the loopback interface.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Names under which clients may ask for the API.
+    pub(crate) hosts: Vec<String>,
+    /// Origins of web pages that may use it.
+    pub(crate) origins: Vec<String>,
+    /// May hold a password.
+    pub(crate) nats_url: String,
+    /// May hold a password.
+    pub(crate) database_url: Option<String>,
+    /// How long missing servers are waited for at the start; without end unless given.
+    pub(crate) give_up: Option<Duration>,
+    /// How long the end may take.
+    pub(crate) drain: Duration,
+}
+
+impl Config {
+    /// Every part, on the servers of a stand.
+    pub(super) fn of_stand(context: &ServeContext) -> Self {
+        const SLOTS: usize = 64;
+        // A little less than the stand grants before it drops everything.
+        const DRAIN: Duration = Duration::from_secs(25);
+        Self {
+            parts: Part::ALL.into(),
+            service_id: None,
+            labels: BTreeMap::new(),
+            queue: "default".into(),
+            slots: SLOTS,
+            state_dir: context.state_dir.clone(),
+            listen: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            nats_url: context.nats_url.clone(),
+            database_url: Some(context.database_url.clone()),
+            give_up: None,
+            drain: DRAIN,
+        }
+    }
+
+    pub(super) fn runs(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+
+    pub(super) fn needs_database(&self) -> bool {
+        self.parts.iter().any(|part| part.needs_database())
+    }
+
+    /// The services that the parts make up.
+    pub(super) fn services(&self) -> BTreeSet<Service> {
+        self.parts.iter().map(|part| part.service()).collect()
+    }
+
+    /// The handlers of the processor node.
+    pub(super) fn handlers(&self) -> impl Iterator<Item = &'static str> {
+        let handlers = self.parts.iter().filter(|part| part.service() == Service::Node);
+        handlers.map(|part| part.name())
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a process is reached: health and metrics from its first moment, the API once it is there.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use kantoku_service::{Health, router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use super::{Config, Part, ServeError};
+
+/// The API's port if it is free, else one of the next.
+const API_PORT: u16 = 7300;
+/// The same for processes without the API, so that they do not take its place.
+const HEALTH_PORT: u16 = 7400;
+const PORTS_TRIED: u16 = 100;
+
+/// The open port of a process.
+pub(super) struct Edge {
+    address: SocketAddr,
+    api: Arc<OnceLock<Router>>,
+    stop: CancellationToken,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Edge {
+    /// Listens, and answers for health and metrics.
+    pub(super) async fn open(
+        config: &Config,
+        health: Health,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, ServeError> {
+        let listener = match config.listen {
+            Some(address) => TcpListener::bind(address)
+                .await
+                .map_err(|source| ServeError::Listen { address, source })?,
+            None => listen(if config.runs(Part::Api) { API_PORT } else { HEALTH_PORT }).await?,
+        };
+        let address = listener.local_addr()?;
+        let api = Arc::new(OnceLock::new());
+        let later = Arc::clone(&api);
+        let app = router(health, move || metrics.render())
+            .fallback(move |request| answer(Arc::clone(&later), request));
+        let stop = CancellationToken::new();
+        let serving =
+            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tracing::info!(%address, "listening");
+        Ok(Self { address, api, stop, serving: tokio::spawn(serving.into_future()) })
+    }
+
+    /// The root of all that is answered here.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers for the API as well from now on.
+    pub(super) fn add(&self, api: Router) {
+        // It is added once.
+        self.api.set(api).ok();
+    }
+
+    /// Accepts nothing more, and lets the answers that are under way end.
+    pub(super) async fn close(self) -> Result<(), ServeError> {
+        self.stop.cancel();
+        match self.serving.await {
+            Ok(served) => Ok(served?),
+            Err(error) => Err(io::Error::other(error).into()),
+        }
+    }
+}
+
+async fn answer(api: Arc<OnceLock<Router>>, request: Request) -> Response {
+    let router = api.get().cloned();
+    match router {
+        Some(mut router) => router.call(request).await.into_response(),
+        None => {
+            let headers = [(header::RETRY_AFTER, "1")];
+            let text = "this is not here, or not yet; /readyz says what is waited for\n";
+            (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
+        }
+    }
+}
+
+async fn listen(first: u16) -> Result<TcpListener, ServeError> {
+    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, first));
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && address.port() + 1 < first + PORTS_TRIED =>
+            {
+                address.set_port(address.port() + 1);
+            }
+            Err(source) => return Err(ServeError::Listen { address, source }),
+        }
+    }
+}

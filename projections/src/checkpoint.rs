@@ -1,0 +1,75 @@
+//! How far a projection has got, and who may move it.
+
+use kantoku_domain::{Id, Timestamp};
+use serde::Deserialize;
+use sqlx::{PgConnection, types::Json};
+
+use crate::{Database, Error};
+
+/// The channel on which commits are announced, as `<schema> <position>`, with ` anew` behind when
+/// other tables have taken the place of those before.
+pub(crate) const CHANNEL: &str = "ktk_checkpoint";
+
+/// Begins the transaction of a batch, in one round trip. The lock on the checkpoint comes before
+/// all else and is held to the end, which is what makes these safe:
+/// - projectors of one schema take turns;
+/// - whoever swaps schemas waits for the batch that is under way, and the next batch looks the
+///   tables up after the swap, so that it never writes one half here and one half there.
+///
+/// Every row is looked up by its key, so statements are planned once for all lengths of lists and
+/// all sizes of tables; a scan that is good on a table that is small now would be kept.
+pub(crate) const BEGIN_BATCH: &str = "BEGIN; \
+     SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
+     LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE";
+
+/// How far a projection has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Checkpoint {
+    /// Position of the last event that was projected, 0 for none.
+    pub stream_seq: u64,
+    /// That event.
+    pub event_id: Option<Id>,
+    /// When the stream was created that it comes from.
+    pub stream_created: Option<Timestamp>,
+}
+
+impl Checkpoint {
+    /// Refuses events of another stream than that which the rows were made from.
+    pub(crate) fn check_stream(&self, stream_created: Timestamp) -> Result<(), Error> {
+        match self.stream_created {
+            Some(expected) if expected != stream_created => {
+                Err(Error::OtherStream { expected, found: stream_created })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a stream that holds `found` at the checkpoint's position, `None` for nothing.
+    pub(crate) fn check_event(&self, found: Option<Id>) -> Result<(), Error> {
+        match self.event_id {
+            Some(expected) if found != Some(expected) => Err(Error::Diverged {
+                stream_seq: self.stream_seq,
+                expected,
+                found: found.unwrap_or_default(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Database {
+    /// How far the tables of this schema have got.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let doing = "reading the checkpoint";
+        let mut connection = self.pool().acquire().await.map_err(Error::database(doing))?;
+        read(&mut connection).await
+    }
+}
+
+pub(crate) async fn read(connection: &mut PgConnection) -> Result<Checkpoint, Error> {
+    let Json(checkpoint) = sqlx::query_scalar("SELECT to_jsonb(checkpoint) FROM checkpoint")
+        .fetch_one(connection)
+        .await
+        .map_err(Error::database("reading the checkpoint"))?;
+    Ok(checkpoint)
+}
