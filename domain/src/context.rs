@@ -1,14 +1,20 @@
 //! A context: one execution, all tasks that descend from one spawn.
 
-use std::collections::BTreeMap;
+mod restart;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Aggregate, Decision, Envelope, Event, Id, Kind, Name, Reason, Rejection,
-    aggregate::cqrs_es_adapter, task,
+    aggregate::cqrs_es_adapter,
+    pause::{self, Paused},
+    task,
 };
+
+pub use restart::{Claimed, Restart, RestartSettled, Restarted, Superseded};
 
 /// A version of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +44,15 @@ pub struct Opened {
     pub labels: BTreeMap<String, String>,
 }
 
-/// All that belongs to the context was ordered to stop, children not yet unfolded included.
+/// All that belongs to the context was ordered to stop, children not yet unfolded included. What
+/// a later restart spawns is not meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     /// Why.
     pub reason: String,
+    /// Who ordered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What can be asked of a context.
@@ -55,16 +65,51 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Let all of it wait.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Let it go on.
+    Resume,
+    /// Run some of it again.
+    Restart(Box<Restart>),
+    /// Note that a restart was carried out.
+    SettleRestart(RestartSettled),
 }
 
-/// A context, folded from its subject. A single task's context has no events of its own until it
-/// is cancelled.
+/// A context, folded from its subject. A single task's context has no events of its own until
+/// something is ordered for all of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Context {
     /// What was started, by digest of the pipeline.
     pub opened: Option<PipelineRef>,
-    /// Whether it was ordered to stop.
+    /// Whether it was ordered to stop, and nothing of it to run again since.
     pub cancelled: bool,
+    /// Whether it is to wait.
+    pub paused: Option<Paused>,
+    /// Which tasks were to be restarted, on which state of theirs, and as what.
+    pub restarted: BTreeMap<Id, Claimed>,
+    /// Restarts that are not carried out yet.
+    pub restarting: BTreeSet<Id>,
+}
+
+impl Context {
+    fn open(&self, opened: &Opened) -> Decision {
+        match &self.opened {
+            None if self.cancelled => Err(Rejection::new(
+                Reason::Terminal,
+                "the context was cancelled before it was opened",
+            )),
+            None => Ok(Some(Event::ContextOpened(opened.clone()))),
+            Some(known) if *known == opened.pipeline => Ok(None),
+            Some(known) => Err(Rejection::new(
+                Reason::AlreadyExists,
+                format!("the context runs {} version {} already", known.name, known.version),
+            )),
+        }
+    }
 }
 
 impl Aggregate for Context {
@@ -75,28 +120,31 @@ impl Aggregate for Context {
         match event {
             Event::ContextOpened(opened) => self.opened = Some(opened.pipeline.clone()),
             Event::ContextCancelled(_) => self.cancelled = true,
+            Event::ContextPaused(paused) => self.paused = Some(paused.clone()),
+            Event::ContextResumed(_) => self.paused = None,
+            Event::ContextRestarted(restarted) => self.restarted(restarted),
+            Event::ContextRestartSettled(settled) => {
+                self.restarting.remove(&settled.id);
+            }
             _ => {}
         }
     }
 
-    fn decide(&self, command: &Command, _: &Envelope) -> Decision {
+    fn decide(&self, command: &Command, envelope: &Envelope) -> Decision {
+        let paused = self.paused.as_ref();
         match command {
-            Command::Open(opened) => match &self.opened {
-                None if self.cancelled => Err(Rejection::new(
-                    Reason::Terminal,
-                    "the context was cancelled before it was opened",
-                )),
-                None => Ok(Some(Event::ContextOpened((**opened).clone()))),
-                Some(known) if *known == opened.pipeline => Ok(None),
-                Some(known) => Err(Rejection::new(
-                    Reason::AlreadyExists,
-                    format!("the context runs {} version {} already", known.name, known.version),
-                )),
-            },
+            Command::Open(opened) => self.open(opened),
             Command::Cancel { .. } if self.cancelled => Ok(None),
             Command::Cancel { reason } => {
-                Ok(Some(Event::ContextCancelled(Cancelled { reason: reason.clone() })))
+                let by = Some(envelope.actor.clone());
+                Ok(Some(Event::ContextCancelled(Cancelled { reason: reason.clone(), by })))
             }
+            Command::Pause { reason } => {
+                Ok(pause::pause(paused, reason, envelope).map(Event::ContextPaused))
+            }
+            Command::Resume => Ok(pause::resume(paused, envelope).map(Event::ContextResumed)),
+            Command::Restart(restart) => self.restart(restart, envelope),
+            Command::SettleRestart(settled) => Ok(self.settle(settled)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{context, pipeline, resource, specification, task, typename};
+use crate::{context, pause, pipeline, resource, specification, task, typename};
 
 /// The kinds of aggregates, as they stand in subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ use crate::{context, pipeline, resource, specification, task, typename};
 pub enum Kind {
     /// One execution: all tasks that descend from one spawn.
     Context,
+    /// A part of the whole that belongs to somebody.
+    Namespace,
     /// A DAG of tasks.
     Pipeline,
     /// A value that a task reads or writes.
@@ -26,8 +28,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Context,
+        Self::Namespace,
         Self::Pipeline,
         Self::Resource,
         Self::Specification,
@@ -39,6 +42,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Context => "context",
+            Self::Namespace => "namespace",
             Self::Pipeline => "pipeline",
             Self::Resource => "resource",
             Self::Specification => "specification",
@@ -102,6 +106,14 @@ events! {
     ContextOpened(context::Opened) of Context,
     /// All that belongs to a context was ordered to stop.
     ContextCancelled(context::Cancelled) of Context,
+    /// All that belongs to a context is to wait.
+    ContextPaused(pause::Paused) of Context,
+    /// What belongs to a context goes on.
+    ContextResumed(pause::Resumed) of Context,
+    /// Tasks of a context run again: the plan names each.
+    ContextRestarted(context::Restarted) of Context,
+    /// Every step of a restart was carried out, or was found overtaken.
+    ContextRestartSettled(context::RestartSettled) of Context,
     /// A task exists, and with it its outputs.
     TaskSpawned(task::Spawned) of Task,
     /// A task may be claimed.
@@ -114,8 +126,20 @@ events! {
     TaskAttemptFailed(task::AttemptFailed) of Task,
     /// A task was ordered to stop.
     TaskCancelled(task::Cancelled) of Task,
+    /// What a task had spawned before it ended was ordered to stop.
+    TaskChildrenCancelled(task::ChildrenCancelled) of Task,
     /// A task will never run, as an input can never arrive.
     TaskSkipped(task::Skipped) of Task,
+    /// A task that was skipped waits again.
+    TaskRevived(task::Revived) of Task,
+    /// Another task takes the place of this one.
+    TaskRestarted(task::Restarted) of Task,
+    /// Somebody has said yes to what a task waits for.
+    TaskApproved(task::Approved) of Task,
+    /// A task is to wait.
+    TaskPaused(pause::Paused) of Task,
+    /// A task goes on.
+    TaskResumed(pause::Resumed) of Task,
     /// A resource that belongs to no task exists.
     ResourceAllocated(resource::Allocated) of Resource,
     /// A resource that belongs to no task has its value.
@@ -124,6 +148,14 @@ events! {
     ResourceReleased(resource::Released) of Resource,
     /// A specification has a new version.
     SpecificationApplied(specification::Applied) of Specification,
+    /// All tasks of a specification are to wait.
+    SpecificationPaused(pause::Paused) of Specification,
+    /// The tasks of a specification go on.
+    SpecificationResumed(pause::Resumed) of Specification,
+    /// All work in a namespace is to wait.
+    NamespacePaused(pause::Paused) of Namespace,
+    /// The work in a namespace goes on.
+    NamespaceResumed(pause::Resumed) of Namespace,
     /// A named type has a new version.
     TypeApplied(typename::Applied) of Type,
     /// A pipeline has a new version.

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Id;
+
 /// Why a command was rejected, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +27,12 @@ pub enum Reason {
     Invalid,
     /// The caller is not the custodian of the resource.
     NotCustodian,
+    /// It was ordered to wait.
+    Paused,
+    /// It is for others to do.
+    NotAllowed,
+    /// Another task has its place: the winner.
+    AlreadyRestarted,
 }
 
 impl fmt::Display for Reason {
@@ -47,12 +55,15 @@ pub struct Rejection {
     /// The state that the decision was made on, e.g. `received`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
+    /// Who was faster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Id>,
 }
 
 impl Rejection {
     /// A rejection for `reason`, explained by `message`.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), field: None, current: None }
+        Self { reason, message: message.into(), field: None, current: None, winner: None }
     }
 
     /// Names the part of the command that is to blame.
@@ -66,6 +77,13 @@ impl Rejection {
     #[must_use]
     pub fn current(mut self, current: impl Into<String>) -> Self {
         self.current = Some(current.into());
+        self
+    }
+
+    /// Names who was faster.
+    #[must_use]
+    pub fn winner(mut self, winner: Id) -> Self {
+        self.winner = Some(winner);
         self
     }
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Aggregate, Binding, Decision, Envelope, Event, Kind, Millis, Name, RetryPolicy, Timeouts, Type,
+    Aggregate, Binding, Decision, Envelope, Event, Kind, Millis, Name, Problem, Reason, Rejection,
+    RetryPolicy, Timeouts, Type,
     aggregate::cqrs_es_adapter,
     digest,
+    pause::{self, Paused},
     task::{SpecificationRef, Template},
 };
 
@@ -80,6 +82,15 @@ pub struct Definition {
     pub timeouts: Timeouts,
 }
 
+impl Definition {
+    /// Every problem that can be seen without knowing other definitions. Paths start with `path`.
+    pub fn problems(&self, path: &[&str]) -> Vec<Problem> {
+        let mut problems = self.retry.problems(&[path, &["retry"]].concat());
+        problems.extend(self.timeouts.problems(&[path, &["timeouts"]].concat()));
+        problems
+    }
+}
+
 fn default_queue() -> String {
     "default".into()
 }
@@ -137,6 +148,13 @@ pub enum Command {
         /// What it says, types resolved.
         definition: Box<Definition>,
     },
+    /// Let all its tasks wait.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Let them go on.
+    Resume,
 }
 
 /// A specification, folded from its subject: all its versions, oldest first.
@@ -144,12 +162,29 @@ pub enum Command {
 pub struct Specification {
     /// Version `n` at index `n - 1`.
     pub versions: Vec<Applied>,
+    /// Whether its tasks are to wait.
+    #[serde(default)]
+    pub paused: Option<Paused>,
 }
 
 impl Specification {
     /// The version that new tasks get.
     pub fn latest(&self) -> Option<&Applied> {
         self.versions.last()
+    }
+
+    fn apply(&self, name: &Name, source: Option<&str>, definition: &Definition) -> Option<Event> {
+        let digest = digest(definition);
+        if self.latest().is_some_and(|latest| latest.digest == digest) {
+            return None;
+        }
+        Some(Event::SpecificationApplied(Applied {
+            name: name.clone(),
+            version: self.versions.len() as u64 + 1,
+            digest,
+            source: source.map(str::to_owned),
+            definition: definition.clone(),
+        }))
     }
 }
 
@@ -158,24 +193,28 @@ impl Aggregate for Specification {
     type Command = Command;
 
     fn evolve(&mut self, event: &Event) {
-        if let Event::SpecificationApplied(applied) = event {
-            self.versions.push(applied.clone());
+        match event {
+            Event::SpecificationApplied(applied) => self.versions.push(applied.clone()),
+            Event::SpecificationPaused(paused) => self.paused = Some(paused.clone()),
+            Event::SpecificationResumed(_) => self.paused = None,
+            _ => {}
         }
     }
 
-    fn decide(&self, command: &Command, _: &Envelope) -> Decision {
-        let Command::Apply { name, source, definition } = command;
-        let digest = digest(definition);
-        if self.latest().is_some_and(|latest| latest.digest == digest) {
-            return Ok(None);
+    fn decide(&self, command: &Command, envelope: &Envelope) -> Decision {
+        let paused = self.paused.as_ref();
+        match command {
+            Command::Apply { name, source, definition } => {
+                Ok(self.apply(name, source.as_deref(), definition))
+            }
+            _ if self.versions.is_empty() => {
+                Err(Rejection::new(Reason::NotFound, "there is no such specification"))
+            }
+            Command::Pause { reason } => {
+                Ok(pause::pause(paused, reason, envelope).map(Event::SpecificationPaused))
+            }
+            Command::Resume => Ok(pause::resume(paused, envelope).map(Event::SpecificationResumed)),
         }
-        Ok(Some(Event::SpecificationApplied(Applied {
-            name: name.clone(),
-            version: self.versions.len() as u64 + 1,
-            digest,
-            source: source.clone(),
-            definition: (**definition).clone(),
-        })))
     }
 }
 

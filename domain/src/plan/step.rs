@@ -25,6 +25,12 @@ pub(super) fn validate(
     problems: &mut Vec<Problem>,
 ) {
     waits::validate(pipeline, known, name, step, problems);
+    if let Some(retry) = &step.retry {
+        problems.extend(retry.problems(&step_path(name, &["retry"])));
+    }
+    if let Some(timeouts) = &step.timeouts {
+        problems.extend(timeouts.problems(&step_path(name, &["timeouts"])));
+    }
     let Some(specification) = known.get(&step.specification) else {
         let wrong = step.specification.as_str();
         problems.push(

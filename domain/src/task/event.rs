@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Failure;
 use crate::{
     Binding, Datum, Dependency, Id, Name, RetryPolicy, Timeouts, Timestamp, Type,
-    dependency::{Cause, Trigger},
-    stored::is_default,
+    dependency::Trigger, stored::is_default,
 };
 
 /// A version of a specification.
@@ -96,7 +96,11 @@ pub struct Ready {
     pub attempt: u32,
     /// The `stream_seq` of the task's last event: the guard for the claim.
     pub guard: u64,
-    /// Per input that is a resource: where it was resolved.
+    /// How often the task was resumed or revived before: an earlier announcement is void.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub round: u32,
+    /// Per input that is a resource: where it was resolved. One that is left out did not arrive,
+    /// as the rule of the task allows: it is null.
     pub inputs: BTreeMap<String, Resolved>,
 }
 
@@ -121,6 +125,9 @@ pub struct Received {
     pub boot_id: Id,
     /// The position of the ready event.
     pub ready_seq: u64,
+    /// The round of the ready event.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub round: u32,
 }
 
 /// How it ended.
@@ -133,42 +140,6 @@ pub enum Outcome {
     Failed,
 }
 
-/// What went wrong in an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`,
-    /// `result`, `infrastructure`.
-    pub kind: String,
-    /// For people.
-    pub message: String,
-    /// Of a process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The end of what a process wrote to stderr.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr_tail: Option<String>,
-    /// Whether another attempt may do better.
-    pub retryable: bool,
-}
-
-impl Failure {
-    /// The kind of an attempt whose executor fell silent.
-    pub const LEASE: &str = "lease";
-    /// The kind of an attempt whose executor was stopped.
-    pub const SHUTDOWN: &str = "shutdown";
-
-    /// Whether the attempt was lost with its executor, which says nothing about the task.
-    pub fn is_loss(&self) -> bool {
-        matches!(self.kind.as_str(), Self::LEASE | Self::SHUTDOWN)
-    }
-
-    /// A failure of `kind`, explained by `message`.
-    pub fn new(kind: &str, message: impl Into<String>, retryable: bool) -> Self {
-        let (kind, message) = (kind.to_owned(), message.into());
-        Self { kind, message, exit_code: None, stderr_tail: None, retryable }
-    }
-}
-
 /// An output passed to a child: it resolves the resource instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {
@@ -178,13 +149,26 @@ pub struct Delegation {
     pub output: String,
 }
 
+/// A time that was up before an attempt could end the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expired {
+    /// To be claimed once ready.
+    Queue,
+    /// For all of it.
+    Total,
+}
+
 /// The task has ended. Finishing, resolving and delegating are one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
-    /// The attempt that ended it.
+    /// The attempt that ended it, or ran last before its time was up; 0 if none had.
     pub attempt: u32,
     /// How.
     pub outcome: Outcome,
+    /// The time that was up, if that has ended it and no attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<Expired>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -205,6 +189,23 @@ pub struct Finished {
     pub result: Option<Value>,
 }
 
+impl Finished {
+    /// The end of a task that failed.
+    pub(super) fn failed(attempt: u32, error: Failure) -> Self {
+        Self {
+            attempt,
+            outcome: Outcome::Failed,
+            expired: None,
+            error: Some(error),
+            inputs: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            delegated: BTreeMap::new(),
+            children: Vec::new(),
+            result: None,
+        }
+    }
+}
+
 /// The attempt failed; another may start at `not_before`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFailed {
@@ -214,27 +215,4 @@ pub struct AttemptFailed {
     pub error: Failure,
     /// When the next may be claimed.
     pub not_before: Timestamp,
-}
-
-/// The task was ordered to stop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancelled {
-    /// Why.
-    pub reason: String,
-}
-
-/// The task will never run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The task whose end made it impossible, at the far end of the chain; itself, if its own
-    /// time was up.
-    pub root_cause: Id,
-    /// Other tasks because of which it would be impossible, too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub others: Vec<Id>,
-    /// Whether anybody failed.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub cause: Cause,
-    /// What cannot arrive any more, e.g. `input page`.
-    pub missing: String,
 }

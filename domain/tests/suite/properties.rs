@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kantoku_domain::{
     Aggregate, Event, Id, Task,
-    task::{AttemptFailed, Command, Outcome, Status},
+    task::{AttemptFailed, Cancel, Command, Outcome, Status},
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn commands() -> impl Strategy<Value = Command> {
         (attempt.clone(), 0..9).prop_map(|(attempt, out)| finish(attempt, out)),
         attempt.clone().prop_map(|attempt| finish(attempt, "not a number")),
         attempt.prop_map(fail),
-        Just(Command::Cancel { reason: "test".into() }),
+        Just(Command::Cancel(Cancel::because("test"))),
         Just(Command::Skip(skipped("input"))),
     ]
 }

@@ -2,7 +2,7 @@
 
 use kantoku_domain::{
     Event, Reason, Task, Type,
-    task::{Child, Command, Outcome, Status, Success, Template},
+    task::{Cancel, Child, Command, Outcome, Status, Success, Template},
 };
 use serde_json::json;
 
@@ -102,7 +102,7 @@ fn outputs_must_be_what_was_promised() {
 
 #[test]
 fn a_cancelled_task_cannot_be_finished_and_a_finished_one_not_cancelled() {
-    let cancel = Command::Cancel { reason: "no need".into() };
+    let cancel = Command::Cancel(Cancel::because("no need"));
     let mut task = given::<Task>(&[Event::TaskSpawned(spawned(1))]);
     task.then_event(&receive(1, "a"));
     task.then_event(&cancel);

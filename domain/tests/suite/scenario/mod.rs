@@ -106,7 +106,7 @@ pub(crate) fn spawn(attempts: u32) -> Command {
 
 pub(crate) fn receive(attempt: u32, node: &str) -> Command {
     let boot_id: Id = id(7);
-    Command::Receive(Received { attempt, node: node.into(), boot_id, ready_seq: 3 })
+    Command::Receive(Received { attempt, node: node.into(), boot_id, ready_seq: 3, round: 0 })
 }
 
 pub(crate) fn finish(attempt: u32, out: impl Into<serde_json::Value>) -> Command {
