@@ -174,6 +174,8 @@ pub struct Task {
     pub expired: Option<Expired>,
     /// Why it was given up, while it is.
     pub skipped: Option<Skipped>,
+    /// Why it came back from that last.
+    pub revived: Option<Revived>,
     /// The task that took its place.
     pub restarted_as: Option<Id>,
     /// The attempt that ended last and how, so that the same command again is recognised.
@@ -260,9 +262,10 @@ impl Aggregate for Task {
                 self.end(Status::Skipped);
                 self.skipped = Some(skipped.clone());
             }
-            Event::TaskRevived(_) => {
+            Event::TaskRevived(revived) => {
                 self.status = Status::Initialized;
                 self.skipped = None;
+                self.revived = Some(*revived);
                 self.round = self.round.saturating_add(1);
             }
             Event::TaskRestarted(restarted) => self.restarted(restarted),

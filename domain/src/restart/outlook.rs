@@ -1,11 +1,12 @@
 //! What can still come once a plan is carried out: the facts that skipped tasks are judged by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Graph, Links, Node};
 use crate::{
     Id, Timestamp,
-    dependency::{Cause, Ending, Facts, How, Known},
+    dependency::{Cause, Ending, Facts, Hopeless, How, Known},
+    task::Skipped,
 };
 
 /// The tasks as they are, and those that will run or wait again.
@@ -14,16 +15,31 @@ pub(super) struct Outlook<'a> {
     pub(super) links: &'a Links,
     /// Tasks that the plan restarts or revives.
     pub(super) again: BTreeSet<Id>,
+    /// Those among them that will be skipped all the same.
+    pub(super) hopeless: BTreeMap<Id, How>,
     pub(super) now: Timestamp,
 }
 
 impl Outlook<'_> {
-    fn is_open(&self, node: &Node) -> bool {
-        node.restarted_as.is_none() && (self.again.contains(&node.id) || node.how().is_none())
+    /// How a task has ended, or will have; `None`: that is open.
+    fn how(&self, node: &Node) -> Option<How> {
+        match self.hopeless.get(&node.id) {
+            Some(how) => Some(*how),
+            None if self.again.contains(&node.id) => None,
+            None => node.how(),
+        }
+    }
+
+    /// Notes that a task of the plan will be skipped all the same, and adds that to the reason why
+    /// it is in the plan.
+    pub(super) fn give_up(&mut self, id: Id, reason: &str, hopeless: Hopeless) -> String {
+        let Skipped { root_cause, cause, missing, .. } = hopeless.skipped(id);
+        self.hopeless.insert(id, How::Skipped { root_cause, cause });
+        format!("{reason}, but it will be skipped again: {missing}")
     }
 
     fn impossible(&self, because_of: &Node) -> Known {
-        let how = because_of.how().unwrap_or(How::Cancelled);
+        let how = self.how(because_of).unwrap_or(How::Cancelled);
         let ending = Ending { how, at: self.now };
         let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
         let root_cause = ending.root_cause(because_of.id);
@@ -35,17 +51,19 @@ impl Facts for Outlook<'_> {
     fn resource(&self, id: Id) -> Known {
         let makers = self.links.makers.get(&id).into_iter().flatten();
         let makers: Vec<&Node> = makers.filter_map(|maker| self.graph.nodes.get(maker)).collect();
+        // What runs again makes it anew; what passed it on does not have it.
         let passed_on = |node: &&Node| {
-            node.delegated
-                .keys()
-                .any(|name| node.spawned.outputs.get(name).is_some_and(|o| o.id == id))
+            let is_it = |name: &String| node.spawned.outputs.get(name).is_some_and(|o| o.id == id);
+            !self.again.contains(&node.id) && node.delegated.keys().any(is_it)
         };
         let custodians = || makers.iter().copied().filter(|node| !passed_on(node));
-        if custodians().any(|node| node.how() == Some(How::Ok)) {
+        if custodians().any(|node| self.how(node) == Some(How::Ok)) {
             return Known::Holds { at: Timestamp::default() };
         }
         let is_unknown = makers.is_empty();
-        if is_unknown || custodians().any(|node| self.is_open(node)) {
+        if is_unknown
+            || custodians().any(|node| node.restarted_as.is_none() && self.how(node).is_none())
+        {
             return Known::Pending;
         }
         let last =
@@ -55,8 +73,7 @@ impl Facts for Outlook<'_> {
 
     fn task(&self, id: Id) -> Option<Ending> {
         let node = self.graph.nodes.get(&self.graph.head(id))?;
-        let how = node.how().filter(|_| !self.is_open(node))?;
-        Some(Ending { how, at: Timestamp::default() })
+        Some(Ending { how: self.how(node)?, at: Timestamp::default() })
     }
 
     /// Whatever is revived has all its time again.

@@ -8,7 +8,7 @@ use super::{OutputPolicy, VersionPolicy};
 use crate::{
     Id, context,
     plan::Specifications,
-    task::{self, Revival, SpecificationRef},
+    task::{self, Revival, Revived, SpecificationRef},
 };
 
 /// What is to run again.
@@ -62,6 +62,9 @@ pub struct Entry {
     /// The tasks of the plan whose fresh outputs it reads, or whose restart revives it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Id>,
+    /// The restart that revives it, if that was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revived: Option<Revived>,
 }
 
 impl Entry {
@@ -130,7 +133,8 @@ impl Plan {
         let (Some(only), None) = (reruns.next(), reruns.next()) else {
             return self.context_order(reason, by);
         };
-        if !self.results.is_empty() || self.reopens {
+        let is_of_another = |entry: &Entry| entry.revived.is_some();
+        if !self.results.is_empty() || self.reopens || self.steps().any(is_of_another) {
             return self.context_order(reason, by);
         }
         let specification = only.specification.as_ref();

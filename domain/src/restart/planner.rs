@@ -11,7 +11,7 @@ use crate::{
     dependency::{How, Readiness},
     plan::Specifications,
     specification::Applied,
-    task::{Restart, Status, already_restarted, check_successor, not_custodian},
+    task::{Restart, Revived, Skipped, Status, already_restarted, check_successor, not_custodian},
 };
 
 /// What is asked for.
@@ -143,7 +143,8 @@ impl Planner<'_> {
     /// What a task lacks that cannot come, as things are.
     fn hopeless(&self, node: &Node) -> Option<String> {
         let (graph, links, now) = (self.graph, self.links, self.request.now);
-        let outlook = Outlook { graph, links, again: BTreeSet::new(), now };
+        let (again, hopeless) = (BTreeSet::new(), BTreeMap::new());
+        let outlook = Outlook { graph, links, again, hopeless, now };
         match self.links.needs.get(&node.id)?.evaluate(&outlook, now) {
             Readiness::Failed(hopeless) => Some(hopeless.missing),
             _ => None,
@@ -221,16 +222,19 @@ impl Planner<'_> {
     fn plan(&self, chosen: &Chosen) -> Plan {
         let rerun = &chosen.rerun;
         let again = rerun.clone();
-        let mut outlook =
-            Outlook { graph: self.graph, links: self.links, again, now: self.request.now };
+        let (graph, links, now) = (self.graph, self.links, self.request.now);
+        let mut outlook = Outlook { graph, links, again, hopeless: BTreeMap::new(), now };
         let spawned_anew = self.links.descendants(rerun);
+        let downstream = self.links.downstream(rerun.iter().copied());
         let mut entries: Vec<Entry> = Vec::new();
         let mut placed = BTreeSet::new();
         for node in self.links.order().iter().filter_map(|id| self.graph.nodes.get(id)) {
             let mut entry = match () {
-                () if rerun.contains(&node.id) => self.rerun(node, chosen),
+                () if rerun.contains(&node.id) => self.rerun(node, chosen, &mut outlook),
                 () if spawned_anew.contains(&node.id) => spawned_again(node),
-                () if node.skipped.is_some() => self.skipped(node, rerun, &outlook),
+                () if node.skipped.is_some() && downstream.contains(&node.id) => {
+                    self.skipped(node, rerun, &mut outlook)
+                }
                 () => self.keep(node, rerun),
             };
             // What waits in a circle has no order: it never ran.
@@ -258,11 +262,11 @@ impl Planner<'_> {
         before.filter_map(|id| self.graph.nodes.get(&id)).collect()
     }
 
-    fn rerun(&self, node: &Node, chosen: &Chosen) -> Entry {
+    fn rerun(&self, node: &Node, chosen: &Chosen, outlook: &mut Outlook<'_>) -> Entry {
         let before = self.before(node, &chosen.rerun);
         let asked_for = chosen.seeds.contains(&node.id);
         let stopped = if node.how().is_none() { "; what it does now is stopped" } else { "" };
-        let reason = match (node.how(), before.first()) {
+        let mut reason = match (node.how(), before.first()) {
             (_, Some(first)) if !asked_for && !self.is_reuse() => {
                 format!("{} runs again, and it reads its fresh outputs{stopped}", first.name())
             }
@@ -270,6 +274,10 @@ impl Planner<'_> {
             (Some(How::Cancelled), _) => "it was cancelled".into(),
             _ => format!("it was asked for{stopped}"),
         };
+        let needs = &self.links.needs[&node.id];
+        if let Readiness::Failed(hopeless) = needs.evaluate(outlook, self.request.now) {
+            reason = outlook.give_up(node.id, &reason, hopeless);
+        }
         let specification = self.specification(node).ok().flatten();
         let mut entry = Entry::of(node, Action::Rerun, reason);
         entry.specification = specification
@@ -283,29 +291,40 @@ impl Planner<'_> {
         entry
     }
 
-    /// A task that was skipped: with outputs reused, it waits again if all that it lacked may come.
-    fn skipped(&self, node: &Node, rerun: &BTreeSet<Id>, outlook: &Outlook<'_>) -> Entry {
+    /// A task that was skipped: it waits again if because of what runs again, and if all that it
+    /// lacks may come then.
+    fn skipped(&self, node: &Node, rerun: &BTreeSet<Id>, outlook: &mut Outlook<'_>) -> Entry {
         let skipped = node.skipped.as_ref();
-        let because: Vec<Id> = skipped
-            .map(|skipped| {
-                let causes = skipped.others.iter().copied().chain([skipped.root_cause]);
-                causes.filter(|cause| rerun.contains(cause)).collect()
-            })
-            .unwrap_or_default();
-        let Some(first) = because.first().and_then(|id| self.graph.nodes.get(id)) else {
-            let cause = skipped.map(|skipped| skipped.root_cause).unwrap_or_default();
-            let cause =
-                self.graph.nodes.get(&cause).map_or_else(|| format!("task {cause}"), Node::name);
-            let reason = format!("it was skipped because of {cause}, which does not run again");
-            return Entry::of(node, Action::Skip, reason);
+        let causes: Vec<Id> = skipped.into_iter().flat_map(Skipped::causes).collect();
+        let after: Vec<Id> = causes.iter().copied().filter(|id| rerun.contains(id)).collect();
+        let earlier = causes.iter().find_map(|id| {
+            let restarted_as = self.graph.nodes.get(id)?.restarted_as?;
+            Some(Revived { root_cause: *id, restarted_as })
+        });
+        let name =
+            |id: &Id| self.graph.nodes.get(id).map_or_else(|| format!("task {id}"), Node::name);
+        let (first, revived) = match (after.first(), earlier) {
+            (Some(first), _) => (format!("{}, which runs again", name(first)), None),
+            // It was restarted before, but something else that runs again now had failed, too.
+            (None, Some(earlier)) => {
+                (format!("{}, which was restarted", name(&earlier.root_cause)), Some(earlier))
+            }
+            (None, None) => {
+                let first = causes.first().map(name).unwrap_or_default();
+                let reason = format!("it was skipped because of {first}, which does not run again");
+                return Entry::of(node, Action::Skip, reason);
+            }
         };
         let needs = &self.links.needs[&node.id];
+        let mut reason = format!("it was skipped because of {first}");
         if let Readiness::Failed(hopeless) = needs.evaluate(outlook, self.request.now) {
-            let reason = format!("it would be skipped again: {}", hopeless.missing);
-            return Entry::of(node, Action::Skip, reason);
+            if !skipped.is_some_and(|skipped| skipped.is_milder(&hopeless)) {
+                let reason = format!("it would be skipped again: {}", hopeless.missing);
+                return Entry::of(node, Action::Skip, reason);
+            }
+            reason = outlook.give_up(node.id, &reason, hopeless);
         }
-        let reason = format!("it was skipped because of {}, which runs again", first.name());
-        Entry { after: because, ..Entry::of(node, Action::Revive, reason) }
+        Entry { after, revived, ..Entry::of(node, Action::Revive, reason) }
     }
 
     fn keep(&self, node: &Node, rerun: &BTreeSet<Id>) -> Entry {
@@ -317,6 +336,13 @@ impl Planner<'_> {
             (Some(How::Ok), None) => "it finished ok".into(),
             (None, Some(first)) => format!("it waits for {}, which runs again", first.name()),
             (None, None) => format!("it is {} already", node.status.name()),
+            (Some(How::Skipped { .. }), _) => {
+                return Entry::of(
+                    node,
+                    Action::Skip,
+                    "nothing that it waits for runs again".into(),
+                );
+            }
             (Some(_), _) => "it was not asked for".into(),
         };
         Entry::of(node, Action::Keep, reason)
@@ -350,6 +376,7 @@ impl Entry {
             specification: None,
             replaces: BTreeMap::new(),
             after: Vec::new(),
+            revived: None,
         }
     }
 }

@@ -134,11 +134,7 @@ impl Unfolding {
                 "what it was to read comes from {before}, which was overtaken"
             ));
         }
-        // That it was given up because of what runs again is no news.
-        let is_consequence = task
-            .skipped
-            .as_ref()
-            .is_some_and(|skipped| self.reruns().any(|id| skipped.is_because_of(id)));
+        let is_consequence = self.reruns().any(|id| is_because_of(task, id));
         if position > step.position && !is_consequence {
             return Verdict::Superseded(format!(
                 "it is {} since position {position}, and the plan was made at {}",
@@ -158,9 +154,11 @@ impl Unfolding {
     fn revived(&self, step: &Entry, task: &Task) -> Option<Revived> {
         let skipped = task.skipped.as_ref()?;
         let restarted = step.after.iter().filter(|id| !self.superseded.contains_key(id));
-        let root_cause = *restarted.into_iter().find(|id| skipped.is_because_of(**id))?;
-        let restarted_as = successor_id(self.restarted.id, root_cause);
-        Some(Revived { root_cause, restarted_as })
+        let of_plan = restarted.map(|id| Revived {
+            root_cause: *id,
+            restarted_as: successor_id(self.restarted.id, *id),
+        });
+        of_plan.chain(step.revived).find(|revived| skipped.is_because_of(revived.root_cause))
     }
 
     fn restart(&self, step: &Entry, task: &Task, specification: Option<Applied>) -> Restart {
@@ -181,6 +179,13 @@ impl Unfolding {
             revive: Vec::new(),
         }
     }
+}
+
+/// Whether a task was given up or came back because of another: no news to a plan that has it run
+/// again.
+fn is_because_of(task: &Task, id: Id) -> bool {
+    task.skipped.as_ref().is_some_and(|skipped| skipped.is_because_of(id))
+        || task.revived.is_some_and(|revived| revived.root_cause == id)
 }
 
 /// What a step comes to.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Planned;
 use crate::{
     Id,
-    dependency::Cause,
+    dependency::{Cause, Hopeless, Readiness},
     restart::{OutputPolicy, VersionPolicy},
     stored::is_default,
 };
@@ -56,9 +56,37 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// Whether the task would run, for all that is known, had `id` ended otherwise.
+    /// The tasks to blame, each sufficient.
+    pub fn causes(&self) -> impl Iterator<Item = Id> {
+        [self.root_cause].into_iter().chain(self.others.iter().copied())
+    }
+
+    /// What is to be said of the task now: it waits again if one of those to blame was restarted
+    /// and it may run yet, or would be given up by a rule only, which may satisfy whoever comes
+    /// after. Asked whenever `now`, its readiness, changes: so one that was given up before the
+    /// restart was seen comes back, too, and one that still lacks something else stays.
+    pub fn revival(
+        &self,
+        now: &Readiness,
+        restarted_as: impl Fn(Id) -> Option<Id>,
+    ) -> Option<Revived> {
+        if matches!(now, Readiness::Failed(hopeless) if !self.is_milder(hopeless)) {
+            return None;
+        }
+        self.causes().find_map(|root_cause| {
+            let restarted_as = restarted_as(root_cause)?;
+            Some(Revived { root_cause, restarted_as })
+        })
+    }
+
+    /// Whether nobody is to blame any more, and somebody was.
+    pub(crate) fn is_milder(&self, now: &Hopeless) -> bool {
+        self.cause.is_failure() && !now.cause.is_failure()
+    }
+
+    /// Whether `id` is one of them.
     pub fn is_because_of(&self, id: Id) -> bool {
-        self.root_cause == id || self.others.contains(&id)
+        self.causes().any(|cause| cause == id)
     }
 }
 

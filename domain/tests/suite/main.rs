@@ -3,8 +3,10 @@
 mod dependencies;
 mod golden;
 mod needs;
+mod orders;
 mod plans;
 mod properties;
+mod restarts;
 mod scenario;
 mod tasks;
 mod waits;

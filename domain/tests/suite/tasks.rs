@@ -125,7 +125,7 @@ fn a_running_task_is_not_skipped() {
     task.then_rejected(&receive(1, "a"), Reason::Terminal);
 }
 
-fn delegating(child_type: Type, delegate: [(&str, &str, &str); 1]) -> Command {
+pub(crate) fn delegating(child_type: Type, delegate: [(&str, &str, &str); 1]) -> Command {
     let of = spawned(1);
     let template = Template {
         specification: of.specification,

@@ -3,7 +3,10 @@
 use kantoku_domain::{
     Aggregate, Decision, Envelope, Event, Id, Reason, RetryPolicy, Timeouts, Timestamp, Type,
     dependency::Cause,
-    task::{Command, Failure, Output, Received, Skipped, Spawned, SpecificationRef, Success},
+    task::{
+        Child, Command, Failure, Output, Received, Skipped, Spawned, SpecificationRef, Success,
+        Template,
+    },
 };
 use uuid_like::id;
 
@@ -112,6 +115,27 @@ pub(crate) fn receive(attempt: u32, node: &str) -> Command {
 pub(crate) fn finish(attempt: u32, out: impl Into<serde_json::Value>) -> Command {
     let outputs = [("out".into(), kantoku_domain::Datum::Value(out.into()))].into();
     Command::Finish { attempt, success: Box::new(Success { outputs, ..Success::default() }) }
+}
+
+/// The attempt ends well with out: 7, and spawns a child without outputs for each key.
+pub(crate) fn spawning(attempt: u32, keys: &[&str]) -> Command {
+    let of = spawned(1);
+    let template = Template {
+        specification: of.specification,
+        inputs: [].into(),
+        outputs: [].into(),
+        queue: of.queue,
+        labels: [].into(),
+        retry: of.retry,
+        timeouts: of.timeouts,
+    };
+    let child = |key: &&str| Child { key: (*key).into(), template: template.clone() };
+    let outputs = [("out".into(), kantoku_domain::Datum::Value(7.into()))].into();
+    let children = keys.iter().map(child).collect();
+    Command::Finish {
+        attempt,
+        success: Box::new(Success { outputs, children, ..Success::default() }),
+    }
 }
 
 pub(crate) fn fail(attempt: u32) -> Command {
