@@ -1,6 +1,8 @@
 //! Whether an expression holds, does not yet, or never will.
 
-use super::{Dependency, Facts, Known};
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use super::{Dependency, Facts, Known, explain::Blame};
 use crate::{Id, Timestamp};
 
 /// Whether something that is waited for has happened.
@@ -15,7 +17,8 @@ pub enum Status {
     Ready,
     /// It cannot any more.
     Failed {
-        /// The tasks to blame, at most [`Status::ROOT_CAUSES_MAX`]; none if the clock is.
+        /// The tasks to blame, those that failed first, at most [`Status::ROOT_CAUSES_MAX`]; none
+        /// if the clock is.
         root_causes: Vec<Id>,
     },
 }
@@ -32,6 +35,14 @@ impl Status {
             Self::Failed { .. } => "FAILED",
         }
     }
+}
+
+/// Whom to blame, each once: those that failed first.
+pub(super) fn root_causes(mut blames: Vec<Blame>) -> Vec<Id> {
+    blames.sort_unstable_by_key(|blame| (Reverse(blame.cause), blame.root_cause));
+    let mut seen = BTreeSet::new();
+    let ids = blames.into_iter().map(|blame| blame.root_cause);
+    ids.filter(|id| seen.insert(*id)).take(Status::ROOT_CAUSES_MAX).collect()
 }
 
 /// A status, and since when; of one that is pending, when the clock may change it.
@@ -82,12 +93,9 @@ impl Dependency {
             Verdict::Pending(next) => Status::Pending { next },
             Verdict::Ready(_) => Status::Ready,
             Verdict::Failed(_) => {
-                let mut root_causes = Vec::new();
-                evaluation.blame(self, false, &mut |blame| root_causes.push(blame.root_cause));
-                root_causes.sort_unstable();
-                root_causes.dedup();
-                root_causes.truncate(Status::ROOT_CAUSES_MAX);
-                Status::Failed { root_causes }
+                let mut blames = Vec::new();
+                evaluation.blame(self, false, &mut |blame| blames.push(blame));
+                Status::Failed { root_causes: root_causes(blames) }
             }
         }
     }

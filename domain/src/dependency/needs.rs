@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Cause, Dependency, Facts, Hopeless, Known, Readiness, Status, Trigger, Triggered,
-    evaluate::{Evaluation, earlier},
+    evaluate::{Evaluation, earlier, root_causes},
+    explain::Blame,
     trigger::{End, Ended},
 };
 use crate::{Id, Timestamp, task::Spawned};
@@ -116,19 +117,20 @@ impl Needs {
             Triggered::Pending => Need::Pending(None),
             Triggered::Ready => Need::Ready,
             Triggered::Never => {
-                let to_blame = ends.iter().filter(|ended| when.contradicts(ended));
-                let mut hopeless = Hopeless {
-                    cause: Cause::Rule,
+                let blames: Vec<Blame> = ends
+                    .iter()
+                    .filter(|ended| when.contradicts(ended))
+                    .map(|ended| {
+                        let has_failed = ended.end == End::Failed;
+                        let cause = if has_failed { Cause::Failure } else { Cause::Rule };
+                        Blame { root_cause: ended.root_cause, cause }
+                    })
+                    .collect();
+                Need::Failed(Hopeless {
+                    cause: blames.iter().map(|it| it.cause).max().unwrap_or_default(),
+                    root_causes: root_causes(blames),
                     missing: format!("when: {}", when.rule.name()),
-                    ..Hopeless::default()
-                };
-                for ended in to_blame {
-                    hopeless.root_causes.push(ended.root_cause);
-                    if ended.end == End::Failed {
-                        hopeless.cause = Cause::Failure;
-                    }
-                }
-                Need::Failed(hopeless)
+                })
             }
         }
     }

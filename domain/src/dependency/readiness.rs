@@ -25,7 +25,8 @@ pub enum Readiness {
 /// Why a task will never run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hopeless {
-    /// The tasks to blame, at most [`Status::ROOT_CAUSES_MAX`]; none if the clock is.
+    /// The tasks to blame, those that failed first, at most [`Status::ROOT_CAUSES_MAX`]; none if
+    /// the clock is.
     pub root_causes: Vec<Id>,
     /// Whether anybody failed.
     pub cause: Cause,
@@ -48,7 +49,11 @@ impl Hopeless {
 
     /// Takes in another reason, each sufficient: what is told is the first, who is to blame all.
     pub(super) fn merge(&mut self, also: Self) {
-        self.root_causes.extend(also.root_causes);
+        if also.cause > self.cause {
+            self.root_causes.splice(0..0, also.root_causes);
+        } else {
+            self.root_causes.extend(also.root_causes);
+        }
         self.cause = self.cause.max(also.cause);
     }
 

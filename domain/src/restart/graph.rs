@@ -108,6 +108,19 @@ impl Graph {
         head
     }
 
+    /// The nearest task that `node` descends from and another took the place of, and that other.
+    pub(super) fn replaced_ancestor(&self, node: &Node) -> Option<(&Node, Id)> {
+        let mut parent = node.spawned.parent_id;
+        for _ in 0..self.nodes.len() {
+            let ancestor = self.nodes.get(&parent?)?;
+            if let Some(winner) = ancestor.restarted_as {
+                return Some((ancestor, winner));
+            }
+            parent = ancestor.spawned.parent_id;
+        }
+        None
+    }
+
     /// Whether nothing took the place of a task, nor of those that it descends from.
     fn is_current(&self, node: &Node, known: &mut BTreeMap<Id, bool>) -> bool {
         let mut trail = Vec::new();

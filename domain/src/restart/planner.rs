@@ -119,6 +119,14 @@ impl Planner<'_> {
         if let Some(winner) = node.restarted_as {
             return Err(already_restarted(winner));
         }
+        if let Some((ancestor, winner)) = self.graph.replaced_ancestor(node) {
+            let message = format!(
+                "{} came from {}, which was restarted as {winner}: what that spawns takes its place",
+                node.name(),
+                ancestor.name()
+            );
+            return Err(Rejection::new(Reason::AlreadyRestarted, message).winner(winner));
+        }
         let current = |rejection: Rejection| rejection.current(node.status.name());
         match node.how() {
             None => refuse(format!(
