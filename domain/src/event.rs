@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{context, pause, pipeline, resource, specification, task, typename};
+use crate::{context, pause, pipeline, policy, resource, specification, task, typename};
 
 /// The kinds of aggregates, as they stand in subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Kind {
     Namespace,
     /// A DAG of tasks.
     Pipeline,
+    /// How much may run at once, and who goes first.
+    Policy,
     /// A value that a task reads or writes.
     Resource,
     /// What a task does, with typed inputs and outputs.
@@ -28,10 +30,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Context,
         Self::Namespace,
         Self::Pipeline,
+        Self::Policy,
         Self::Resource,
         Self::Specification,
         Self::Task,
@@ -44,6 +47,7 @@ impl Kind {
             Self::Context => "context",
             Self::Namespace => "namespace",
             Self::Pipeline => "pipeline",
+            Self::Policy => "policy",
             Self::Resource => "resource",
             Self::Specification => "specification",
             Self::Task => "task",
@@ -160,6 +164,10 @@ events! {
     TypeApplied(typename::Applied) of Type,
     /// A pipeline has a new version.
     PipelineApplied(pipeline::Applied) of Pipeline,
+    /// A policy has a new version.
+    PolicyApplied(policy::Applied) of Policy,
+    /// A policy holds no longer.
+    PolicyDeleted(policy::Deleted) of Policy,
 }
 
 impl cqrs_es::DomainEvent for Event {

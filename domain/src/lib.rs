@@ -7,6 +7,7 @@
 //! Read in this order: [`Event`] lists everything that can happen, [`task`] holds the life of a
 //! task and the custody of its outputs, [`plan`](mod@plan) turns a pipeline into tasks.
 
+pub mod admission;
 mod aggregate;
 mod binding;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod namespace;
 pub mod pause;
 pub mod pipeline;
 pub mod plan;
+pub mod policy;
 mod problem;
 mod reference;
 mod rejection;
@@ -49,6 +51,7 @@ pub use id::{Id, Partition};
 pub use name::{Name, NameError, Namespace};
 pub use namespace::NamespaceState;
 pub use pipeline::Pipeline;
+pub use policy::Policy;
 pub use problem::{Problem, nearest};
 pub use reference::Reference;
 pub use rejection::{Reason, Rejection};

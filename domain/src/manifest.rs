@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Name, Problem, Type, nearest, pipeline, specification};
+use crate::{Name, Problem, Type, nearest, pipeline, policy, specification};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "kantoku/v1";
 
 /// The kinds that can be applied.
-pub const KINDS: [&str; 3] = ["Specification", "Type", "Pipeline"];
+pub const KINDS: [&str; 4] = ["Specification", "Type", "Pipeline", "Policy"];
 
 /// How many documents one apply may hold.
 pub const DOCUMENTS_MAX: usize = 20_000;
@@ -23,6 +23,8 @@ pub enum Manifest {
     Type(Name, String, Type),
     /// `kind: Pipeline`.
     Pipeline(Name, Box<pipeline::Definition>),
+    /// `kind: Policy`.
+    Policy(Name, Box<policy::Definition>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,6 +64,7 @@ impl Manifest {
         match text(&["kind"])? {
             "Specification" => Ok(Self::Specification(name, Box::new(read_spec(&spec)?))),
             "Pipeline" => Ok(Self::Pipeline(name, Box::new(read_spec(&spec)?))),
+            "Policy" => Ok(Self::Policy(name, Box::new(read_spec(&spec)?))),
             "Type" => {
                 let TypeDefinition { description, type_ } = read_spec(&spec)?;
                 Ok(Self::Type(name, description, type_))

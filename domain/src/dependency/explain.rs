@@ -134,7 +134,7 @@ impl<F: Facts> Evaluation<'_, F> {
             Dependency::Task(id) | Dependency::Done(id) | Dependency::Failed(id) => {
                 if let Some(ending) = self.facts.task(*id) {
                     let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
-                    report(Blame { root_cause: ending.root_cause(*id), cause });
+                    report(Blame { root_cause: ending.root_cause(), cause });
                 }
             }
             node => {

@@ -66,6 +66,8 @@ pub enum How {
 /// The end of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
+    /// Which: of a task that was restarted, its successor.
+    pub task: Id,
     /// How.
     pub how: How,
     /// When.
@@ -82,12 +84,12 @@ impl Ending {
         }
     }
 
-    /// The task to blame for what this end makes impossible: `task`, which has ended so, or the
-    /// one because of which it was skipped.
-    pub fn root_cause(&self, task: Id) -> Id {
+    /// The task to blame for what this end makes impossible: itself, or the one because of which it
+    /// was skipped.
+    pub fn root_cause(&self) -> Id {
         match self.how {
             How::Skipped { root_cause, .. } => root_cause,
-            How::Ok | How::Failed | How::Cancelled => task,
+            How::Ok | How::Failed | How::Cancelled => self.task,
         }
     }
 }

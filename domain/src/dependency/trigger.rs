@@ -172,7 +172,7 @@ impl Upstream {
         let Some(ending) = facts.task(self.task) else {
             return Ended { end: End::Pending, root_cause: self.task };
         };
-        let root_cause = ending.root_cause(self.task);
+        let root_cause = ending.root_cause();
         if ending.how != How::Ok {
             let end = if ending.is_failure() { End::Failed } else { End::Skipped };
             return Ended { end, root_cause };

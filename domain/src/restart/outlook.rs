@@ -40,9 +40,9 @@ impl Outlook<'_> {
 
     fn impossible(&self, because_of: &Node) -> Known {
         let how = self.how(because_of).unwrap_or(How::Cancelled);
-        let ending = Ending { how, at: self.now };
+        let ending = Ending { task: because_of.id, how, at: self.now };
         let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
-        let root_cause = ending.root_cause(because_of.id);
+        let root_cause = ending.root_cause();
         Known::Impossible { root_cause, cause, at: self.now }
     }
 }
@@ -73,7 +73,7 @@ impl Facts for Outlook<'_> {
 
     fn task(&self, id: Id) -> Option<Ending> {
         let node = self.graph.nodes.get(&self.graph.head(id))?;
-        Some(Ending { how: self.how(node)?, at: Timestamp::default() })
+        Some(Ending { task: node.id, how: self.how(node)?, at: Timestamp::default() })
     }
 
     /// Whatever is revived has all its time again.

@@ -59,7 +59,8 @@ fn worlds() -> impl Strategy<Value = World> {
         Just(How::Cancelled),
         (0..NAMES).prop_map(|n| How::Skipped { root_cause: id(n), cause: Cause::Rule }),
     ];
-    let ending = prop::option::of((how, times()).prop_map(|(how, at)| Ending { how, at }));
+    let ending =
+        prop::option::of((how, times()).prop_map(|(how, at)| Ending { task: id(0), how, at }));
     let facts = prop::collection::vec((known, ending), NAMES as usize);
     (facts, times()).prop_map(|(facts, now)| {
         let mut world = World::at(now);
@@ -156,7 +157,7 @@ proptest! {
             }
         }
         for (id, ending) in &later.tasks {
-            after.tasks.entry(*id).or_insert(Ending { how: ending.how, at });
+            after.tasks.entry(*id).or_insert(Ending { at, ..*ending });
         }
         if before.is_some() {
             prop_assert_eq!(value(&after.evaluate(&expression)), before);
@@ -196,8 +197,8 @@ proptest! {
         for ground in &explanation.grounds {
             let task = *ground.leaf.named().expect("a task");
             prop_assert!(!world.tasks.contains_key(&task));
-            yes.tasks.insert(task, Ending { how: How::Ok, at: world.now });
-            no.tasks.insert(task, Ending { how: How::Failed, at: world.now });
+            yes.tasks.insert(task, Ending { task, how: How::Ok, at: world.now });
+            no.tasks.insert(task, Ending { task, how: How::Failed, at: world.now });
         }
         prop_assert_eq!(yes.evaluate(&expression), Status::Ready);
         prop_assert_eq!(value(&no.evaluate(&expression)), Some(false));
@@ -206,7 +207,7 @@ proptest! {
         for n in 0..NAMES {
             let named = explanation.grounds.iter().any(|it| it.leaf.named() == Some(&id(n)));
             if !named && !others.tasks.contains_key(&id(n)) {
-                others.tasks.insert(id(n), Ending { how: How::Failed, at: world.now });
+                others.tasks.insert(id(n), Ending { task: id(n), how: How::Failed, at: world.now });
             }
         }
         prop_assert_eq!(value(&others.evaluate(&expression)), None);

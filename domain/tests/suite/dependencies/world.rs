@@ -42,7 +42,7 @@ impl World {
     }
 
     fn ended(mut self, task: u64, how: How, at: Timestamp) -> Self {
-        self.tasks.insert(id(task), Ending { how, at });
+        self.tasks.insert(id(task), Ending { task: id(task), how, at });
         self
     }
 

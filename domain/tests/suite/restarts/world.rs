@@ -375,7 +375,8 @@ impl Facts for All<'_> {
     }
 
     fn task(&self, id: Id) -> Option<Ending> {
-        Some(Ending { how: self.how(self.0.head(id))?, at: Timestamp::default() })
+        let task = self.0.head(id);
+        Some(Ending { task, how: self.how(task)?, at: Timestamp::default() })
     }
 
     fn since(&self) -> Timestamp {
