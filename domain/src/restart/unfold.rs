@@ -120,11 +120,13 @@ impl Unfolding {
         }
         let overtaken = |id: &&Id| self.superseded.contains_key(id);
         if step.action == Action::Revive {
-            let came_back = |id: &Id| task.revived.is_some_and(|it| it.root_cause == *id);
+            let came_back = task
+                .revived
+                .is_some_and(|it| step.after.contains(&it.root_cause) || step.revived == Some(it));
             return match (&task.skipped, self.revived(step, task)) {
                 (None, _) => Verdict::Done,
                 // And was given up again since, perhaps because of what comes before it.
-                _ if step.after.iter().any(came_back) => Verdict::Done,
+                _ if came_back => Verdict::Done,
                 (Some(_), Some(_)) => Verdict::Apply,
                 (Some(skipped), None) => Verdict::Superseded(format!(
                     "it was skipped because of {}, which did not run again",
