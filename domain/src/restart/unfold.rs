@@ -120,13 +120,10 @@ impl Unfolding {
         }
         let overtaken = |id: &&Id| self.superseded.contains_key(id);
         if step.action == Action::Revive {
-            let came_back = task
-                .revived
-                .is_some_and(|it| step.after.contains(&it.root_cause) || step.revived == Some(it));
             return match (&task.skipped, self.revived(step, task)) {
                 (None, _) => Verdict::Done,
-                // And was given up again since, perhaps because of what comes before it.
-                _ if came_back => Verdict::Done,
+                // It came back since, and was given up again for what is so now.
+                _ if position > step.position => Verdict::Done,
                 (Some(_), Some(_)) => Verdict::Apply,
                 (Some(skipped), None) => Verdict::Superseded(format!(
                     "it was skipped because of {}, which did not run again",
