@@ -5,7 +5,9 @@
 //! with [`Aggregate::evolve`], its commands with [`Aggregate::decide`].
 //!
 //! Read in this order: [`Event`] lists everything that can happen, [`task`] holds the life of a
-//! task and the custody of its outputs, [`plan`](mod@plan) turns a pipeline into tasks.
+//! task and the custody of its outputs, [`plan`](mod@plan) turns a pipeline into tasks,
+//! [`dependency`] says what a task waits for and why, [`restart`] what runs again, [`admission`] what
+//! may run now.
 
 pub mod admission;
 mod aggregate;
@@ -19,6 +21,7 @@ mod envelope;
 mod event;
 mod id;
 pub mod manifest;
+mod millis;
 mod name;
 pub mod namespace;
 pub mod pause;
@@ -48,6 +51,7 @@ pub use digest::digest;
 pub use envelope::{Envelope, Metadata, Recorded};
 pub use event::{Event, Kind};
 pub use id::{Id, Partition};
+pub use millis::Millis;
 pub use name::{Name, NameError, Namespace};
 pub use namespace::NamespaceState;
 pub use pipeline::Pipeline;
@@ -56,7 +60,7 @@ pub use problem::{Problem, nearest};
 pub use reference::Reference;
 pub use rejection::{Reason, Rejection};
 pub use resource::Resource;
-pub use retry::{Millis, RetryPolicy, Timeouts};
+pub use retry::{RetryPolicy, Timeouts};
 pub use specification::{Executable, Specification};
 pub use task::Task;
 pub use timestamp::Timestamp;

@@ -6,6 +6,7 @@
 mod approve;
 mod cancel;
 mod claim;
+mod command;
 mod event;
 mod fail;
 mod failure;
@@ -26,6 +27,7 @@ use crate::{
 
 pub use cancel::Cancel;
 pub use claim::{Fence, Refusal};
+pub use command::Command;
 pub use event::{
     AttemptFailed, Delegation, Expired, Finished, Outcome, Output, Planned, Ready, Received,
     Resolved, Spawned, SpecificationRef,
@@ -37,68 +39,6 @@ pub use restart::Restart;
 pub(crate) use restart::{already_restarted, not_custodian};
 pub(crate) use successor::check_successor;
 pub use template::{Child, Success, Template};
-
-/// What can be asked of a task.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Let it be.
-    Spawn(Box<Spawned>),
-    /// Claim an attempt.
-    Receive(Received),
-    /// End an attempt well.
-    Finish {
-        /// The attempt.
-        attempt: u32,
-        /// What came of it.
-        success: Box<Success>,
-    },
-    /// End an attempt badly.
-    Fail {
-        /// The attempt.
-        attempt: u32,
-        /// Why.
-        error: Failure,
-    },
-    /// End it, as its time is up.
-    Expire(Expire),
-    /// Order it to stop, or what it spawned.
-    Cancel(Cancel),
-    /// Give it up, as an input can never arrive.
-    Skip(Skipped),
-    /// Let it wait again, as the task because of which it was given up was restarted.
-    Revive(Revived),
-    /// Put another task in its place.
-    Restart(Box<Restart>),
-    /// Say yes to an approval that it waits for.
-    Approve(Approved),
-    /// Start no further attempt for now.
-    Pause {
-        /// Why.
-        reason: String,
-    },
-    /// Go on.
-    Resume,
-}
-
-impl Command {
-    /// The name in documents and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Spawn(_) => "spawn",
-            Self::Receive(_) => "receive",
-            Self::Finish { .. } => "finish",
-            Self::Fail { .. } => "fail",
-            Self::Expire(_) => "expire",
-            Self::Cancel(_) => "cancel",
-            Self::Skip(_) => "skip",
-            Self::Revive(_) => "revive",
-            Self::Restart(_) => "restart",
-            Self::Approve(_) => "approve",
-            Self::Pause { .. } => "pause",
-            Self::Resume => "resume",
-        }
-    }
-}
 
 /// Where a task is in its life, as far as its own subject tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! decides for one task, from a task downward, for a whole context or for what failed; its plan is
 //! what a preview shows and what the event holds.
 
+mod choose;
 mod graph;
 mod outlook;
 mod plan;

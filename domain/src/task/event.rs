@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use crate::{
-    Binding, Datum, Dependency, Id, Name, RetryPolicy, Timeouts, Timestamp, Type,
+    Binding, Datum, Dependency, Id, Name, Problem, RetryPolicy, Timeouts, Timestamp, Type,
     dependency::Trigger, stored::is_default,
 };
 
@@ -76,6 +76,19 @@ pub struct Spawned {
     pub retry: RetryPolicy,
     /// How long it may take.
     pub timeouts: Timeouts,
+}
+
+impl Spawned {
+    /// Every problem that can be seen in the task alone: of its dependency, its retry policy, its
+    /// timeouts. Paths start with `path`.
+    pub fn problems(&self, path: &[&str]) -> Vec<Problem> {
+        let dependency = self.depends_on.iter();
+        let mut problems: Vec<Problem> =
+            dependency.flat_map(|it| it.problems(&[path, &["depends_on"]].concat())).collect();
+        problems.extend(self.retry.problems(&[path, &["retry"]].concat()));
+        problems.extend(self.timeouts.problems(&[path, &["timeouts"]].concat()));
+        problems
+    }
 }
 
 /// A task that a decision made necessary, with the id that it will have.

@@ -20,6 +20,20 @@ fn a_task_is_spawned_claimed_and_finished() {
 }
 
 #[test]
+fn what_is_wrong_with_a_task_is_told_at_once() {
+    let mut wrong = spawned(0);
+    wrong.depends_on = Some(kantoku_domain::Dependency::Any(vec![]));
+    wrong.timeouts.total = Some(kantoku_domain::Millis(0));
+    let problems: Vec<_> =
+        wrong.problems(&["tasks", "3"]).iter().map(|it| it.path.join(".")).collect();
+    assert_eq!(
+        problems,
+        ["tasks.3.depends_on.any", "tasks.3.retry.attempts", "tasks.3.timeouts.total"]
+    );
+    assert_eq!(spawned(1).problems(&[]), []);
+}
+
+#[test]
 fn one_claim_wins_and_the_loser_cannot_finish() {
     let mut task = given::<Task>(&[Event::TaskSpawned(spawned(2))]);
     task.then_event(&receive(1, "a"));

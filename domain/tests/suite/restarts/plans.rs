@@ -1,10 +1,11 @@
 //! The planner: what becomes of each task and why, and that it is what happens.
 
 use kantoku_domain::{
-    Event, Id, Reason, Rejection, Timestamp, context,
+    Aggregate, Envelope, Event, Id, Reason, Rejection, Timestamp, context,
     dependency::{Trigger, TriggerRule, Upstream},
     restart::{
-        Action, Order, OutputPolicy, Plan, Request, Target, VersionPolicy, plan, successor_id,
+        Action, Node, Order, OutputPolicy, Plan, Request, Target, Unfolding, VersionPolicy, plan,
+        successor_id,
     },
     task::{Cancel, Command, Outcome, Status},
 };
@@ -348,7 +349,7 @@ fn what_cannot_be_asked_for_is_refused_with_the_reason() {
     let mut cancelled = chain();
     let planned = cancelled.tasks.remove(&step_id("c")).expect("there").0;
     let mut graph = cancelled.graph();
-    let mut node = kantoku_domain::restart::Node::of(step_id("c"), 0, &planned).expect("a node");
+    let mut node = Node::of(step_id("c"), 0, &planned).expect("a node");
     (node.status, node.skipped) = (Status::Absent, None);
     graph.nodes.insert(node.id, node);
     let rejection = plan(&graph, &request(Target::All, REALLOCATE)).expect_err("refused");
@@ -426,4 +427,48 @@ fn a_step_that_tolerates_failures_is_judged_by_its_rule() {
     carry_out(&mut world, &plan);
     is_ok(&world, step_id("report"));
     assert_eq!(plan.context_id, context_id());
+}
+
+/// A chain of 20,000 steps whose first failed: planned and unfolded, each step looked at twice.
+#[test]
+fn a_large_context_is_planned_and_unfolded_in_no_time() {
+    const STEPS: usize = 20_000;
+    let name = |n: usize| n.to_string();
+    let mut graph =
+        kantoku_domain::restart::Graph { context_id: context_id(), ..Default::default() };
+    let mut tasks = std::collections::BTreeMap::new();
+    for n in 0..STEPS {
+        let before = n.checked_sub(1).map(name);
+        let reads: Vec<&str> = before.iter().map(String::as_str).collect();
+        let planned = step(&name(n), &reads, &[]);
+        let end = if n == 0 {
+            Command::Cancel(Cancel::because("enough"))
+        } else {
+            Command::Skip(crate::scenario::skipped_because_of(step_id("0"), "input"))
+        };
+        let mut task = kantoku_domain::Task::default();
+        for command in [Command::Spawn(Box::new(planned.task)), end] {
+            let event = task.decide(&command, &crate::scenario::envelope(1));
+            task.evolve(&event.expect("accepted").expect("an event"));
+        }
+        graph.nodes.insert(planned.id, Node::of(planned.id, 2, &task).expect("a node"));
+        tasks.insert(planned.id, task);
+    }
+    let plan = plan(&graph, &request(Target::All, REALLOCATE)).expect("a plan");
+    assert_eq!(plan.steps().count(), STEPS);
+    let Order::Context(_, command) = plan.order("again", None, &[].into()) else { panic!("many") };
+    let event = kantoku_domain::Context::default().decide(&command, &crate::scenario::envelope(2));
+    let Ok(Some(Event::ContextRestarted(restarted))) = event else { panic!("restarted") };
+    let mut unfolding = Unfolding::new(restarted);
+    while unfolding.settled().is_none() {
+        let steps: Vec<Id> = unfolding.next(64).iter().map(|step| step.task_id).collect();
+        for id in steps {
+            let task = tasks.get_mut(&id).expect("there");
+            let command = unfolding.look(id, 2, task, None).expect("to be restarted");
+            let envelope = Envelope { aggregate_id: id, ..crate::scenario::envelope(3) };
+            let event = task.decide(&command, &envelope).expect("accepted").expect("an event");
+            task.evolve(&event);
+            assert_eq!(unfolding.look(id, 3, task, None), None, "done");
+        }
+    }
 }

@@ -99,8 +99,11 @@ pub(crate) fn spawned(attempts: u32) -> Spawned {
 
 /// Given up because of task 2, which failed.
 pub(crate) fn skipped(missing: &str) -> Skipped {
-    let missing = missing.into();
-    Skipped { root_cause: id(2), others: vec![], cause: Cause::Failure, missing }
+    skipped_because_of(id(2), missing)
+}
+
+pub(crate) fn skipped_because_of(root_cause: Id, missing: &str) -> Skipped {
+    Skipped { root_cause, others: vec![], cause: Cause::Failure, missing: missing.into() }
 }
 
 pub(crate) fn spawn(attempts: u32) -> Command {
