@@ -62,7 +62,8 @@ impl Needs {
         self.when.is_none() && depends_on
     }
 
-    /// Whether the task may run at `now`, as far as `facts` tell.
+    /// Whether the task may run at `now`, as far as `facts` tell. One that somebody's failure makes
+    /// impossible is so at once; one that a rule alone rules out, once nobody can fail any more.
     pub fn evaluate(&self, facts: &impl Facts, now: Timestamp) -> Readiness {
         let (mut next, mut is_pending, mut hopeless) = (None, false, None::<Hopeless>);
         let inputs = self.required().map(|(name, id)| input(name, facts.resource(id)));
@@ -79,10 +80,29 @@ impl Needs {
             }
         }
         match hopeless {
+            // Who fails yet decides what it means to those who come after: that is waited for, so
+            // that the order in which things become known makes no difference.
+            Some(hopeless) if !hopeless.cause.is_failure() && self.may_fail_yet(facts) => {
+                Readiness::Pending { next: None }
+            }
             Some(hopeless) => Readiness::Failed(hopeless.tidy()),
             None if is_pending => Readiness::Pending { next },
             None => Readiness::Ready { absent: self.absent(facts) },
         }
+    }
+
+    /// Whether a task or a resource that it is about is not settled.
+    fn may_fail_yet(&self, facts: &impl Facts) -> bool {
+        let resource = |id: Id| facts.resource(id) == Known::Pending;
+        let task = |id: Id| facts.task(id).is_none();
+        let mut leaves = self.depends_on.iter().flat_map(Dependency::leaves);
+        self.required().any(|(_, id)| resource(id))
+            || self.when.iter().flat_map(|it| self.ends(it, facts)).any(|it| it.end == End::Pending)
+            || leaves.any(|leaf| match leaf {
+                Dependency::Resource(id) => resource(*id),
+                Dependency::Task(id) | Dependency::Done(id) | Dependency::Failed(id) => task(*id),
+                _ => false,
+            })
     }
 
     /// The inputs that have to arrive, whatever the rule.

@@ -23,14 +23,13 @@ impl Needs {
             Readiness::Ready { .. } => Status::Ready,
             Readiness::Failed(hopeless) => Status::Failed { root_causes: hopeless.root_causes },
         };
+        let is_failed = |part: &Explanation| matches!(part.status, Status::Failed { .. });
         let alike = |part: &Explanation| part.status.name() == status.name();
-        let grounds = match &status {
-            // One is enough.
-            Status::Failed { .. } => {
-                let failed = parts.into_iter().filter(alike);
-                failed.map(|part| part.grounds).min_by_key(Vec::len).unwrap_or_default()
-            }
-            _ => parts.into_iter().filter(alike).flat_map(|part| part.grounds).collect(),
+        let failed = parts.iter().filter(|part| is_failed(part));
+        // One is enough; and if it is ruled out already, that is why.
+        let grounds = match failed.min_by_key(|part| part.grounds.len()) {
+            Some(first) => first.grounds.clone(),
+            None => parts.into_iter().filter(alike).flat_map(|part| part.grounds).collect(),
         };
         Explanation { status, grounds }
     }

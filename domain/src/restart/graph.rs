@@ -108,6 +108,13 @@ impl Graph {
         head
     }
 
+    /// The tasks that have not ended and wait, near or far, for `id`: what a cancellation takes with
+    /// it if it is to reach dependents.
+    pub fn live_dependents(&self, id: Id) -> Vec<Id> {
+        let after = self.links().downstream([id]).into_iter().filter(|after| *after != id);
+        after.filter(|after| self.nodes.get(after).is_some_and(|it| it.how().is_none())).collect()
+    }
+
     /// The nearest task that `node` descends from and another took the place of, and that other.
     pub(super) fn replaced_ancestor(&self, node: &Node) -> Option<(&Node, Id)> {
         let mut parent = node.spawned.parent_id;

@@ -8,7 +8,7 @@ use crate::{
     Id, Rejection, Task, context,
     dependency::Needs,
     specification::Applied,
-    task::{self, Restart, Revived},
+    task::{self, Restart, Revived, Skipped},
 };
 
 /// The restart of a context under way. Whoever unfolds the event anew comes to the same: a step that
@@ -21,6 +21,11 @@ pub struct Unfolding {
     places: BTreeMap<Id, usize>,
     /// The places of steps that are not decided yet.
     open: BTreeSet<usize>,
+    /// Those among them that wait for no other.
+    free: BTreeSet<usize>,
+    /// How many open steps each step waits for, and which wait for it.
+    waits_for: Vec<usize>,
+    waited_for: BTreeMap<Id, Vec<usize>>,
     superseded: BTreeMap<Id, String>,
 }
 
@@ -37,21 +42,49 @@ impl Unfolding {
                 }
             }
         }
-        let places = restarted.steps.iter().enumerate();
-        let places = places.map(|(place, step)| (step.task_id, place)).collect();
-        let open = (0..restarted.steps.len()).collect();
-        Self { restarted, rebind, places, open, superseded: BTreeMap::new() }
+        let mut unfolding = Self {
+            rebind,
+            places: BTreeMap::new(),
+            open: (0..restarted.steps.len()).collect(),
+            free: BTreeSet::new(),
+            waits_for: Vec::new(),
+            waited_for: BTreeMap::new(),
+            superseded: BTreeMap::new(),
+            restarted,
+        };
+        for (place, step) in unfolding.restarted.steps.iter().enumerate() {
+            // Each comes after those that it waits for.
+            let known = |id: &&Id| unfolding.places.contains_key(*id);
+            let before: Vec<Id> = step.after.iter().filter(known).copied().collect();
+            if before.is_empty() {
+                unfolding.free.insert(place);
+            }
+            unfolding.waits_for.push(before.len());
+            for id in before {
+                unfolding.waited_for.entry(id).or_default().push(place);
+            }
+            unfolding.places.insert(step.task_id, place);
+        }
+        unfolding
     }
 
     /// At most `max` steps that can be looked at now, in any order: those before them are decided.
     pub fn next(&self, max: usize) -> Vec<&Entry> {
-        let steps = self.open.iter().map(|place| &self.restarted.steps[*place]);
-        let is_free = |step: &&Entry| !step.after.iter().any(|id| self.is_open(*id));
-        steps.filter(is_free).take(max).collect()
+        self.free.iter().take(max).map(|place| &self.restarted.steps[*place]).collect()
     }
 
-    fn is_open(&self, task_id: Id) -> bool {
-        self.places.get(&task_id).is_some_and(|place| self.open.contains(place))
+    fn decided(&mut self, task_id: Id) {
+        let Some(place) = self.places.get(&task_id) else { return };
+        self.free.remove(place);
+        if !self.open.remove(place) {
+            return;
+        }
+        for waiting in self.waited_for.remove(&task_id).unwrap_or_default() {
+            self.waits_for[waiting] -= 1;
+            if self.waits_for[waiting] == 0 && self.open.contains(&waiting) {
+                self.free.insert(waiting);
+            }
+        }
     }
 
     /// What to send to `task`, whose last event is at `position`: append the event guarded by just
@@ -73,7 +106,7 @@ impl Unfolding {
                 _ => task::Command::Restart(Box::new(self.restart(step, task, specification))),
             }),
             Verdict::Done => {
-                self.open.remove(&place);
+                self.decided(task_id);
                 None
             }
             Verdict::Superseded(why) => {
@@ -104,9 +137,7 @@ impl Unfolding {
     }
 
     fn supersede(&mut self, task_id: Id, why: String) {
-        if let Some(place) = self.places.get(&task_id) {
-            self.open.remove(place);
-        }
+        self.decided(task_id);
         self.superseded.insert(task_id, why);
     }
 
@@ -136,7 +167,7 @@ impl Unfolding {
                 "what it was to read comes from {before}, which was overtaken"
             ));
         }
-        let is_consequence = self.reruns().any(|id| is_because_of(task, id));
+        let is_consequence = because_of(task).any(|id| self.reruns(id));
         if position > step.position && !is_consequence {
             return Verdict::Superseded(format!(
                 "it is {} since position {position}, and the plan was made at {}",
@@ -147,9 +178,9 @@ impl Unfolding {
         Verdict::Apply
     }
 
-    fn reruns(&self) -> impl Iterator<Item = Id> {
-        let steps = self.restarted.steps.iter().filter(|step| step.action == Action::Rerun);
-        steps.map(|step| step.task_id)
+    fn reruns(&self, task_id: Id) -> bool {
+        let place = self.places.get(&task_id);
+        place.is_some_and(|place| self.restarted.steps[*place].action == Action::Rerun)
     }
 
     /// Because of which restart a task waits again.
@@ -183,11 +214,11 @@ impl Unfolding {
     }
 }
 
-/// Whether a task was given up or came back because of another: no news to a plan that has it run
-/// again.
-fn is_because_of(task: &Task, id: Id) -> bool {
-    task.skipped.as_ref().is_some_and(|skipped| skipped.is_because_of(id))
-        || task.revived.is_some_and(|revived| revived.root_cause == id)
+/// The tasks because of which a task was given up, or came back: no news to a plan that has those
+/// run again.
+fn because_of(task: &Task) -> impl Iterator<Item = Id> {
+    let causes = task.skipped.iter().flat_map(Skipped::causes);
+    causes.chain(task.revived.map(|revived| revived.root_cause))
 }
 
 /// What a step comes to.

@@ -356,6 +356,24 @@ fn what_cannot_be_asked_for_is_refused_with_the_reason() {
     assert!(rejection.message.contains("spawned in a moment"), "{rejection}");
 }
 
+#[test]
+fn those_that_wait_near_or_far_are_found() {
+    let mut world = World::new(&[], &[]);
+    for planned in
+        [step("a", &[], &[]), step("b", &["a"], &[]), step("c", &[], &["b"]), step("d", &[], &[])]
+    {
+        world.name(planned);
+    }
+    world.run_some(4, &mut |_| 0);
+    let mut found = world.graph().live_dependents(step_id("a"));
+    let mut expected = ["b", "c"].map(step_id);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    world.run(&mut |_| 0);
+    assert_eq!(world.graph().live_dependents(step_id("a")), []);
+}
+
 /// A pipeline of 200 steps: 40 rows of 5, each step reading two of the row before; one in the
 /// middle fails.
 fn wide() -> World {
