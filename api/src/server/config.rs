@@ -49,6 +49,8 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Messages of one WebSocket connection that are carried out at once; further ones wait.
     pub in_flight_max: usize,
+    /// Events that are kept for waits and subscriptions: those that are behind more read the stream.
+    pub feed_events_max: usize,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// A WebSocket connection is pinged this often.
@@ -70,6 +72,7 @@ impl Default for Limits {
             connections_max: 1_000,
             subscriptions_max: 256,
             in_flight_max: 256,
+            feed_events_max: 32_768,
             body_timeout: Duration::from_secs(30),
             ping_every: Duration::from_secs(20),
             silence_max: Duration::from_secs(60),

@@ -89,7 +89,7 @@ impl Api {
         let reader = Reader::start(database.clone()).await?;
         Rebuild::sweep(&database).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let feed = Feed::start(&bus, &reader, &config.service_id, &tasks, &stop).await?;
+        let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();
         Ok(Arc::new(Self { bus, reader, database, feed, operations, config, stop, tasks }))
     }
