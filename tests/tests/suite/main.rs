@@ -2,6 +2,7 @@
 
 mod history;
 mod layering;
+mod leases;
 mod pipelines;
 mod read_model;
 mod stand;
