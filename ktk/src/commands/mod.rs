@@ -6,6 +6,7 @@
 
 mod apply;
 mod cancel;
+mod describe;
 mod doctor;
 mod events;
 mod failures;
@@ -47,6 +48,9 @@ pub(crate) enum ClientCommand {
     /// Show things: tasks, contexts, resources, definitions, events, services
     #[command(after_help = get::EXAMPLES)]
     Get(get::Args),
+    /// Show one thing in full: what it is, what went wrong, what happened to it
+    #[command(after_help = describe::EXAMPLES)]
+    Describe(describe::Args),
     /// Show a context and all its tasks
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Args),
@@ -90,6 +94,7 @@ impl ClientCommand {
             Self::Run(args) => run::run(args, session).await,
             Self::Spawn(args) => spawn::run(args, session).await,
             Self::Wait(args) => wait::run(args, session).await,
+            Self::Describe(args) => describe::run(args, session).await,
             Self::Get(args) => get::run(args, session).await,
             Self::Tree(args) => tree::run(args, session).await,
             Self::Watch(args) => watch::run(args, session).await,

@@ -5,10 +5,12 @@
 //! them stands, [`report`] shows a [`Finding`] with its source line.
 
 mod files;
+mod json;
 mod merge;
 mod place;
 mod report;
 mod scalar;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -19,10 +21,10 @@ use kantoku_domain::manifest::DOCUMENTS_MAX;
 use serde_json::Value;
 
 pub(crate) use files::read_sources;
+pub(crate) use json::read_json;
 pub(crate) use place::{Node, Place};
 pub(crate) use report::{Finding, Report};
 pub(crate) use write::to_yaml;
-pub(crate) use yaml::read_json;
 
 use crate::error::{CommandError, Exit};
 
