@@ -4,5 +4,6 @@ mod history;
 mod layering;
 mod leases;
 mod pipelines;
+mod presence;
 mod read_model;
 mod stand;
