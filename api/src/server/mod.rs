@@ -133,3 +133,16 @@ fn methods() -> Module {
     }
     module
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_is_declared_is_carried_out_and_nothing_else() {
+        let declared: BTreeSet<&str> = crate::contract::names().into_iter().collect();
+        assert_eq!(methods().names().collect::<BTreeSet<_>>(), declared);
+    }
+}

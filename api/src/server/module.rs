@@ -195,6 +195,12 @@ impl Module {
         Err(ApiError::new(Code::MethodNotFound, message))
     }
 
+    /// All names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.keys().copied()
+    }
+
     fn insert(&mut self, name: &'static str, entry: Entry) {
         let before = self.entries.insert(name, entry);
         assert!(before.is_none(), "two methods are called {name}");
