@@ -77,13 +77,11 @@ async fn print_kept(
                 last.pop_front();
             }
         }
-        match page.next_after {
-            Some(after) => params.after = Some(after),
-            None => {
-                last.iter().try_for_each(|line| printer.print(line))?;
-                return Ok(known);
-            }
-        }
+        let Some(after) = page.next_after else {
+            last.iter().try_for_each(|line| printer.print(line))?;
+            return Ok(known);
+        };
+        params.after = Some(after);
     }
 }
 

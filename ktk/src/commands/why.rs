@@ -47,15 +47,10 @@ fn text(why: &Why, paint: Paint) -> String {
 /// A message may be several lines long: what a process wrote, for one.
 fn fact_text(fact: &WhyFact) -> String {
     let mut lines = fact.message.trim_end().lines().map(one_line);
-    let mut text = format!("  {}: {}", fact.kind, lines.next().unwrap_or_default());
-    if let Some(at) = fact.at {
-        text.push_str(&format!(" ({at})"));
-    }
-    for line in lines {
-        text.push_str("\n    ");
-        text.push_str(&line);
-    }
-    text
+    let first = lines.next().unwrap_or_default();
+    let at = fact.at.map(|at| format!(" ({at})")).unwrap_or_default();
+    let rest: Vec<_> = lines.map(|line| format!("\n    {line}")).collect();
+    format!("  {}: {first}{at}{}", fact.kind, rest.concat())
 }
 
 #[cfg(test)]

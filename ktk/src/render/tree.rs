@@ -64,6 +64,7 @@ pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
     let state = State::of(task);
     let at = at.to_offset();
     let error = task.error.as_deref().map(text::one_line).filter(|_| state != State::Ok);
+    let time = if state.has_ended() { task_time(task, Timestamp::from(at)) } else { String::new() };
     format!(
         "{:02}:{:02}:{:02} {} {:<9}  {}  {}  {}  {}",
         at.hour(),
@@ -73,7 +74,7 @@ pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
         state.word(),
         task_name(task),
         task.specification.as_str(),
-        task_time(task, Timestamp::from(at)),
+        time,
         error.unwrap_or_default()
     )
     .trim_end()
@@ -144,12 +145,10 @@ impl Branches<'_> {
         if task.attempt > 1 {
             parts.push(format!("attempt {}", task.attempt));
         }
-        let names: Vec<_> = task
-            .waits_for
-            .iter()
-            .filter_map(|id| self.graph.place.get(id))
-            .map(|at| task_name(&self.tasks[*at]))
-            .collect();
+        let mut before: Vec<_> =
+            task.waits_for.iter().filter_map(|id| self.graph.place.get(id)).copied().collect();
+        before.sort_unstable_by_key(|at| (self.graph.level[*at], *at));
+        let names: Vec<_> = before.into_iter().map(|at| task_name(&self.tasks[at])).collect();
         if !names.is_empty() {
             parts.push(format!("← {}", names.join(", ")));
         }

@@ -23,10 +23,8 @@ impl Member {
     }
 
     fn take(service: Service, is_alone: bool, config: &Config) -> Result<Self, ServeError> {
-        let wanted = config.service_id.as_ref().map(|id| match is_alone {
-            true => id.clone(),
-            false => format!("{id}-{service}"),
-        });
+        let wanted = config.service_id.as_ref();
+        let wanted = wanted.map(|id| if is_alone { id.clone() } else { format!("{id}-{service}") });
         let identity = Identity::take(&config.state_dir, service.name(), wanted.as_deref())?;
         let mut labels = config.labels.clone();
         if service == Service::Node {

@@ -171,7 +171,9 @@ impl View {
         let Mode::Screen(screen) = &mut self.mode else { return Ok(()) };
         let (width, height) = screen.size();
         let canvas = Canvas { width, height, paint: Paint::stdout(), now: now() };
-        screen.draw(&tree_lines(self.picture.tree(), &canvas)).map_err(CommandError::stdout)?;
+        screen
+            .draw(&tree_lines(self.picture.tree(), &canvas))
+            .map_err(|error| CommandError::stdout(&error))?;
         self.drawn_at = Some(Instant::now());
         self.has_changed = false;
         Ok(())

@@ -86,7 +86,7 @@ impl View {
         let is_due = self.drawn_at.is_none_or(|at| self.has_changed || at.elapsed() >= CLOCK);
         let Some(screen) = self.screen.as_mut().filter(|_| is_due) else { return Ok(()) };
         let lines = context_lines(&self.contexts, &canvas(Some(screen)));
-        screen.draw(&lines).map_err(CommandError::stdout)?;
+        screen.draw(&lines).map_err(|error| CommandError::stdout(&error))?;
         self.drawn_at = Some(Instant::now());
         self.has_changed = false;
         Ok(())
