@@ -63,6 +63,7 @@ impl CommandError {
 
     /// Says as of which position of the stream this is so.
     #[must_use]
+    #[allow(clippy::wrong_self_convention, reason = "it reads: an error as of a position")]
     pub(crate) fn as_of(mut self, stream_seq: u64) -> Self {
         self.as_of_seq = Some(stream_seq);
         self
@@ -82,9 +83,9 @@ impl CommandError {
         self
     }
 
-    /// For `map_err`: stdout could not be written to. When whoever read it has gone (`ktk … | head`),
+    /// Stdout could not be written to. When whoever read it has gone (`ktk … | head`),
     /// that is their right and no error.
-    pub(crate) fn stdout(error: io::Error) -> Self {
+    pub(crate) fn stdout(error: &io::Error) -> Self {
         let closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         let message = format!("cannot write to stdout: {error}");
         Self { closed_pipe, ..Self::new(Exit::Error, message) }
@@ -222,10 +223,10 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_error() {
-        let error = CommandError::stdout(io::ErrorKind::BrokenPipe.into());
+        let error = CommandError::stdout(&io::ErrorKind::BrokenPipe.into());
         assert!(error.is_silent());
         assert_eq!(error.exit_code(), 0);
-        let error = CommandError::stdout(io::ErrorKind::StorageFull.into());
+        let error = CommandError::stdout(&io::ErrorKind::StorageFull.into());
         assert!(!error.is_silent());
         assert_eq!(error.exit_code(), 1);
     }

@@ -63,7 +63,7 @@ pub(crate) struct GlobalArgs {
     /// Log what happens on stderr; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Where the API is [default: the private stand that runs, else http://127.0.0.1:7300]
+    /// Where the API is [default: the private stand that runs, else port 7300 of this machine]
     #[arg(long, global = true, env = "KTK_API_URL", hide_env_values = true, value_name = "URL")]
     api_url: Option<String>,
 }

@@ -35,6 +35,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its content.
     pub(crate) text: String,
+    /// Whether it is JSON that was only found in a directory, where JSON may be anything.
+    pub(crate) is_chance: bool,
 }
 
 /// A document and where it stands.
@@ -53,6 +55,8 @@ pub(crate) struct Document {
 pub(crate) struct Manifests {
     sources: Vec<Source>,
     documents: Vec<Document>,
+    /// The files that hold no manifests.
+    strangers: Vec<String>,
 }
 
 impl Manifests {
@@ -61,8 +65,18 @@ impl Manifests {
     pub(crate) fn parse(sources: Vec<Source>) -> Result<(Self, Vec<Finding>), CommandError> {
         let mut documents = Vec::new();
         let mut findings = Vec::new();
+        let mut strangers = Vec::new();
         for (index, source) in sources.iter().enumerate() {
-            let (found, faults) = yaml::parse(&source.text);
+            let (mut found, faults) = yaml::parse(&source.text);
+            if source.is_chance {
+                let before = found.len();
+                found.retain(|(value, _)| {
+                    ["apiVersion", "kind"].iter().any(|key| value.get(key).is_some())
+                });
+                if found.len() < before {
+                    strangers.push(source.name.clone());
+                }
+            }
             documents.extend(found.into_iter().map(|(value, node)| Document {
                 source: index,
                 value,
@@ -76,12 +90,17 @@ impl Manifests {
                 ));
             }
         }
-        Ok((Self { sources, documents }, findings))
+        Ok((Self { sources, documents, strangers }, findings))
     }
 
     /// The documents as the API takes them.
     pub(crate) fn values(&self) -> Vec<Value> {
         self.documents.iter().map(|document| document.value.clone()).collect()
+    }
+
+    /// The files that were left out, as they are no manifests.
+    pub(crate) fn strangers(&self) -> &[String] {
+        &self.strangers
     }
 
     /// How many documents there are.
