@@ -38,7 +38,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) fn start<F: Future<Output = ()> + Send + 'static>(
         run: impl FnOnce(CancellationToken) -> F,
     ) -> Self {
         let stop = CancellationToken::new();
@@ -57,7 +57,7 @@ impl Running {
 }
 
 /// The `ktk` binary of the same build.
-fn ktk() -> PathBuf {
+pub(crate) fn ktk() -> PathBuf {
     let test = std::env::current_exe().expect("a test runs");
     let path = test.ancestors().nth(2).expect("target directory").join("ktk");
     assert!(path.exists(), "{} is missing: build it first, or run `make test`", path.display());
@@ -104,6 +104,16 @@ impl Stand {
         self.scripts.close().await;
         self.servers.stop().await.expect("stopped");
         std::fs::remove_dir_all(&self.dir).expect("removed");
+    }
+
+    pub(crate) fn nats_url(&self) -> &str {
+        self.servers.nats_url().expect("it has an address")
+    }
+
+    /// A connection with a ledger of its own, as another process would have it.
+    pub(crate) async fn another_bus(&self) -> Bus {
+        let settings = Settings::default();
+        Bus::open(self.nats_url(), "other", DEADLINE, &settings).await.expect("opened")
     }
 
     pub(crate) async fn node(&self, service_id: &str) -> Running {
