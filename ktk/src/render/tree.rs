@@ -52,6 +52,13 @@ pub(crate) fn tree_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
 }
 
+/// The columns that the names of all tasks fit in, up to a limit.
+pub(crate) fn name_width(tree: &Tree) -> usize {
+    const WIDTH_MAX: usize = 32;
+    let widths = tree.tasks.iter().map(|task| console::measure_text_width(&task_name(task)));
+    widths.max().unwrap_or(0).min(WIDTH_MAX)
+}
+
 /// Only what it comes to and what failed.
 pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     let mut lines = summary::header(tree, canvas);
@@ -59,8 +66,8 @@ pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
 }
 
-/// A change of a task, for a place where lines are only added.
-pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
+/// A change of a task, for a place where lines are only added. The name takes `name_width` columns.
+pub(crate) fn change_line(task: &TreeTask, name_width: usize, at: Timestamp) -> String {
     let state = State::of(task);
     let at = at.to_offset();
     let error = task.error.as_deref().map(text::one_line).filter(|_| state != State::Ok);
@@ -72,7 +79,7 @@ pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
         at.second(),
         state.symbol(),
         state.word(),
-        task_name(task),
+        text::column(&task_name(task), name_width),
         task.specification.as_str(),
         time,
         error.unwrap_or_default()

@@ -4,15 +4,17 @@ use std::{fs, time::Duration};
 
 use kantoku_domain::{Id, Timestamp};
 use kantoku_service::{Health, Ready};
-use kantoku_streams::{Bus, Load, ServiceEntry};
+use kantoku_streams::{Bus, Fault, Load, ServiceEntry};
 use time::OffsetDateTime;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::member::Member;
 
 /// An entry is renewed so often in the time that it lasts.
 const RENEWALS: u32 = 3;
+/// How often it is looked whether there is news.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a goodbye may take: without one, the entry runs out.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -47,27 +49,36 @@ pub(super) async fn keep(
 ) {
     let presence = bus.presence();
     let pause = presence.age_max() / RENEWALS;
+    let mut renewed_at: Option<Instant> = None;
     let mut was_here = true;
     while !stop.is_cancelled() {
-        entry.load = load();
-        let renewed = tokio::select! {
-            renewed = presence.renew(&entry) => renewed,
-            () = stop.cancelled() => break,
-        };
-        match &renewed {
-            Ok(()) if !was_here => health.report("nats", Ready::Yes),
-            Ok(()) => {}
-            Err(fault) => {
-                health.report("nats", Ready::No(fault.to_string()));
-                if was_here {
-                    tracing::warn!(service_id = entry.service_id, %fault, "cannot say that it is here");
-                }
-            }
+        let load = load();
+        if renewed_at.is_none_or(|at| at.elapsed() >= pause) || load != entry.load {
+            entry.load = load;
+            let renewed = tokio::select! {
+                renewed = presence.renew(&entry) => renewed,
+                () = stop.cancelled() => break,
+            };
+            report(&renewed, was_here, &entry.service_id, &health);
+            was_here = renewed.is_ok();
+            renewed_at = was_here.then(Instant::now);
         }
-        was_here = renewed.is_ok();
-        stop.run_until_cancelled(sleep(pause)).await;
+        stop.run_until_cancelled(sleep(LOOK_EVERY)).await;
     }
     if !matches!(timeout(GOODBYE, presence.leave(&entry.service_id)).await, Ok(Ok(()))) {
         tracing::info!(service_id = entry.service_id, "left without a goodbye");
+    }
+}
+
+fn report(renewed: &Result<(), Fault>, was_here: bool, service_id: &str, health: &Health) {
+    match renewed {
+        Ok(()) if was_here => {}
+        Ok(()) => health.report("nats", Ready::Yes),
+        Err(fault) => {
+            health.report("nats", Ready::No(fault.to_string()));
+            if was_here {
+                tracing::warn!(service_id, %fault, "cannot say that this service is here");
+            }
+        }
     }
 }

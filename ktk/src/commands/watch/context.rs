@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kantoku_api::contract::{
     ContextWait, ContextWaited, Filter, GetParams, SubscribeParams, TaskChanged, TaskSubscribe,
-    TaskTree, Tree, WaitParams,
+    TaskTree, Tree, TreeTask, WaitParams,
 };
 use kantoku_domain::{Id, Millis};
 use serde_json::Value;
@@ -15,7 +15,9 @@ use super::picture::Picture;
 use crate::{
     error::{CommandError, Exit},
     output::{Format, Paint, now, print_document, print_line},
-    render::{Canvas, Screen, change_line, header_lines, stdout_width, tree_lines},
+    render::{
+        Canvas, Screen, State, change_line, header_lines, name_width, stdout_width, tree_lines,
+    },
     session::Session,
 };
 
@@ -93,6 +95,7 @@ async fn wait(id: Id, session: &Session) -> Result<ContextWaited, CommandError> 
 struct View {
     picture: Picture,
     mode: Mode,
+    name_width: usize,
     drawn_at: Option<Instant>,
     has_changed: bool,
 }
@@ -113,7 +116,9 @@ impl View {
             (Format::Table | Format::Wide, None) => Mode::Lines,
             _ => Mode::Documents,
         };
-        let view = Self { picture: Picture::new(tree), mode, drawn_at: None, has_changed: true };
+        let name_width = name_width(&tree);
+        let picture = Picture::new(tree);
+        let view = Self { picture, mode, name_width, drawn_at: None, has_changed: true };
         if matches!(view.mode, Mode::Lines) {
             view.print_header()?;
         }
@@ -127,7 +132,9 @@ impl View {
         let Some(task) = self.picture.apply(change) else { return Ok(()) };
         self.has_changed = true;
         match self.mode {
-            Mode::Lines => print_line(&change_line(task, change.task.updated_at)),
+            Mode::Lines if is_worth_a_line(task) => {
+                print_line(&change_line(task, self.name_width, change.task.updated_at))
+            }
             _ => Ok(()),
         }
     }
@@ -185,5 +192,14 @@ impl View {
         let canvas =
             Canvas { width: stdout_width(), height: HEIGHT, paint: Paint::stdout(), now: now() };
         print_line(&header_lines(self.picture.tree(), &canvas).join("\n"))
+    }
+}
+
+/// What waits is told at the beginning and, if it has to be tried again, with the reason.
+fn is_worth_a_line(task: &TreeTask) -> bool {
+    match State::of(task) {
+        State::Ready => false,
+        State::Waiting => task.error.is_some(),
+        _ => true,
     }
 }
