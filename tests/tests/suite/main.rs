@@ -1,5 +1,6 @@
 //! What holds across crates, and the behaviour of Kantoku on real servers: one binary.
 
+mod api;
 mod broken;
 mod examples;
 mod executor;
