@@ -38,8 +38,9 @@ fn host() -> String {
     name.trim().to_owned()
 }
 
-/// Keeps `entry` among those that are present, with what `load` says at the time, until `stop` is
-/// cancelled; then says goodbye. Whether that works is reported to `health` as part `nats`.
+/// Keeps `entry` among those that are present, with what `load` says at the time, and answers NATS'
+/// own discovery, until `stop` is cancelled; then says goodbye. Whether that works is reported to
+/// `health` as part `nats`.
 pub async fn announce(
     bus: Bus,
     mut entry: ServiceEntry,
@@ -50,6 +51,7 @@ pub async fn announce(
     let pause = bus.presence().age_max() / RENEWALS;
     let mut backoff = Backoff::default();
     let mut was_here = None;
+    let mut discovery = None;
     loop {
         entry.load = load();
         let Some(renewed) = stop.run_until_cancelled(bus.presence().renew(&entry)).await else {
@@ -62,6 +64,10 @@ pub async fn announce(
                 Ready::No(fault.to_string())
             }));
         }
+        if is_here && discovery.is_none() {
+            // Not having it costs nothing but `nats micro ls`.
+            discovery = bus.discovery(&entry).await.ok();
+        }
         let wait = if is_here {
             backoff = Backoff::default();
             pause
@@ -72,6 +78,7 @@ pub async fn announce(
             break;
         }
     }
+    drop(discovery);
     let goodbye = timeout(GOODBYE, bus.presence().leave(&entry.service_id)).await;
     if !matches!(goodbye, Ok(Ok(()))) {
         tracing::info!(service_id = entry.service_id, "left without a goodbye");

@@ -12,9 +12,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DueConsumer, Fault, Heartbeat,
-    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay, Settings,
-    SetupError, Timers, connect, leases, setup, subject,
+    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, Discovery, DueConsumer, Fault,
+    Heartbeat, HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay,
+    ServiceEntry, Settings, SetupError, Timers, connect, leases, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -100,6 +100,11 @@ impl Bus {
     /// Who is present.
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// Answers NATS' own discovery for the service of `entry`, until it is dropped.
+    pub async fn discovery(&self, entry: &ServiceEntry) -> Result<Discovery, Fault> {
+        Discovery::start(&self.client, entry).await
     }
 
     /// Sends a heartbeat and waits for the lease keeper's reply up to `timeout`. `None` when no
