@@ -30,9 +30,9 @@ pub(crate) use ring::{Interest, Lagged, Ring, Watcher};
 pub(crate) use size::bytes_of;
 
 /// Documents that a ring keeps.
-const DOCUMENTS_MAX: usize = 8_192;
+const DOCUMENTS_MAX: usize = 4_096;
 /// What a ring keeps, as JSON.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What happens, as it happens.
 pub(crate) struct Feed {
