@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use kantoku_api::{ApiError, ClientError, Code};
 
+use crate::kind::Kind;
+
 /// The exit codes. 2 is also clap's own for a command line that it cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -81,6 +83,15 @@ impl CommandError {
     pub(crate) fn or_advise(mut self, command: impl FnOnce() -> String) -> Self {
         self.advice.get_or_insert_with(command);
         self
+    }
+
+    /// Names the list to look in for what was not found.
+    #[must_use]
+    pub(crate) fn or_list(self, kind: Kind) -> Self {
+        match self.exit {
+            Exit::NotFound => self.or_advise(|| format!("ktk get {}", kind.plural())),
+            _ => self,
+        }
     }
 
     /// Stdout could not be written to. When whoever read it has gone (`ktk … | head`),
@@ -174,7 +185,9 @@ impl From<ApiError> for CommandError {
         if let Some(winner) = data.winner {
             message = format!("{message} (faster was {winner})");
         }
-        if let Some(trace) = &data.trace_id {
+        // Who was refused knows enough; who met a fault needs what the server's logs say.
+        let is_fault = matches!(exit, Exit::Error | Exit::Unreachable);
+        if let Some(trace) = data.trace_id.as_ref().filter(|_| is_fault) {
             message = format!("{message} (trace {trace})");
         }
         let advice = data.retryable.then(|| "the same command again".to_owned());

@@ -62,8 +62,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         idempotency_key: args.idempotency_key,
         namespace: session.namespace(),
     };
-    let started =
-        session.call::<PipelineRun>(&params).await.map_err(|error| advise(error, name))?;
+    let started = session.call::<PipelineRun>(&params).await.map_err(|error| {
+        assignment::advise(error, &format!("ktk describe pipeline {name}")).or_list(Kind::Pipeline)
+    })?;
     Last { context_id: started.context_id, task_id: None }.remember(session);
     let context_id = started.context_id;
     if !args.wait && !args.watch {
@@ -123,16 +124,6 @@ async fn end(
         ),
     };
     Err(CommandError::new(Exit::TaskFailed, message).as_of(waited.as_of_seq).advise(advice))
-}
-
-fn advise(error: CommandError, name: &str) -> CommandError {
-    match error.exit {
-        Exit::NotFound => error.or_advise(|| "ktk get pipelines".into()),
-        Exit::Refused => {
-            error.or_advise(|| format!("ktk get pipeline {name} -o yaml; {}", assignment::ADVICE))
-        }
-        _ => error,
-    }
 }
 
 fn print_started(started: &Run, session: &Session) -> Result<(), CommandError> {

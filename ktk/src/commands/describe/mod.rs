@@ -54,6 +54,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         }
         None => target.resolve_either(session).await?,
     };
+    page_of(kind, name, session).await.map_err(|error| error.or_list(kind))
+}
+
+async fn page_of(kind: Kind, name: String, session: &Session) -> Result<(), CommandError> {
     match kind {
         Kind::Task => task::describe(name, session).await,
         Kind::Context => context::describe(name, session).await,

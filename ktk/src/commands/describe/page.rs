@@ -65,6 +65,13 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// A sentence, which may go on over further lines.
+    pub(super) fn text(&mut self, text: &str) {
+        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+        self.line(&one_line(first));
+        self.foreign(rest);
+    }
+
     /// What somebody else wrote, line by line, without what a terminal would obey.
     pub(super) fn foreign(&mut self, text: &str) {
         self.end_fields();

@@ -94,7 +94,7 @@ fn page(known: &Known, session: &Session) -> Page {
     dependencies(&mut page, task, &view);
     if let Some(why) = why {
         page.section("Why");
-        page.line(&why.summary);
+        page.text(&why.summary);
         for fact in &why.facts {
             page.foreign(&format!("{}: {}", fact.kind, fact.message));
         }

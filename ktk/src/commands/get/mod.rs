@@ -97,7 +97,8 @@ where
     let mut items = Vec::new();
     for name in &args.names {
         let (_, id) = Target::new(T::kind(), name).resolve(session, T::kind()).await?;
-        items.push(session.call::<G>(&session.get(id)).await?);
+        let item = session.call::<G>(&session.get(id)).await;
+        items.push(item.map_err(|error| error.or_list(T::kind()))?);
     }
     show_named(session, items)
 }
@@ -114,7 +115,8 @@ where
     }
     let mut items = Vec::new();
     for name in &args.names {
-        items.push(session.call::<G>(&session.version(name)?).await?);
+        let item = session.call::<G>(&session.version(name)?).await;
+        items.push(item.map_err(|error| error.or_list(T::kind()))?);
     }
     show_named(session, items)
 }
@@ -141,6 +143,8 @@ async fn services(args: &Args, session: &Session) -> Result<(), CommandError> {
     if !args.names.is_empty() {
         items.retain(|service| args.names.iter().any(|name| service.service_id.starts_with(name)));
     }
+    // They come all at once, as there are never many.
+    items.truncate(fetch::wanted(session));
     show(session, &List { items, next_cursor: None, as_of_seq: None })
 }
 
