@@ -41,6 +41,7 @@ class Task:
         self.depends_on = data.get("depends_on")
         self.attempt = 0
         self.attempts = 0
+        self.delegated = 0
         self.is_running = False
         self.not_before = None
         self.announced = {}  # position of the TaskReady -> the event
@@ -68,7 +69,6 @@ class Checker:
         self.promised = {}  # resource -> (child, output) it was delegated to, not yet spawned
         self.resolved = {}  # resource -> (position, the output's name or None)
         self.allocated = {}
-        self.delegated = 0
         self.event = None
 
     # What goes wrong is noted where it shows, and checking goes on.
@@ -299,7 +299,7 @@ class Checker:
     def delegate(self, task, name, target, children):
         resource = task.outputs[name]
         child, output = target["child"], target["output"]
-        self.delegated += 1
+        task.delegated += 1
         self.demand(self.custodian.get(resource) == task.id, "custody",
                     f"{task} delegated output {name}, which was not in its custody")
         before = self.resolved.get(resource)
@@ -436,7 +436,7 @@ def report(checker, arguments):
           + ", ".join(f"{count} {how}" for how, count in ends.items() if count or how == "ok")
           + f"), {sum(task.attempts for task in tasks)} attempts, "
           f"{len(outputs & checker.resolved.keys())} of {len(outputs)} outputs resolved, "
-          f"{checker.delegated} delegated, "
+          f"{sum(task.delegated for task in tasks)} delegated, "
           f"{sum(n for context, n in checker.contexts.items() if is_asked_for(context))} events, "
           f"positions {checker.first_seq or 0} to {checker.last_seq}, "
           f"{len(found)} violations")
