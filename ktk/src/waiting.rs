@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kantoku_api::contract::{ContextWait, ContextWaited, TaskWait, TaskWaited, WaitParams};
+use kantoku_api::{
+    Code,
+    contract::{ContextWait, ContextWaited, TaskWait, TaskWaited, WaitParams},
+};
 use kantoku_domain::Millis;
 use kantoku_projections::document::{ContextDocument, TaskCounts};
 use tokio::time::Instant;
@@ -74,11 +77,19 @@ async fn slices<T>(
     let deadline = session.timeout().map(|timeout| Instant::now() + timeout);
     loop {
         let left = deadline.map_or(slice_max, |deadline| deadline - Instant::now());
-        let waited = wait(left.min(slice_max)).await?;
-        if waited.done || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok(waited);
+        let waited = wait(left.min(slice_max)).await;
+        let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        match waited {
+            Err(error) if is_behind(&error) && !is_over => {}
+            Ok(waited) if !waited.done && !is_over => {}
+            waited => return waited,
         }
     }
+}
+
+/// Whether the read model does not show yet what is waited for: that, too, is worth waiting for.
+fn is_behind(error: &CommandError) -> bool {
+    error.api().is_some_and(|error| error.code == Code::PositionNotReached)
 }
 
 fn show(progress: &Progress, context: &ContextDocument, failed_before: &mut u64) {
