@@ -8,6 +8,7 @@ use async_nats::jetstream::{
 };
 use futures::{FutureExt as _, StreamExt as _};
 use kantoku_domain::Recorded;
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -150,7 +151,9 @@ impl Consumer {
             if collected.len() >= self.config.batch_max {
                 return Ok(collected);
             }
-            match stream.next().now_or_never() {
+            // What is at hand is taken whole: tokio would end it after 128 messages, and a small batch
+            // costs its reader as much as a large one.
+            match unconstrained(stream.next()).now_or_never() {
                 Some(more) => next = more,
                 None => return Ok(collected),
             }
@@ -184,7 +187,7 @@ impl Consumer {
     async fn hand_back(&mut self) {
         self.waiting.clear();
         let Some(mut stream) = self.messages.take() else { return };
-        while let Some(Some(Ok(message))) = stream.next().now_or_never() {
+        while let Some(Some(Ok(message))) = unconstrained(stream.next()).now_or_never() {
             if message.ack_with(AckKind::Nak(None)).await.is_err() {
                 return;
             }
