@@ -26,10 +26,9 @@ async fn run(stand: &mut Stand, name: &str, recording: &str) -> usize {
     converted.tasks
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn recordings_of_real_workflows_run_to_their_end() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/wfcommons");
-    let Ok(files) = fs::read_dir(&dir) else {
+/// Runs every recording in `dir`.
+async fn run_all(dir: &Path) {
+    let Ok(files) = fs::read_dir(dir) else {
         eprintln!("SKIPPED: there are no recordings in {}", dir.display());
         return;
     };
@@ -49,6 +48,19 @@ async fn recordings_of_real_workflows_run_to_their_end() {
     executor.stop().await;
     node.stop().await;
     stand.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_of_real_workflows_run_to_their_end() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Box::pin(run_all(&tests.join("../../shared/data/wfcommons"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_a_recording_runs_to_its_end() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/wfcommons");
+    assert!(dir.is_dir(), "{} is missing", dir.display());
+    Box::pin(run_all(&dir)).await;
 }
 
 /// A made-up recording (`WfFormat` 1.5) of `tasks` tasks in layers of `width`: each task reads a
