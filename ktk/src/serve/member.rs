@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_service::Identity;
+use kantoku_streams::ServiceEntry;
 
 use super::{Config, HANDLERS_LABEL, ServeError, Service};
 
@@ -30,6 +31,9 @@ impl Member {
         if service == Service::Node {
             let handlers: Vec<_> = config.handlers().collect();
             labels.insert(HANDLERS_LABEL.into(), handlers.join(" "));
+        }
+        if service == Service::Executor {
+            labels.insert(ServiceEntry::QUEUE.into(), config.queue.clone());
         }
         Ok(Self { service, identity, labels })
     }

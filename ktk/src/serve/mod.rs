@@ -36,7 +36,7 @@ pub(crate) use error::ServeError;
 pub(crate) use part::{Part, Service};
 
 /// The label by which a processor node says which handlers it runs, separated by spaces.
-pub(crate) const HANDLERS_LABEL: &str = "handlers";
+pub(crate) const HANDLERS_LABEL: &str = kantoku_streams::ServiceEntry::HANDLERS;
 
 /// Every part, on the servers of a stand.
 pub(crate) async fn run_on_stand(context: ServeContext) -> Result<(), BoxError> {

@@ -1,5 +1,7 @@
 //! JSON-RPC 2.0 over WebSocket, spoken by a client that knows nothing of ours.
 
+use std::time::Duration;
+
 use futures::{SinkExt as _, StreamExt as _};
 use kantoku_api::{
     Client,
@@ -159,5 +161,31 @@ async fn a_connection_more_than_the_limit_is_refused_and_the_others_go_on() {
     }
     drop(first);
     call::<ResourceAllocate>(&second, json!({"count": 1})).await.expect("answered");
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_silent_gives_its_place_to_another() {
+    let mut config = ApiConfig::new("api-1");
+    config.limits.connections_max = 2;
+    config.limits.ping_every = Duration::from_millis(100);
+    config.limits.silence_max = Duration::from_millis(500);
+    let served = Served::with(config).await;
+    // Nobody polls it, so nobody answers its pings.
+    let silent = Socket::open(&served).await;
+    let idle = served.client().await;
+    let next = async {
+        loop {
+            if let Ok(client) = Client::connect(&served.url(), DEADLINE).await {
+                return client;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let next = tokio::time::timeout(DEADLINE, next).await.expect("there is room at last");
+    for client in [&idle, &next] {
+        call::<TaskCount>(client, json!({})).await.expect("who answers pings may stay");
+    }
+    drop(silent);
     served.stop().await;
 }
