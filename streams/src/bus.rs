@@ -157,6 +157,18 @@ impl Bus {
         Replay::new(self.store.clone(), self.ledger.clone(), from_seq, None).await
     }
 
+    /// The events from position `from_seq` to `to_seq`, both included, in order. What was purged or
+    /// is no event is left out. For short stretches: all of it is held at once.
+    pub async fn between(&self, from_seq: u64, to_seq: u64) -> Result<Vec<Recorded>, Fault> {
+        let store = self.store.clone();
+        let mut replay = Replay::new(store, self.ledger.clone(), from_seq, Some(to_seq)).await?;
+        let mut events = Vec::new();
+        while let Some(page) = replay.next_page().await? {
+            events.extend(page.into_iter().filter_map(Result::ok));
+        }
+        Ok(events)
+    }
+
     /// When the stream of events was created: a stream made anew has the positions of the old one
     /// and other events.
     pub async fn created(&self) -> Result<Timestamp, Fault> {
