@@ -21,6 +21,10 @@ use crate::{
 /// What stands around the parameters of a request, and more.
 const FRAME_BYTES: usize = 1024;
 
+/// Items of one subscription that wait to be read; with more, the connection's reader gives the
+/// subscription up, so that it does not hold up the others.
+const ITEMS_MAX: usize = 16_384;
+
 /// Parameters by name.
 struct Named(Box<RawValue>);
 
@@ -75,6 +79,7 @@ impl Client {
             .request_timeout(timeout)
             .max_request_size(REQUEST_BYTES_MAX as u32)
             .max_response_size(ANSWER_BYTES_MAX as u32)
+            .max_buffer_capacity_per_subscription(ITEMS_MAX)
             .build(socket_url)
             .await
             .map_err(|error| ClientError::Unreachable {
@@ -90,7 +95,9 @@ impl Client {
         self.rpc.request(M::NAME, params).await.map_err(|error| self.error(error))
     }
 
-    /// Starts a subscription; it ends when what is returned is dropped.
+    /// Starts a subscription; it ends when what is returned is dropped. It is to be read all the
+    /// time: one that falls far behind is given up, and another one has to go on from the position
+    /// of the last item.
     pub async fn subscribe<S: Subscription>(
         &self,
         params: &S::Params,
