@@ -71,6 +71,13 @@ impl CommandError {
         self
     }
 
+    /// Says more.
+    #[must_use]
+    pub(crate) fn add(mut self, text: &str) -> Self {
+        self.message.push_str(text);
+        self
+    }
+
     /// Names a command to try.
     #[must_use]
     pub(crate) fn advise(mut self, command: impl Into<String>) -> Self {

@@ -27,9 +27,12 @@ mod why;
 
 use clap::Subcommand;
 use kantoku_api::contract::{ContextList, ListParams};
-use kantoku_domain::Millis;
+use kantoku_domain::{Id, Millis};
 
-use crate::{error::CommandError, session::Session};
+use crate::{
+    error::{CommandError, Exit},
+    session::Session,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
@@ -127,5 +130,13 @@ async fn visible(session: &Session, stream_seq: u64) {
     };
     if let Err(error) = session.call::<ContextList>(&params).await {
         tracing::info!(%error, "the read model does not show it yet");
+    }
+}
+
+/// For a wait that lost the server: what it started does not depend on who waits for it.
+fn goes_on(error: CommandError, kind: &str, id: Id) -> CommandError {
+    match error.exit {
+        Exit::Unreachable => error.add(&format!("; {kind}/{id} goes on: ktk wait {kind}/{id}")),
+        _ => error,
     }
 }

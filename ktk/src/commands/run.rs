@@ -6,7 +6,7 @@ use kantoku_api::contract::{ContextWaited, PipelineRun, Run, RunParams};
 use kantoku_projections::document::ContextStatus;
 use serde_json::{Map, Value, json};
 
-use super::{failures, outputs, visible, watch};
+use super::{failures, goes_on, outputs, visible, watch};
 use crate::{
     assignment::{self, Assignment},
     error::{CommandError, Exit},
@@ -77,7 +77,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     let waited = if args.watch {
         watch::watch_context(context_id.to_string(), Some(started.stream_seq), session).await?
     } else {
-        let waited = waiting::context(&context_id.to_string(), session).await?;
+        let waited = waiting::context(&context_id.to_string(), session).await;
+        let waited = waited.map_err(|error| goes_on(error, "context", context_id))?;
         if !waited.done {
             let status = context_status(waited.last.context.status);
             print_ended(&started, &waited.last, &[], session)?;

@@ -6,7 +6,7 @@ use kantoku_api::contract::{ContextGet, Input, SpawnParams, Spawned, TaskSpawn, 
 use kantoku_domain::{Id, task::Outcome};
 use serde_json::json;
 
-use super::{outputs, visible};
+use super::{goes_on, outputs, visible};
 use crate::{
     assignment::{self, Assignment},
     error::{CommandError, Exit},
@@ -90,7 +90,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     session.on_interrupt(format!(
         "interrupted; the task goes on: ktk wait task/{id}, ktk cancel task/{id}"
     ));
-    let waited = waiting::task(&id.to_string(), session).await?;
+    let waited = waiting::task(&id.to_string(), session).await;
+    let waited = waited.map_err(|error| goes_on(error, "task", id))?;
     print_ended(&spawned, &waited.last, session)?;
     ended(&waited.last)
 }
