@@ -85,6 +85,9 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         &["describe", "task"],
         &["apply"],
         &["get", "tasks", "-n", "a", "-A"],
+        &["get", "pipelines", "-A"],
+        &["describe", "task", "1", "-A"],
+        &["cancel", "task/1", "-l", "team=search"],
     ] {
         let (stdout, stderr) = ended(home.ktk(args), 2);
         assert_eq!(stdout, "", "{args:?}");

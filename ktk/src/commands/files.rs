@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How many findings are shown.
-const SHOWN_MAX: usize = 50;
+const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct FileArgs {

@@ -90,8 +90,21 @@ pub(crate) enum ClientCommand {
 }
 
 impl ClientCommand {
+    /// A global flag that means nothing to the command is refused rather than ignored.
+    fn check_flags(&self, session: &Session) -> Result<(), CommandError> {
+        if session.all_namespaces() && !matches!(self, Self::Get(_)) {
+            return Err(CommandError::usage("-A is for `ktk get`: name one namespace with -n"));
+        }
+        let takes_labels = matches!(self, Self::Get(_) | Self::Run(_) | Self::Spawn(_));
+        if !session.labels().is_empty() && !takes_labels {
+            return Err(CommandError::usage("-l is for `ktk get`, `ktk run` and `ktk spawn`"));
+        }
+        Ok(())
+    }
+
     /// Carries out the command.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
+        self.check_flags(session)?;
         match self {
             Self::Apply(args) => apply::run(args, session).await,
             Self::Run(args) => run::run(args, session).await,

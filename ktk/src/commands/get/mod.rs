@@ -94,6 +94,7 @@ where
         return show(session, &fetch::records::<L, T>(filter, session).await?);
     }
     refuse_filters(args, session)?;
+    in_one_namespace(session)?;
     let mut items = Vec::new();
     for name in &args.names {
         let (_, id) = Target::new(T::kind(), name).resolve(session, T::kind()).await?;
@@ -110,6 +111,7 @@ where
     T: Row,
 {
     refuse_filters(args, session)?;
+    in_one_namespace(session)?;
     if args.names.is_empty() {
         return show(session, &fetch::definitions::<L, T>(session).await?);
     }
@@ -125,6 +127,7 @@ async fn events(args: &Args, session: &Session) -> Result<(), CommandError> {
     if args.status.is_some() || !session.labels().is_empty() {
         return Err(CommandError::usage("events have no status and no labels"));
     }
+    in_one_namespace(session)?;
     show(session, &fetch::events(args, session).await?)
 }
 
@@ -169,6 +172,13 @@ fn show_named<T: Row>(session: &Session, mut items: Vec<T>) -> Result<(), Comman
         }
         (None, _) => Ok(()),
     }
+}
+
+fn in_one_namespace(session: &Session) -> Result<(), CommandError> {
+    if session.all_namespaces() {
+        return Err(CommandError::usage("-A lists tasks, contexts and resources: leave it out"));
+    }
+    Ok(())
 }
 
 /// What has been named, or has neither status nor labels, is not filtered: rather say so.
