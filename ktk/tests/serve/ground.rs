@@ -56,11 +56,16 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    pub(crate) async fn start() -> Self {
+    /// `None` where there are no servers to start.
+    pub(crate) async fn start() -> Option<Self> {
+        if std::env::var_os("KTK_TOOLS_DIR").is_none() {
+            eprintln!("SKIPPED: KTK_TOOLS_DIR does not say where the servers are");
+            return None;
+        }
         let dir = Dir::new();
         let mut config = ServersConfig::new(dir.path().join("servers")).unwrap();
         config.launcher = KTK.into();
-        Self { servers: Servers::start(&config).await.unwrap(), dir }
+        Some(Self { servers: Servers::start(&config).await.unwrap(), dir })
     }
 
     /// `ktk serve` on these servers, with ids kept in the directory `name`.

@@ -1,10 +1,15 @@
 //! The executor on a real nats-server, with tasks announced by hand: no scheduler, no lease keeper.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use kantoku_domain::{
-    Event, Id, Kind, Namespace, Partition, Specification, Task,
-    task::{Command, Failure, Finished, Outcome, Ready},
+    Datum, Event, Id, Kind, Namespace, Partition, Source, Specification, Task,
+    plan::bind_inputs,
+    specification::Applied,
+    task::{Command, Failure, Finished, Outcome, Ready, Resolved},
 };
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_preprocessors::{Pool, PoolConfig};
@@ -16,7 +21,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::stand::{Running, Stand, envelope, ktk};
+use crate::{
+    stand::{Running, Stand, envelope, ktk},
+    tap::Tap,
+};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The environment variable by which the doomed executor learns where to work.
@@ -28,23 +36,39 @@ struct Announced {
     context_id: Id,
 }
 
+/// The latest version of a specification.
+async fn latest(bus: &Bus, specification: &str) -> Applied {
+    let namespace = Namespace::default();
+    let id = Id::named(&namespace, Kind::Specification, specification);
+    let loaded = bus.ledger().load::<Specification>(&namespace, id).await.expect("loaded");
+    loaded.state.latest().expect("applied before").clone()
+}
+
 /// Spawns a task of `specification` and announces its first attempt, over `bus`.
 async fn announce(bus: &Bus, specification: &str) -> Announced {
-    let (namespace, ledger) = (Namespace::default(), bus.ledger());
-    let id = Id::named(&namespace, Kind::Specification, specification);
-    let loaded = ledger.load::<Specification>(&namespace, id).await.expect("loaded");
-    let applied = loaded.state.latest().expect("applied before").clone();
+    let applied = latest(bus, specification).await;
+    announce_with(bus, &applied, [].into(), [].into()).await
+}
 
+/// The same with inputs; `resolved` says where the resources among them got their values. Two
+/// appends and nothing else.
+async fn announce_with(
+    bus: &Bus,
+    applied: &Applied,
+    inputs: BTreeMap<String, Source>,
+    resolved: BTreeMap<String, Resolved>,
+) -> Announced {
+    let (namespace, ledger) = (Namespace::default(), bus.ledger());
     let context_id = Id::from_uuid(Uuid::new_v4()).in_partition(Partition::of(7));
     let task_id = Id::from_uuid(Uuid::new_v4()).in_partition(context_id.partition());
-    let task = applied.template([].into()).spawned(task_id, None, context_id, None);
-    let spawn = Command::Spawn(Box::new(task));
-    let envelope = envelope(task_id, context_id);
-    let spawned = ledger.execute::<Task>(&namespace, &spawn, &envelope).await.expect("spawned");
-    let guard = spawned.stream_seq;
-    let ready = Ready { task_id, attempt: 1, guard, inputs: [].into() };
-    let draft =
-        Draft::ready(&namespace, "default", 0, 1, ready, &self::envelope(task_id, context_id));
+    let inputs = bind_inputs(applied, inputs).expect("sound");
+    let task = applied.template(inputs).spawned(task_id, None, context_id, None);
+    let (event, about) = (Event::TaskSpawned(task), envelope(task_id, context_id));
+    let draft = Draft::next(&namespace, task_id, 0, 0, event, &about);
+    let guard = ledger.append(draft).await.expect("spawned").stream_seq;
+    let ready = Ready { task_id, attempt: 1, guard, inputs: resolved };
+    let about = envelope(task_id, context_id);
+    let draft = Draft::ready(&namespace, "default", 0, 1, ready, &about);
     ledger.append(draft).await.expect("announced");
     Announced { task_id, context_id }
 }
@@ -296,6 +320,40 @@ async fn what_other_processes_announce_is_delivered_and_done_once() {
     stand.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_at_what_is_known_costs_two_appends_and_no_question() {
+    const TASKS: usize = 20;
+    let mut stand = Stand::start().await;
+    let pass = json!({
+        "inputs": {"x": "number"}, "outputs": {"x": "number"}, "executable": {"type": "noop"},
+    });
+    stand.apply("Specification", "pass", pass).await;
+    let applied = latest(&stand.bus, "pass").await;
+    let (tap, url) = Tap::before(stand.nats_url()).await;
+    let bus = Bus::open(&url, "tapped", DEADLINE, &Settings::default()).await.expect("opened");
+    let (_, running) = executor(&bus, |_| ());
+
+    // The first one asks for the specification.
+    let value = [("x".to_owned(), Source::Value(json!(7)))].into();
+    let mut last = announce_with(&bus, &applied, value, [].into()).await.task_id;
+    finished(&stand.bus, last).await;
+    tap.take();
+    for _ in 0..TASKS {
+        // Each reads what the one before it wrote.
+        let history = stand.bus.ledger().history(&Namespace::default(), Kind::Task, last, 0).await;
+        let seq = history.expect("read").last().expect("its end").stream_seq;
+        let resource = [("x".to_owned(), Source::Resource(last))].into();
+        let resolved = [("x".to_owned(), Resolved { seq, output: Some("x".into()) })].into();
+        last = announce_with(&bus, &applied, resource, resolved).await.task_id;
+        assert_eq!(finished(&stand.bus, last).await.outputs["x"], Datum::Value(json!(7)));
+    }
+    let sent = tap.take();
+    assert_eq!(sent.get("append"), Some(&(TASKS * 4)), "two by this test, two by the executor");
+    assert_eq!(sent.get("request"), None, "{sent:?}");
+    running.stop().await;
+    stand.stop().await;
+}
+
 /// Not a test: the executor that another test kills.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is started by another test"]
@@ -313,7 +371,7 @@ async fn an_executor_that_is_killed_leaves_no_process_behind() {
     let script = "trap '' TERM; echo $$ >&2; sleep 1000 & echo $! >&2; \
                   setsid sleep 1001 & echo $! >&2; wait; wait; wait";
     apply_sh(&mut stand, "stay", script, json!({})).await;
-    let mut doomed = tokio::process::Command::new(std::env::current_exe().expect("a test runs"))
+    let mut doomed = tokio::process::Command::new("/proc/self/exe")
         .args(["--exact", "--ignored", "executor::doomed_executor"])
         .env(DOOMED_URL, stand.nats_url())
         .stdout(std::process::Stdio::null())
@@ -330,6 +388,6 @@ async fn an_executor_that_is_killed_leaves_no_process_behind() {
     let took = killed.elapsed();
     // 500 ms of grace, and how long it takes to look.
     assert!(took < Duration::from_secs(10), "{took:?}");
-    println!("all processes were gone {took:?} after their executor was killed");
+    eprintln!("all processes were gone {took:?} after their executor was killed");
     stand.stop().await;
 }

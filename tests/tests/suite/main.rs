@@ -2,6 +2,7 @@
 
 mod api;
 mod broken;
+mod chaos;
 mod examples;
 mod executor;
 mod history;
@@ -10,6 +11,8 @@ mod layering;
 mod leases;
 mod pipelines;
 mod presence;
+mod processes;
 mod read_model;
 mod recordings;
 mod stand;
+mod tap;
