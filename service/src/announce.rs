@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use kantoku_domain::{Id, Timestamp};
 use kantoku_streams::{Bus, Load, ServiceEntry};
 use time::OffsetDateTime;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Backoff, Health, Identity, Ready};
 
 /// An entry is renewed so often in the time that it lasts.
 const RENEWALS: u32 = 3;
+/// How often it is looked whether the load has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a goodbye may take: without one, the entry runs out.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The part of [`Health`] that is reported: whether NATS answers.
@@ -52,7 +54,7 @@ pub async fn announce(
     let mut backoff = Backoff::default();
     let mut was_here = None;
     let mut discovery = None;
-    loop {
+    'here: loop {
         entry.load = load();
         let Some(renewed) = stop.run_until_cancelled(bus.presence().renew(&entry)).await else {
             break;
@@ -74,8 +76,12 @@ pub async fn announce(
         } else {
             backoff.next_wait().min(pause)
         };
-        if stop.run_until_cancelled(sleep(wait)).await.is_none() {
-            break;
+        let due = Instant::now() + wait;
+        while Instant::now() < due && (!is_here || load() == entry.load) {
+            let look = LOOK_EVERY.min(due.saturating_duration_since(Instant::now()));
+            if stop.run_until_cancelled(sleep(look)).await.is_none() {
+                break 'here;
+            }
         }
     }
     drop(discovery);

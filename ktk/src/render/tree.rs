@@ -70,10 +70,16 @@ pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
 pub(crate) fn change_line(task: &TreeTask, name_width: usize, at: Timestamp) -> String {
     let state = State::of(task);
     let at = at.to_offset();
-    let error = task.error.as_deref().map(text::one_line).filter(|_| state != State::Ok);
+    let error = task.error.as_deref().map(text::one_line);
+    let more = match state {
+        State::Failed => error.unwrap_or_default(),
+        State::Waiting => error.map(|error| format!("last: {error}").into()).unwrap_or_default(),
+        State::Running if task.attempt > 1 => format!("attempt {}", task.attempt).into(),
+        _ => Cow::default(),
+    };
     let time = if state.has_ended() { task_time(task, Timestamp::from(at)) } else { String::new() };
     format!(
-        "{:02}:{:02}:{:02} {} {:<9}  {}  {}  {}  {}",
+        "{:02}:{:02}:{:02} {} {:<9}  {}  {}  {time}  {more}",
         at.hour(),
         at.minute(),
         at.second(),
@@ -81,8 +87,6 @@ pub(crate) fn change_line(task: &TreeTask, name_width: usize, at: Timestamp) -> 
         state.word(),
         text::column(&task_name(task), name_width),
         task.specification.as_str(),
-        time,
-        error.unwrap_or_default()
     )
     .trim_end()
     .to_owned()

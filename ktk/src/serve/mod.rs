@@ -12,7 +12,6 @@ mod edge;
 mod error;
 mod member;
 mod part;
-mod presence;
 mod process;
 mod signals;
 mod start;

@@ -7,13 +7,13 @@ use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_handlers::{HandlerName, Node, NodeConfig, project};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
-use kantoku_service::{Health, Ready, wait_for};
+use kantoku_service::{Health, Ready, announce, entry, wait_for};
 use kantoku_streams::{Bus, Load};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Config, ServeError, Service, connect::Connected, crew::Crew, edge::Edge, member::Member,
-    presence, team::Team,
+    team::Team,
 };
 use crate::cli::{REAPER, SCRIPT_WORKER};
 
@@ -122,7 +122,8 @@ impl Ground<'_> {
     fn tell(&self, member: &Member, load: impl Fn() -> Load + Send + 'static, crew: &mut Crew) {
         let (bus, health) = (self.connected.bus.clone(), self.health.clone());
         let stop = crew.presence.stop.clone();
-        let work = presence::keep(bus, presence::entry(member), load, health, stop);
+        let entry = entry(&member.identity, member.service.name(), member.labels.clone());
+        let work = announce(bus, entry, load, health, stop);
         crew.presence.spawn(member.service, work);
     }
 }

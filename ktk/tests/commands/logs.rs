@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde_json::Value;
 
 use crate::{
-    exit_code, failed_context,
+    Gate, exit_code, failed_context,
     stand::{Stand, stand, text},
     task,
 };
@@ -42,20 +42,8 @@ fn what_attempts_wrote_is_shown_in_order() {
 fn who_follows_sees_lines_as_they_are_written_until_the_task_ends() {
     let stand = stand!();
     let namespace = "follow";
-    let gate = std::env::temp_dir().join(format!("ktk-gate-{}", std::process::id()));
-    let manifest = format!(
-        "
-apiVersion: kantoku/v1
-kind: Specification
-metadata: {{name: gated}}
-spec:
-  executable:
-    type: process
-    command: [sh, -c, 'echo before >&2; until test -e {gate}; do sleep 0.05; done; echo after >&2; echo {{}}']
-",
-        gate = gate.display()
-    );
-    stand.ok(stand.input(&["apply", "-n", namespace, "-f", "-"], &manifest));
+    let gate = Gate::new();
+    stand.ok(stand.input(&["apply", "-n", namespace, "-f", "-"], &gate.pipeline()));
     let spawned = stand.ok_json(stand.ktk(&["spawn", "gated", "-n", namespace, "-o", "json"]));
     let id = spawned["task_id"].as_str().unwrap();
     let mut child = stand.spawned(stand.ktk(&["logs", id, "-n", namespace, "-f"]));
@@ -63,10 +51,9 @@ spec:
     let mut before = [0; 7];
     stdout.read_exact(&mut before).unwrap();
     assert_eq!(&before, b"before\n", "while it runs");
-    std::fs::write(&gate, "").unwrap();
+    gate.open();
     let mut after = String::new();
     stdout.read_to_string(&mut after).unwrap();
-    std::fs::remove_file(&gate).unwrap();
     assert_eq!(after, "after\n");
     assert_eq!(exit_code(child), Some(0));
 }

@@ -12,7 +12,9 @@ mod tree;
 mod upkeep;
 
 use std::{
+    path::PathBuf,
     process::Child,
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -88,5 +90,56 @@ fn exit_code(mut child: Child) -> Option<i32> {
             panic!("a command did not end in time");
         }
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A file that tasks wait for.
+struct Gate(PathBuf);
+
+impl Gate {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("ktk-gate-{}-{count}", std::process::id())))
+    }
+
+    fn open(&self) {
+        std::fs::write(&self.0, "").unwrap();
+    }
+
+    /// A pipeline whose first step waits for the gate, and whose second fails.
+    fn pipeline(&self) -> String {
+        format!(
+            "
+apiVersion: kantoku/v1
+kind: Specification
+metadata: {{name: gated}}
+spec:
+  executable:
+    type: process
+    command: [sh, -c, 'echo before >&2; until test -e {}; do sleep 0.05; done; echo after >&2; echo {{}}']
+---
+apiVersion: kantoku/v1
+kind: Specification
+metadata: {{name: broken}}
+spec:
+  executable: {{type: process, command: [sh, -c, 'exit 3']}}
+---
+apiVersion: kantoku/v1
+kind: Pipeline
+metadata: {{name: gated}}
+spec:
+  tasks:
+    first: {{use: gated}}
+    second: {{use: broken, after: [first]}}
+",
+            self.0.display()
+        )
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
     }
 }

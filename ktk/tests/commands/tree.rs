@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use serde_json::Value;
 
 use crate::{
-    exit_code, failed_context,
+    Gate, exit_code, failed_context,
     stand::{Stand, interrupt, stand, text},
     task,
 };
@@ -46,7 +46,7 @@ fn a_task_says_why_it_is_where_it_is() {
 
     let skipped = task(&stand, namespace, &context, "third");
     let why = stand.ok(stand.ktk(&["why", &skipped, "-n", namespace]));
-    assert!(why.contains(&failed) && why.contains("exit code 3"), "{why}");
+    assert!(why.contains("\"second\"") && why.contains("exit code 3"), "{why}");
 
     let why = stand.ok_json(stand.ktk(&["why", "@failed", "-n", namespace, "-o", "json"]));
     assert_eq!(why["task_id"], failed.as_str());
@@ -63,7 +63,7 @@ spec:
 ";
     stand.ok(stand.input(&["apply", "-n", namespace, "-f", "-"], slow));
     let slow = stand.ok_json(stand.ktk(&["spawn", "slow", "-n", namespace, "-o", "json"]));
-    let word = format!("word={}", slow["outputs"]["word"].as_str().unwrap());
+    let word = format!("word={}", slow["output_ids"]["word"].as_str().unwrap());
     let spawn = ["spawn", "rest", "-n", namespace, "-r", &word, "-o", "json"];
     let waiting = stand.ok_json(stand.ktk(&spawn));
     let why = ["why", waiting["task_id"].as_str().unwrap(), "-n", namespace];
@@ -83,13 +83,22 @@ fn who_watches_sees_each_change_and_how_it_ended() {
     assert!(stdout.contains("✖ failed  second"), "{stdout}");
     assert!(stderr.contains(&format!("context/{context} failed")), "{stderr}");
 
-    // Live, by lines: what runs, what ends, then what it came to.
-    let output = stand.ends(stand.ktk(&["run", "sad", "-n", namespace, "--watch"]), 5);
-    let stdout = text(&output.stdout);
-    let at = |what: &str| stdout.find(what).unwrap_or_else(|| panic!("{what} in {stdout}"));
-    assert!(at("0 of 3 ended") < at("✔ ok         first"), "{stdout}");
-    assert!(at("✔ ok         first") < at("✖ failed     second"), "{stdout}");
-    assert!(at("✖ failed     second") < at("3 of 3 ended"), "{stdout}");
+    // Live, by lines: what there is, what runs, what ends, then what it came to.
+    let gate = Gate::new();
+    stand.ok(stand.input(&["apply", "-n", namespace, "-f", "-"], &gate.pipeline()));
+    let run = ["run", "gated", "-n", namespace, "--watch"];
+    let mut child = stand.spawned(stand.ktk(&run));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut wait_for = |what: &str| {
+        let found = lines.find(|line| line.as_ref().unwrap().contains(what));
+        assert!(found.is_some(), "{what}");
+    };
+    wait_for("0 of 2 ended");
+    gate.open();
+    wait_for("✔ ok         first");
+    wait_for("✖ failed     second");
+    wait_for("2 of 2 ended · 1 failed · 1 ok");
+    assert_eq!(exit_code(child), Some(5));
 
     // For programs: each change as a document.
     let watch = stand.ktk(&["watch", &context, "-n", namespace, "-o", "jsonl", "--min-seq", "1"]);
