@@ -21,7 +21,7 @@ ktk() {
         esac
     done
     printf '\n'
-    "$KTK" "$@"
+    command "$KTK" "$@"
 }
 
 title 'A stand of its own: NATS, Postgres and all parts of Kantoku'
