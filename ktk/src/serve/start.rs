@@ -107,7 +107,8 @@ impl Ground<'_> {
             origins: self.config.origins.clone(),
             ..ApiConfig::new(&member.identity.service_id)
         };
-        let api = Api::start(self.connected.bus.clone(), database.clone(), config).await?;
+        let bus = self.connected.bus.clone();
+        let api = Box::pin(Api::start(bus, database.clone(), config)).await?;
         self.edge.add(router(&api));
         let stop = crew.front.stop.clone();
         crew.front.spawn(member.service, async move {
