@@ -86,8 +86,9 @@ impl Api {
         database: Database,
         config: ApiConfig,
     ) -> Result<Arc<Self>, StartError> {
-        let reader = Reader::start(database.clone()).await?;
-        Rebuild::sweep(&database).await?;
+        // Both hold a connection that is being made: large, and not for the caller's stack.
+        let reader = Box::pin(Reader::start(database.clone())).await?;
+        Box::pin(Rebuild::sweep(&database)).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();

@@ -108,7 +108,7 @@ impl Ground<'_> {
             ..ApiConfig::new(&member.identity.service_id)
         };
         let bus = self.connected.bus.clone();
-        let api = Box::pin(Api::start(bus, database.clone(), config)).await?;
+        let api = Api::start(bus, database.clone(), config).await?;
         self.edge.add(router(&api));
         let stop = crew.front.stop.clone();
         crew.front.spawn(member.service, async move {
