@@ -1,7 +1,7 @@
 //! Carries out the methods of the [`contract`](crate::contract).
 //!
-//! A message comes in over HTTP ([`http`]) or WebSocket ([`socket`]), is taken apart into requests
-//! ([`message`]), and each is handed ([`dispatch`]) to what stands behind its name ([`module`]).
+//! A message comes in over HTTP (`http`) or WebSocket (`socket`), is taken apart into requests
+//! (`message`), and each is handed (`dispatch`) to what stands behind its name (`module`).
 //! The other files are the methods: each registers its own.
 
 mod admission;
