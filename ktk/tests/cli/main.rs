@@ -3,11 +3,11 @@
 
 mod stand;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
 
 use serde_json::{Value, json};
 
-use crate::stand::{Stand, interrupt, manifest, stand, text};
+use crate::stand::{Stand, manifest, stand, text};
 
 /// Succeeds with its input as output.
 const ECHO: &str = "
@@ -268,20 +268,20 @@ fn an_interrupted_wait_leaves_the_run_alone() {
     let own = ["-n", "interrupt"];
     stand.ok(stand.apply(&[SLOW], "interrupt", "", &own));
     let mut watch = stand.spawned(stand.ktk(&["get", "tasks", "-w", "-o", "jsonl"]).args(&own));
-    let mut changes = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut changes = watch.stdout().lines();
     let wait = stand.spawned(stand.ktk(&["spawn", "interrupt/slow", "--wait"]).args(&own));
     // It waits once others see that the task runs.
     let received = changes.find_map(|line| {
         let task: Value = serde_json::from_str(&line.unwrap()).unwrap();
         (task["status"] == "received").then_some(task)
     });
-    interrupt(&wait);
-    let output = wait.wait_with_output().unwrap();
+    wait.interrupt();
+    let output = wait.end();
     assert_eq!(output.status.code(), Some(130));
     let stderr = text(&output.stderr);
     assert!(stderr.contains("the task goes on: ktk wait task/"), "{stderr}");
-    interrupt(&watch);
-    assert_eq!(watch.wait_with_output().unwrap().status.code(), Some(130));
+    watch.interrupt();
+    assert_eq!(watch.end().status.code(), Some(130));
     let id = received.unwrap()["id"].as_str().unwrap().to_owned();
     let status = stand.ok_json(stand.ktk(&["get", "task", &id, "-o", "json"]).args(&own));
     assert_eq!(status["status"], "received");

@@ -1,13 +1,15 @@
 //! The stand that the tests of this file's neighbours share.
 
 use std::{
-    io::Write as _,
+    io::{BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
+        mpsc::{self, RecvTimeoutError},
     },
+    time::Duration,
 };
 
 use nix::{
@@ -17,6 +19,9 @@ use nix::{
 use serde_json::Value;
 
 const KTK: &str = env!("CARGO_BIN_EXE_ktk");
+
+/// How long a command that is read from while it runs may take, on a busy machine.
+const COMMAND_MAX: Duration = Duration::from_secs(120);
 
 /// The stand of this file; the test returns where there are no servers to make one of.
 macro_rules! stand {
@@ -104,11 +109,48 @@ impl Stand {
         serde_json::from_str(&self.ok(invocation)).unwrap()
     }
 
-    pub(crate) fn spawned(&self, mut invocation: Invocation) -> Child {
+    pub(crate) fn spawned(&self, mut invocation: Invocation) -> Running {
         assert!(Path::new(&self.dir).exists());
         let command = invocation.command.stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        Running::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
+}
+
+/// A command that runs, but not for ever: whoever reads from it in vain comes to its end.
+pub(crate) struct Running {
+    child: Child,
+    _ended: mpsc::Sender<()>,
+}
+
+impl Running {
+    fn new(child: Child) -> Self {
+        let (sender, ended) = mpsc::channel();
+        let id = pid(&child);
+        std::thread::spawn(move || {
+            if ended.recv_timeout(COMMAND_MAX) == Err(RecvTimeoutError::Timeout) {
+                kill(id, Signal::SIGKILL).ok();
+            }
+        });
+        Self { child, _ended: sender }
+    }
+
+    /// What it writes to stdout from now on, for one reader.
+    pub(crate) fn stdout(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.child.stdout.take().unwrap())
+    }
+
+    pub(crate) fn interrupt(&self) {
+        kill(pid(&self.child), Signal::SIGINT).unwrap();
+    }
+
+    /// What it came to, and what nobody has read of its output.
+    pub(crate) fn end(self) -> Output {
+        self.child.wait_with_output().unwrap()
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }
 
 impl Drop for Stand {
@@ -143,10 +185,6 @@ impl Invocation {
 
 pub(crate) fn manifest(documents: &[&str], name: &str, uses: &str) -> String {
     documents.concat().replace("NAME", name).replace("USE", uses)
-}
-
-pub(crate) fn interrupt(child: &Child) {
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

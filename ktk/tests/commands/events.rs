@@ -1,12 +1,12 @@
 //! `ktk events`
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
 
 use serde_json::Value;
 
 use crate::{
-    exit_code, failed_context,
-    stand::{Stand, interrupt, stand, text},
+    failed_context,
+    stand::{Stand, stand, text},
     task,
 };
 
@@ -60,15 +60,15 @@ fn what_happens_is_followed() {
     failed_context(&stand, namespace);
     let tail = ["events", "tail", "-f", "--tail", "1", "-n", namespace, "-o", "jsonl"];
     let mut child = stand.spawned(stand.ktk(&tail));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = child.stdout().lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     let last = next()["stream_seq"].as_u64().unwrap();
     stand.ends(stand.ktk(&["run", "sad", "-n", namespace, "--wait"]), 5);
     let opened = next();
     assert_eq!(opened["type"], "ContextOpened", "{opened}");
     assert!(opened["stream_seq"].as_u64().unwrap() > last);
-    interrupt(&child);
-    assert_eq!(exit_code(child), Some(130));
+    child.interrupt();
+    assert_eq!(child.end().status.code(), Some(130));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde_json::Value;
 
 use crate::{
-    Gate, exit_code, failed_context,
+    Gate, failed_context,
     stand::{Stand, stand, text},
     task,
 };
@@ -47,7 +47,7 @@ fn who_follows_sees_lines_as_they_are_written_until_the_task_ends() {
     let spawned = stand.ok_json(stand.ktk(&["spawn", "gated", "-n", namespace, "-o", "json"]));
     let id = spawned["task_id"].as_str().unwrap();
     let mut child = stand.spawned(stand.ktk(&["logs", id, "-n", namespace, "-f"]));
-    let mut stdout = child.stdout.take().unwrap();
+    let mut stdout = child.stdout();
     let mut before = [0; 7];
     stdout.read_exact(&mut before).unwrap();
     assert_eq!(&before, b"before\n", "while it runs");
@@ -55,5 +55,5 @@ fn who_follows_sees_lines_as_they_are_written_until_the_task_ends() {
     let mut after = String::new();
     stdout.read_to_string(&mut after).unwrap();
     assert_eq!(after, "after\n");
-    assert_eq!(exit_code(child), Some(0));
+    assert_eq!(child.end().status.code(), Some(0));
 }

@@ -13,15 +13,10 @@ mod upkeep;
 
 use std::{
     path::PathBuf,
-    process::Child,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
 };
 
 use crate::stand::Stand;
-
-/// For a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A pipeline whose second step fails, in a namespace of its own. The context.
 fn failed_context(stand: &Stand, namespace: &str) -> String {
@@ -76,21 +71,6 @@ fn task(stand: &Stand, namespace: &str, context: &str, step: &str) -> String {
     let tasks = tree["tasks"].as_array().unwrap();
     let task = tasks.iter().find(|task| task["step"] == step).unwrap();
     task["id"].as_str().unwrap().to_owned()
-}
-
-/// Waits for a command that was started beside this, by its exit code.
-fn exit_code(mut child: Child) -> Option<i32> {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        if Instant::now() >= deadline {
-            child.kill().unwrap();
-            panic!("a command did not end in time");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A file that tasks wait for.

@@ -1,12 +1,12 @@
 //! `ktk tree`, `ktk watch`, `ktk why`
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::BufRead as _;
 
 use serde_json::Value;
 
 use crate::{
-    Gate, exit_code, failed_context,
-    stand::{Stand, interrupt, stand, text},
+    Gate, failed_context,
+    stand::{Stand, stand, text},
     task,
 };
 
@@ -88,7 +88,7 @@ fn who_watches_sees_each_change_and_how_it_ended() {
     stand.ok(stand.input(&["apply", "-n", namespace, "-f", "-"], &gate.pipeline()));
     let run = ["run", "gated", "-n", namespace, "--watch"];
     let mut child = stand.spawned(stand.ktk(&run));
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = child.stdout().lines();
     let mut wait_for = |what: &str| {
         let found = lines.find(|line| line.as_ref().unwrap().contains(what));
         assert!(found.is_some(), "{what}");
@@ -98,7 +98,7 @@ fn who_watches_sees_each_change_and_how_it_ended() {
     wait_for("✔ ok         first");
     wait_for("✖ failed     second");
     wait_for("2 of 2 ended · 1 failed · 1 ok");
-    assert_eq!(exit_code(child), Some(5));
+    assert_eq!(child.end().status.code(), Some(5));
 
     // For programs: each change as a document.
     let watch = stand.ktk(&["watch", &context, "-n", namespace, "-o", "jsonl", "--min-seq", "1"]);
@@ -124,25 +124,28 @@ spec: {executable: {type: sleep, duration: 1h}}
     assert!(text(&output.stderr).contains("has not ended"), "{}", text(&output.stderr));
 
     let mut child = stand.spawned(stand.ktk(&watch));
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut stdout = child.stdout();
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert!(line.contains("running"), "{line}");
-    interrupt(&child);
-    let mut stderr = child.stderr.take().unwrap();
-    assert_eq!(exit_code(child), Some(130));
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).unwrap();
+    child.interrupt();
+    let output = child.end();
+    assert_eq!(output.status.code(), Some(130));
+    let said = text(&output.stderr);
     assert!(said.contains(&format!("ktk watch {context}")), "{said}");
 
-    // All contexts of a namespace: what is new is seen.
+    // All contexts of a namespace: what there is, then what changes.
     let mut child = stand.spawned(stand.ktk(&["watch", "-n", namespace, "-o", "jsonl"]));
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut changes = child.stdout().lines();
+    let mut status = || {
+        let line = changes.next().unwrap().unwrap();
+        let change: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(change["context"]["id"], context, "{change}");
+        change["context"]["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status(), "running");
     stand.ok(stand.ktk(&["cancel", &format!("context/{context}"), "-n", namespace]));
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let change: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(change["context"]["id"], context, "{change}");
-    interrupt(&child);
-    assert_eq!(exit_code(child), Some(130));
+    while status() != "cancelled" {}
+    child.interrupt();
+    assert_eq!(child.end().status.code(), Some(130));
 }

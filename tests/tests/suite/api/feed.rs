@@ -280,6 +280,10 @@ async fn tasks_are_followed_to_what_they_are_in_the_end() {
     let mut all = subscribe::<TaskSubscribe>(&client, json!({"filter": of_run})).await;
     let mut waiting = subscribe::<TaskSubscribe>(&client, json!({"filter": waiting})).await;
     let mut contexts = subscribe::<ContextSubscribe>(&client, json!({})).await;
+    let mut initialized = BTreeSet::new();
+    while initialized.len() < STEPS {
+        initialized.insert(next(&mut waiting).await.task.id);
+    }
     let executor = served.stand.executor("executor");
 
     let mut seen: BTreeMap<Id, TaskChanged> = BTreeMap::new();
@@ -297,14 +301,11 @@ async fn tasks_are_followed_to_what_they_are_in_the_end() {
         }
     }
     // What matched and does not any more is told.
-    let mut initialized = BTreeSet::new();
-    let mut told = 0;
-    while told < STEPS || !initialized.is_empty() {
+    while !initialized.is_empty() {
         let task = next(&mut waiting).await.task;
-        told += usize::from(match task.status {
-            TaskStatus::Initialized => initialized.insert(task.id),
-            _ => !initialized.remove(&task.id),
-        });
+        if task.status != TaskStatus::Initialized {
+            assert!(initialized.remove(&task.id), "told once");
+        }
     }
     loop {
         let changed = next(&mut contexts).await;
