@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk up down demo test check bench
+.PHONY: help ktk up down demo test check bench chaos
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -45,3 +45,8 @@ check: ## check the format, the lints, the documentation and the dependencies
 bench: ktk ## measure the workloads on a private stand, one JSON line each
 	"$(KTK)" dev tools >/dev/null
 	cargo bench -p kantoku-tests --bench system
+
+chaos: ktk ## kill processors under load: make chaos SECONDS=60 SEED=7
+	"$(KTK)" dev tools >/dev/null
+	KTK_CHAOS_SECONDS=$(or $(SECONDS),60) KTK_CHAOS_SEED=$(or $(SEED),7) \
+		cargo test --release -p kantoku-tests --test suite -- chaos --nocapture

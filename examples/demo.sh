@@ -21,7 +21,7 @@ ktk() {
         esac
     done
     printf '\n'
-    "$KTK" "$@"
+    command "$KTK" "$@"
 }
 
 title 'A stand of its own: NATS, Postgres and all parts of Kantoku'
@@ -35,11 +35,10 @@ title 'What came of it'
 ktk tree @last
 ktk describe context/@last
 
-title 'What waits for something that never comes says so'
-page=$("$KTK" create resource -o name)
-ktk spawn words/count --input "page=$page"
+title 'A task that fails says why'
+ktk spawn words/read -i file=/nowhere/alice.txt --wait || echo "(exit code $?: what was waited for failed)"
 ktk why @last
-ktk cancel @last --reason 'the demo has shown it'
+ktk logs @last --tail 2
 
 title 'What happened, event by event'
 ktk events tail --tail 8

@@ -41,6 +41,7 @@ class Task:
         self.depends_on = data.get("depends_on")
         self.attempt = 0
         self.attempts = 0
+        self.delegated = 0
         self.is_running = False
         self.not_before = None
         self.announced = {}  # position of the TaskReady -> the event
@@ -66,9 +67,8 @@ class Checker:
         self.cancelled = set()  # contexts
         self.custodian = {}  # resource -> the task that may resolve it
         self.promised = {}  # resource -> (child, output) it was delegated to, not yet spawned
-        self.resolved = {}  # resource -> position
+        self.resolved = {}  # resource -> (position, the output's name or None)
         self.allocated = {}
-        self.delegated = 0
         self.event = None
 
     # What goes wrong is noted where it shows, and checking goes on.
@@ -169,10 +169,12 @@ class Checker:
         self.demand(data["guard"] == self.chains[task.id][1], "guard",
                     f"{task} was announced by its state at {data['guard']}", data["guard"])
         for name, resource in resources(task):
-            at = data.get("inputs", {}).get(name)
-            self.demand(self.resolved.get(resource) == at, "announced-input",
-                        f"{task} was announced with input {name} from position {at}, but that "
-                        f"was resolved at {self.resolved.get(resource)}", at)
+            said = data.get("inputs", {}).get(name, {})
+            said = (said.get("seq"), said.get("output"))
+            is_so = self.resolved.get(resource, (None, None))
+            self.demand(resource in self.resolved and said == is_so, "announced-input",
+                        f"{task} was announced with input {name} from position {said[0]} as "
+                        f"{said[1]}, but that was resolved at {is_so[0]} as {is_so[1]}", said[0])
 
     def on_TaskReceived(self, event, data):
         task = self.live(event)
@@ -286,22 +288,23 @@ class Checker:
     def resolve(self, resource, task, name):
         what = f"output {name} of {task}" if task else f"resource {resource}"
         before = self.resolved.get(resource)
-        self.demand(before is None, "resolved-twice", f"{what} was resolved before", before)
+        self.demand(before is None, "resolved-twice", f"{what} was resolved before",
+                    before and before[0])
         if task:
             holder = self.custodian.get(resource)
             self.demand(holder == task.id, "custody",
                         f"{what} was in custody of {holder} when {task} resolved it")
-        self.resolved.setdefault(resource, self.event["stream_seq"])
+        self.resolved.setdefault(resource, (self.event["stream_seq"], name))
 
     def delegate(self, task, name, target, children):
         resource = task.outputs[name]
         child, output = target["child"], target["output"]
-        self.delegated += 1
+        task.delegated += 1
         self.demand(self.custodian.get(resource) == task.id, "custody",
                     f"{task} delegated output {name}, which was not in its custody")
         before = self.resolved.get(resource)
         self.demand(before is None, "resolved-twice",
-                    f"{task} delegated output {name}, which was resolved", before)
+                    f"{task} delegated output {name}, which was resolved", before and before[0])
         taken = children.get(child, {}).get("outputs", {}).get(output, {}).get("id")
         self.demand(taken == resource, "delegation",
                     f"{task} delegated output {name} to {child}.{output}, which is {taken}")
@@ -433,7 +436,7 @@ def report(checker, arguments):
           + ", ".join(f"{count} {how}" for how, count in ends.items() if count or how == "ok")
           + f"), {sum(task.attempts for task in tasks)} attempts, "
           f"{len(outputs & checker.resolved.keys())} of {len(outputs)} outputs resolved, "
-          f"{checker.delegated} delegated, "
+          f"{sum(task.delegated for task in tasks)} delegated, "
           f"{sum(n for context, n in checker.contexts.items() if is_asked_for(context))} events, "
           f"positions {checker.first_seq or 0} to {checker.last_seq}, "
           f"{len(found)} violations")
@@ -503,7 +506,10 @@ class Story:
                         {"attempt": attempt, "outcome": outcome, **more})
 
     def run(self, task, inputs=None, **more):
-        self.received(task, 1, self.ready(task, 1, inputs))
+        """Inputs: name -> (position, output)."""
+        said = {name: {"seq": seq, **({"output": output} if output else {})}
+                for name, (seq, output) in (inputs or {}).items()}
+        self.received(task, 1, self.ready(task, 1, said))
         return self.finished(task, 1, **more)
 
 
@@ -538,14 +544,14 @@ def good_history():
     story.ready("load", 2)
     story.received("load", 2, story.ready("load", 2), at=7)  # announced twice, claimed once
     loaded = story.finished("load", 2, outputs={"x": value, "y": {"blob": {"digest": "d", "size": 9}}})
-    story.run("split", {"x": loaded}, children=[child],
+    story.run("split", {"x": (loaded, "x")}, children=[child],
               delegated={"z": {"child": "child", "output": "c"}})
     story.say("task", "child", "TaskSpawned", child["task"])
     story.run("child", outputs={"own": value}, children=[grandchild],
               delegated={"c": {"child": "grandchild", "output": "g"}})
     story.say("task", "grandchild", "TaskSpawned", grandchild["task"])
     made = story.run("grandchild", outputs={"g": value})
-    story.run("use", {"z": made, "y": loaded}, outputs={"w": value})
+    story.run("use", {"z": (made, "g"), "y": (loaded, "y")}, outputs={"w": value})
     story.run("last")
     story.run("bad", outcome="failed", error={})
     story.say("task", "never", "TaskSkipped", {"root_cause": "bad", "missing": "input v"})
@@ -553,7 +559,7 @@ def good_history():
     single = planned("single", {"f": {"resource": "r-free"}}, step=None)["task"]
     story.say("task", "single", "TaskSpawned", single)
     free = story.say("resource", "r-free", "ResourceInitialized", {"value": value}, context="other")
-    story.run("single", {"f": free})
+    story.run("single", {"f": (free, None)})
     return story.events
 
 
@@ -597,7 +603,8 @@ def relink(events):
         if "ready_seq" in data:
             data["ready_seq"] = moved.get(data["ready_seq"], data["ready_seq"])
         if event["type"] == "TaskReady":
-            data["inputs"] = {name: moved.get(at, at) for name, at in data["inputs"].items()}
+            for said in data["inputs"].values():
+                said["seq"] = moved.get(said["seq"], said["seq"])
 
 
 def drop(type_, id_, attempt=None):
@@ -675,7 +682,9 @@ TAMPERINGS = [
     ("a task is announced before an input is resolved", "announced-input",
      move("TaskReady", "use", "TaskFinished", "grandchild")),
     ("an announcement names another position", "announced-input",
-     change("TaskReady", "use", patch(inputs={"z": 2, "y": 2}))),
+     change("TaskReady", "use", lambda event: event["data"]["inputs"]["z"].update(seq=2))),
+    ("an announcement names another output", "announced-input",
+     change("TaskReady", "use", lambda event: event["data"]["inputs"]["z"].update(output="z"))),
     ("an attempt is claimed twice", "claimed-twice", repeat("TaskReceived", "use")),
     ("an attempt is left out", "attempts",
      change("TaskReceived", "load", patch(attempt=3), attempt=2)),

@@ -5,21 +5,34 @@ use std::time::Duration;
 use jsonrpsee::{
     core::{
         client::{ClientT as _, Error as RpcError, SubscriptionClientT as _},
-        params::ObjectParams,
+        traits::ToRpcParams,
     },
     ws_client::{WsClient, WsClientBuilder},
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
 
 use crate::{
     ApiError, Code, ErrorData,
-    contract::{Method, Subscription},
+    contract::{ANSWER_BYTES_MAX, Method, REQUEST_BYTES_MAX, Subscription},
 };
 
-/// What one answer may hold, in bytes.
-const ANSWER_BYTES_MAX: u32 = 64 * 1024 * 1024;
+/// What stands around the parameters of a request, and more.
+const FRAME_BYTES: usize = 1024;
+
+/// Items of one subscription that wait to be read; with more, the connection's reader gives the
+/// subscription up, so that it does not hold up the others.
+const ITEMS_MAX: usize = 16_384;
+
+/// Parameters by name.
+struct Named(Box<RawValue>);
+
+impl ToRpcParams for Named {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(Some(self.0))
+    }
+}
 
 /// Calls the methods of one server, over one WebSocket connection. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -64,7 +77,9 @@ impl Client {
         let rpc = WsClientBuilder::new()
             .connection_timeout(timeout)
             .request_timeout(timeout)
-            .max_response_size(ANSWER_BYTES_MAX)
+            .max_request_size(REQUEST_BYTES_MAX as u32)
+            .max_response_size(ANSWER_BYTES_MAX as u32)
+            .max_buffer_capacity_per_subscription(ITEMS_MAX)
             .build(socket_url)
             .await
             .map_err(|error| ClientError::Unreachable {
@@ -80,7 +95,9 @@ impl Client {
         self.rpc.request(M::NAME, params).await.map_err(|error| self.error(error))
     }
 
-    /// Starts a subscription; it ends when what is returned is dropped.
+    /// Starts a subscription; it ends when what is returned is dropped. It is to be read all the
+    /// time: one that falls far behind is given up, and another one has to go on from the position
+    /// of the last item.
     pub async fn subscribe<S: Subscription>(
         &self,
         params: &S::Params,
@@ -89,18 +106,21 @@ impl Client {
         self.rpc.subscribe(S::NAME, params, S::UNSUBSCRIBE).await.map_err(|error| self.error(error))
     }
 
-    fn named(&self, params: &impl Serialize) -> Result<ObjectParams, ClientError> {
-        let malformed = |reason: String| ClientError::Malformed { url: self.url.clone(), reason };
-        let Value::Object(fields) =
-            serde_json::to_value(params).map_err(|error| malformed(error.to_string()))?
-        else {
-            return Err(malformed("the parameters are no object".into()));
-        };
-        let mut named = ObjectParams::new();
-        for (name, value) in fields {
-            named.insert(&name, value).map_err(|error| malformed(error.to_string()))?;
+    /// Too large ones would take the connection down, and all calls on it.
+    fn named(&self, params: &impl Serialize) -> Result<Named, ClientError> {
+        let params = to_raw_value(params).map_err(|error| ClientError::Malformed {
+            url: self.url.clone(),
+            reason: error.to_string(),
+        })?;
+        let bytes = params.get().len();
+        if bytes > REQUEST_BYTES_MAX - FRAME_BYTES {
+            let message = format!(
+                "the parameters have {bytes} bytes, and a request may have {REQUEST_BYTES_MAX}; \
+                 send less at once"
+            );
+            return Err(ApiError::new(Code::Limit, message).into());
         }
-        Ok(named)
+        Ok(Named(params))
     }
 
     fn error(&self, error: RpcError) -> ClientError {

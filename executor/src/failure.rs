@@ -42,7 +42,7 @@ pub(crate) fn timed_out(limit: Duration) -> Failure {
 
 /// The executor had to go before it ended.
 pub(crate) fn shut_down() -> Failure {
-    Failure::new("shutdown", "the executor was stopped before the attempt ended", true)
+    Failure::new(Failure::SHUTDOWN, "the executor was stopped before the attempt ended", true)
 }
 
 /// It was told to stop. Whoever told it knows why, and says so instead.

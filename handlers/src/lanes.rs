@@ -3,14 +3,17 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
+    panic::resume_unwind,
 };
 
-use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::future::BoxFuture;
 use kantoku_domain::Id;
+use tokio::task::JoinSet;
 
-/// Work in lanes. What is in one lane is done in the order in which it came.
+/// Work in lanes. What is in one lane is done in the order in which it came. It goes on while the
+/// owner does other things, and ends when the lanes are dropped.
 pub(crate) struct Lanes<J> {
-    running: FuturesUnordered<BoxFuture<'static, Id>>,
+    running: JoinSet<Id>,
     /// What waits behind the job that runs; a lane is here while one runs.
     waiting: HashMap<Id, VecDeque<J>>,
     start: Box<dyn Fn(J) -> BoxFuture<'static, ()> + Send>,
@@ -25,7 +28,7 @@ impl<J: Send> Lanes<J> {
         start: impl Fn(J) -> F + Send + 'static,
     ) -> Self {
         let start = Box::new(move |job| Box::pin(start(job)) as BoxFuture<'static, ()>);
-        Self { running: FuturesUnordered::new(), waiting: HashMap::new(), start, open: 0, max }
+        Self { running: JoinSet::new(), waiting: HashMap::new(), start, open: 0, max }
     }
 
     /// How many jobs there are.
@@ -49,9 +52,15 @@ impl<J: Send> Lanes<J> {
         self.run(lane, job);
     }
 
-    /// Works until a job is done. Never, when there is none. May be dropped and called again.
-    pub(crate) async fn work(&mut self) {
-        let Some(lane) = self.running.next().await else { return std::future::pending().await };
+    /// Waits until a job is done, and begins the next in its lane. Never returns when there is none.
+    /// May be dropped and called again.
+    pub(crate) async fn next_done(&mut self) {
+        let lane = match self.running.join_next().await {
+            Some(Ok(lane)) => lane,
+            Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+            // Nobody else ends them.
+            Some(Err(_)) | None => return std::future::pending().await,
+        };
         self.open -= 1;
         match self.waiting.get_mut(&lane).and_then(VecDeque::pop_front) {
             Some(next) => self.run(lane, next),
@@ -61,12 +70,12 @@ impl<J: Send> Lanes<J> {
         }
     }
 
-    fn run(&self, lane: Id, job: J) {
+    fn run(&mut self, lane: Id, job: J) {
         let work = (self.start)(job);
-        self.running.push(Box::pin(async move {
+        self.running.spawn(async move {
             work.await;
             lane
-        }));
+        });
     }
 }
 
@@ -100,11 +109,11 @@ mod tests {
         lanes.push(lane(1), "after");
         lanes.push(lane(2), "quick");
         assert_eq!((lanes.open(), lanes.room()), (3, 0));
-        lanes.work().await;
+        lanes.next_done().await;
         assert_eq!(*done.lock().expect("not poisoned"), ["quick"]);
         gate.add_permits(1);
-        lanes.work().await;
-        lanes.work().await;
+        lanes.next_done().await;
+        lanes.next_done().await;
         assert_eq!(*done.lock().expect("not poisoned"), ["quick", "slow", "after"]);
         assert_eq!((lanes.open(), lanes.waiting.len()), (0, 0));
     }

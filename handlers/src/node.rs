@@ -113,7 +113,7 @@ impl Node {
                 batch = batches.next() => {
                     let Some(batch) = batch else { break };
                     logic.fold(&batch);
-                    acknowledge(batch).await;
+                    tokio::spawn(acknowledge(batch));
                 }
                 recorded = own.recv(), if logic.is_live => match recorded {
                     Ok(recorded) => logic.foresee(&recorded),
@@ -121,7 +121,7 @@ impl Node {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
                 },
-                () = lanes.work() => {}
+                () = lanes.next_done() => {}
                 heard = hear(&mut heartbeats) => logic.hear(heard).await,
                 _ = echoes.tick(), if logic.is_live => echo(heartbeats.as_ref(), logic.clock.now()).await,
                 Some(due) = timeouts.next(), if has_timers && lanes.room() > 0 => {
@@ -134,7 +134,7 @@ impl Node {
             logic.act(&mut lanes);
         }
         while lanes.open() > 0 {
-            lanes.work().await;
+            lanes.next_done().await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use kantoku_domain::Recorded;
 use kantoku_projections::{Error, Projector};
 use kantoku_service::Backoff;
 use kantoku_streams::{Bus, ConsumerConfig, Delivery};
@@ -59,18 +60,57 @@ async fn project_on(
         in_flight_max: 10 * BATCH_MAX as u32,
         ack_wait: Duration::from_secs(60),
     });
-    while let Some(batch) = consumer.next_batch(stop).await {
+    let mut keeping = Keeping { bus, projector, stop, position: checkpoint.stream_seq };
+    let mut next = consumer.next_batch(stop).await;
+    while let Some(batch) = next {
+        // The next batch is taken apart while Postgres writes this one.
+        let following = async { Ok(consumer.next_batch(stop).await) };
+        ((), next) = tokio::try_join!(keeping.keep(batch), following)?;
+    }
+    Ok(())
+}
+
+/// What puts batches into the read model.
+struct Keeping<'a> {
+    bus: &'a Bus,
+    projector: &'a Projector,
+    stop: &'a CancellationToken,
+    /// Up to here every event was seen.
+    position: u64,
+}
+
+impl Keeping<'_> {
+    async fn keep(&mut self, batch: Vec<Delivery>) -> Result<(), Error> {
         // What was in hand for too long comes again, behind what follows it.
         let events: BTreeMap<_, _> =
             batch.iter().map(|d| (d.recorded().stream_seq, (**d.recorded()).clone())).collect();
-        let events: Vec<_> = events.into_values().collect();
-        let applied = retried(stop, || projector.apply_batch(&events)).await?;
-        if applied.is_none() {
-            return Ok(());
+        let Some(events) = self.without_gap(events).await? else { return Ok(()) };
+        let applied = retried(self.stop, || self.projector.apply_batch(&events)).await?;
+        if applied.is_some() {
+            acknowledge(batch).await;
         }
-        acknowledge(batch).await;
+        Ok(())
     }
-    Ok(())
+
+    /// The events with those between them that were not delivered: none, unless a message was lost
+    /// on its way, or is no event. An event that comes late would be taken for an old one.
+    async fn without_gap(
+        &mut self,
+        events: BTreeMap<u64, Recorded>,
+    ) -> Result<Option<Vec<Recorded>>, Error> {
+        let mut whole = Vec::with_capacity(events.len());
+        for (stream_seq, recorded) in events {
+            let (from, to) = (self.position + 1, stream_seq - 1);
+            if from <= to {
+                let read = || async { Ok(self.bus.between(from, to).await?) };
+                let Some(missing) = retried(self.stop, read).await? else { return Ok(None) };
+                whole.extend(missing);
+            }
+            whole.push(recorded);
+            self.position = self.position.max(stream_seq);
+        }
+        Ok(Some(whole))
+    }
 }
 
 async fn acknowledge(batch: Vec<Delivery>) {
@@ -82,7 +122,7 @@ async fn acknowledge(batch: Vec<Delivery>) {
     }
 }
 
-/// Tries again while it is only the database that is away. `None`: stopped.
+/// Tries again while it is only the database or NATS that is away. `None`: stopped.
 async fn retried<T, F: Future<Output = Result<T, Error>>>(
     stop: &CancellationToken,
     mut attempt: impl FnMut() -> F,
@@ -93,6 +133,9 @@ async fn retried<T, F: Future<Output = Result<T, Error>>>(
             Ok(done) => return Ok(Some(done)),
             Err(error @ Error::Database { .. }) => {
                 tracing::warn!(%error, "the read model is out of reach");
+            }
+            Err(Error::History(fault)) if !fault.is_final() => {
+                tracing::warn!(%fault, "the stream is out of reach");
             }
             Err(error) => return Err(error),
         }

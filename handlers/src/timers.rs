@@ -1,7 +1,7 @@
 //! Attempts with a timeout: should the executor not end them, a timer does.
 //!
 //! The timer is the server's, a while behind the timeout: an executor that works ends the attempt
-//! itself. See docs/adr/0004.
+//! itself. See docs/adr/0004-two-clocks.md.
 
 use std::{
     collections::{HashMap, VecDeque},

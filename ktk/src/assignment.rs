@@ -4,10 +4,22 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use serde_json::Value;
 
-use crate::{error::CommandError, manifest::read_json};
+use crate::{
+    error::{CommandError, Exit},
+    manifest::read_json,
+};
 
-/// For help texts.
-pub(crate) const ADVICE: &str = "values written as KEY=TEXT are texts; write KEY:=JSON for others";
+/// What to do about an error of the API about values: `command` shows which are wanted.
+pub(crate) fn advise(error: CommandError, command: &str) -> CommandError {
+    let is_no_text = error.api().is_some_and(|error| error.message.contains("got string"));
+    match error.exit {
+        Exit::Refused if is_no_text => {
+            error.or_advise(|| "KEY:=JSON, as KEY=TEXT is always a text".into())
+        }
+        Exit::Refused => error.or_advise(|| command.to_owned()),
+        _ => error,
+    }
+}
 
 /// A name and its value.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use kantoku_api::{ApiError, ClientError, Code};
 
+use crate::kind::Kind;
+
 /// The exit codes. 2 is also clap's own for a command line that it cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -63,8 +65,16 @@ impl CommandError {
 
     /// Says as of which position of the stream this is so.
     #[must_use]
+    #[allow(clippy::wrong_self_convention, reason = "it reads: an error as of a position")]
     pub(crate) fn as_of(mut self, stream_seq: u64) -> Self {
         self.as_of_seq = Some(stream_seq);
+        self
+    }
+
+    /// Says more.
+    #[must_use]
+    pub(crate) fn add(mut self, text: &str) -> Self {
+        self.message.push_str(text);
         self
     }
 
@@ -82,9 +92,18 @@ impl CommandError {
         self
     }
 
-    /// For `map_err`: stdout could not be written to. When whoever read it has gone (`ktk … | head`),
+    /// Names the list to look in for what was not found.
+    #[must_use]
+    pub(crate) fn or_list(self, kind: Kind) -> Self {
+        match self.exit {
+            Exit::NotFound => self.or_advise(|| format!("ktk get {}", kind.plural())),
+            _ => self,
+        }
+    }
+
+    /// Stdout could not be written to. When whoever read it has gone (`ktk … | head`),
     /// that is their right and no error.
-    pub(crate) fn stdout(error: io::Error) -> Self {
+    pub(crate) fn stdout(error: &io::Error) -> Self {
         let closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         let message = format!("cannot write to stdout: {error}");
         Self { closed_pipe, ..Self::new(Exit::Error, message) }
@@ -173,7 +192,9 @@ impl From<ApiError> for CommandError {
         if let Some(winner) = data.winner {
             message = format!("{message} (faster was {winner})");
         }
-        if let Some(trace) = &data.trace_id {
+        // Who was refused knows enough; who met a fault needs what the server's logs say.
+        let is_fault = matches!(exit, Exit::Error | Exit::Unreachable);
+        if let Some(trace) = data.trace_id.as_ref().filter(|_| is_fault) {
             message = format!("{message} (trace {trace})");
         }
         let advice = data.retryable.then(|| "the same command again".to_owned());
@@ -222,10 +243,10 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_error() {
-        let error = CommandError::stdout(io::ErrorKind::BrokenPipe.into());
+        let error = CommandError::stdout(&io::ErrorKind::BrokenPipe.into());
         assert!(error.is_silent());
         assert_eq!(error.exit_code(), 0);
-        let error = CommandError::stdout(io::ErrorKind::StorageFull.into());
+        let error = CommandError::stdout(&io::ErrorKind::StorageFull.into());
         assert!(!error.is_silent());
         assert_eq!(error.exit_code(), 1);
     }

@@ -59,7 +59,7 @@ impl Progress {
     pub(crate) fn update(&self, done: u64, total: u64, text: &str) {
         if self.bar.length() != Some(total) {
             self.bar.set_length(total);
-            self.bar.set_style(style("{wide_bar} {pos}/{len}  {msg}  {elapsed}"));
+            self.bar.set_style(style("{bar:40} {pos}/{len}  {msg}  {elapsed}"));
         }
         self.bar.set_position(done);
         self.bar.set_message(text.to_owned());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     time::Duration,
 };
 
@@ -13,7 +13,6 @@ use kantoku_api::{
     contract::{GetParams, Method, Subscription, TIMEOUT_MAX, VersionParams},
 };
 use kantoku_domain::{Millis, NameError, Namespace};
-use tokio::sync::OnceCell;
 
 use crate::{
     dev,
@@ -63,7 +62,7 @@ pub(crate) struct GlobalArgs {
     /// Log what happens on stderr; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Where the API is [default: the private stand that runs, else http://127.0.0.1:7300]
+    /// Where the API is [default: the private stand that runs, else port 7300 of this machine]
     #[arg(long, global = true, env = "KTK_API_URL", hide_env_values = true, value_name = "URL")]
     api_url: Option<String>,
 }
@@ -100,27 +99,34 @@ fn label(text: &str) -> Result<(String, String), String> {
 /// One run of `ktk` as a client.
 pub(crate) struct Session {
     global: GlobalArgs,
-    url: OnceCell<String>,
-    client: OnceCell<Client>,
+    url: OnceLock<String>,
+    client: tokio::sync::Mutex<Option<Client>>,
     farewell: Mutex<Option<String>>,
 }
 
 impl Session {
     pub(crate) fn new(global: GlobalArgs) -> Self {
-        Self { global, url: OnceCell::new(), client: OnceCell::new(), farewell: Mutex::new(None) }
+        let (url, client, farewell) =
+            (OnceLock::new(), tokio::sync::Mutex::new(None), Mutex::new(None));
+        Self { global, url, client, farewell }
     }
 
     /// The connection, which is made when it is first asked for.
-    pub(crate) async fn client(&self) -> Result<&Client, CommandError> {
-        let connect = async || {
-            let url = self.url();
-            let within = self.answer_timeout();
-            match tokio::time::timeout(within, Client::connect(url, CALL_MAX)).await {
-                Ok(connected) => connected.map_err(CommandError::from),
-                Err(_) => Err(self.no_answer(within)),
-            }
-        };
-        self.client.get_or_try_init(connect).await
+    async fn client(&self) -> Result<Client, CommandError> {
+        let mut client = self.client.lock().await;
+        if let Some(client) = &*client {
+            return Ok(client.clone());
+        }
+        let within = self.answer_timeout();
+        match tokio::time::timeout(within, Client::connect(self.url(), CALL_MAX)).await {
+            Ok(connected) => Ok(client.insert(connected?).clone()),
+            Err(_) => Err(self.no_answer(within)),
+        }
+    }
+
+    /// Gives the connection up, so that the next call makes another. False if there was none.
+    pub(crate) async fn disconnect(&self) -> bool {
+        self.client.lock().await.take().is_some()
     }
 
     /// Calls a method; an error when there is no answer within `--timeout`.
@@ -172,15 +178,12 @@ impl Session {
 
     /// Where the API is: the flag, the environment, the private stand that runs, the default.
     pub(crate) fn url(&self) -> &str {
-        if self.url.get().is_none() {
-            let url = self.global.api_url.clone().unwrap_or_else(|| {
+        self.url.get_or_init(|| {
+            self.global.api_url.clone().unwrap_or_else(|| {
                 dev::endpoints(&dev::default_state_dir())
                     .map_or_else(|| URL_DEFAULT.to_owned(), |endpoints| endpoints.api)
-            });
-            // Nobody else sets it in between: a session is used from one task.
-            self.url.set(url).ok();
-        }
-        self.url.get().map_or(URL_DEFAULT, String::as_str)
+            })
+        })
     }
 
     /// `-n`; the server's default when `None`.

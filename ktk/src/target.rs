@@ -119,15 +119,12 @@ async fn last_failed(session: &Session, kind: Kind) -> Result<Id, CommandError> 
         min_seq: session.min_seq(),
         ..ListParams::default()
     };
-    let (id, as_of_seq) = match kind {
-        Kind::Task => {
-            let page = session.call::<TaskList>(&params).await?;
-            (page.items.first().map(|task| task.id), page.as_of_seq)
-        }
-        _ => {
-            let page = session.call::<ContextList>(&params).await?;
-            (page.items.first().map(|context| context.id), page.as_of_seq)
-        }
+    let (id, as_of_seq) = if kind == Kind::Task {
+        let page = session.call::<TaskList>(&params).await?;
+        (page.items.first().map(|task| task.id), page.as_of_seq)
+    } else {
+        let page = session.call::<ContextList>(&params).await?;
+        (page.items.first().map(|context| context.id), page.as_of_seq)
     };
     id.ok_or_else(|| {
         CommandError::new(Exit::NotFound, format!("no {kind} has failed"))

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use kantoku_api::contract::{ContextWait, ContextWaited, TaskWait, TaskWaited, WaitParams};
+use kantoku_api::{
+    Code,
+    contract::{ContextWait, ContextWaited, TaskWait, TaskWaited, WaitParams},
+};
 use kantoku_domain::Millis;
 use kantoku_projections::document::{ContextDocument, TaskCounts};
 use tokio::time::Instant;
@@ -17,6 +20,8 @@ use crate::{
 const TASK_SLICE: Duration = Duration::from_secs(20);
 /// The same for a context, whose answer in between says how far it is.
 const CONTEXT_SLICE: Duration = Duration::from_millis(500);
+/// The pause before another connection is tried.
+const RECONNECT: Duration = Duration::from_millis(250);
 /// How much longer than a slice its answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -49,7 +54,10 @@ pub(crate) async fn context(
     let waited = slices(CONTEXT_SLICE, session, async |slice| {
         let params = params(id, slice, session);
         let last = session.call_within::<ContextWait>(slice + ANSWER, &params).await?;
-        show(&progress, &last.context, &mut failed);
+        // What has ended is told in full by whoever waited.
+        if !last.done {
+            show(&progress, &last.context, &mut failed);
+        }
         Ok(Waited { done: last.done, last })
     })
     .await;
@@ -65,20 +73,39 @@ fn params(id: &str, slice: Duration, session: &Session) -> WaitParams {
     }
 }
 
-/// Calls `wait` with a slice of the time until it is done or the time is over.
+/// Calls `wait` with a slice of the time until it is done or the time is over. A server that goes away
+/// meanwhile may come back: what is waited for goes on without it.
 async fn slices<T>(
     slice_max: Duration,
     session: &Session,
     mut wait: impl AsyncFnMut(Duration) -> Result<Waited<T>, CommandError>,
 ) -> Result<Waited<T>, CommandError> {
     let deadline = session.timeout().map(|timeout| Instant::now() + timeout);
+    let mut lost_at = None;
     loop {
         let left = deadline.map_or(slice_max, |deadline| deadline - Instant::now());
-        let waited = wait(left.min(slice_max)).await?;
-        if waited.done || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok(waited);
+        let waited = wait(left.min(slice_max)).await;
+        let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        match waited {
+            Err(error) if is_behind(&error) && !is_over => {}
+            Err(error) if error.exit == Exit::Unreachable && !is_over => {
+                if !session.disconnect().await && lost_at.is_none() {
+                    return Err(error);
+                }
+                if lost_at.get_or_insert_with(Instant::now).elapsed() >= session.answer_timeout() {
+                    return Err(error);
+                }
+                tokio::time::sleep(RECONNECT).await;
+            }
+            Ok(waited) if !waited.done && !is_over => lost_at = None,
+            waited => return waited,
         }
     }
+}
+
+/// Whether the read model does not show yet what is waited for: that, too, is worth waiting for.
+fn is_behind(error: &CommandError) -> bool {
+    error.api().is_some_and(|error| error.code == Code::PositionNotReached)
 }
 
 fn show(progress: &Progress, context: &ContextDocument, failed_before: &mut u64) {

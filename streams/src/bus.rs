@@ -12,9 +12,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DueConsumer, Fault, Heartbeat,
-    HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay, Settings,
-    SetupError, Timers, connect, leases, setup, subject,
+    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, Discovery, DueConsumer, Fault,
+    Heartbeat, HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay,
+    ServiceEntry, Settings, SetupError, Timers, connect, leases, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -102,6 +102,11 @@ impl Bus {
         &self.presence
     }
 
+    /// Answers NATS' own discovery for the service of `entry`, until it is dropped.
+    pub async fn discovery(&self, entry: &ServiceEntry) -> Result<Discovery, Fault> {
+        Discovery::start(&self.client, entry).await
+    }
+
     /// Sends a heartbeat and waits for the lease keeper's reply up to `timeout`. `None` when no
     /// keeper listens: then nobody takes leases away either.
     pub async fn beat(
@@ -150,6 +155,18 @@ impl Bus {
     /// A reader of the events from `from_seq` to what is the last position now.
     pub async fn replay(&self, from_seq: u64) -> Result<Replay, Fault> {
         Replay::new(self.store.clone(), self.ledger.clone(), from_seq, None).await
+    }
+
+    /// The events from position `from_seq` to `to_seq`, both included, in order. What was purged or
+    /// is no event is left out. For short stretches: all of it is held at once.
+    pub async fn between(&self, from_seq: u64, to_seq: u64) -> Result<Vec<Recorded>, Fault> {
+        let store = self.store.clone();
+        let mut replay = Replay::new(store, self.ledger.clone(), from_seq, Some(to_seq)).await?;
+        let mut events = Vec::new();
+        while let Some(page) = replay.next_page().await? {
+            events.extend(page.into_iter().filter_map(Result::ok));
+        }
+        Ok(events)
     }
 
     /// When the stream of events was created: a stream made anew has the positions of the old one

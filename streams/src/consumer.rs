@@ -3,11 +3,13 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
-    AckKind, Context, Message,
+    AckKind, Context, ErrorCode, Message,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+    stream::ConsumerErrorKind,
 };
 use futures::{FutureExt as _, StreamExt as _};
 use kantoku_domain::Recorded;
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,7 +33,7 @@ pub struct ConsumerConfig {
     pub name: String,
     /// The subjects; all of them when empty.
     pub filters: Vec<String>,
-    /// The first position of interest. A consumer of its own is reset to it at start, whatever the
+    /// The first position of interest. A consumer of its own begins there at start, whatever the
     /// server remembers; a shared one starts there when it has to be made.
     pub from_seq: u64,
     /// Whether several services read through this durable.
@@ -53,6 +55,8 @@ pub struct Consumer {
     interruptions: Interruptions,
     /// What came and could not be decoded yet: nothing overtakes it.
     waiting: VecDeque<Held>,
+    /// How many messages have come since it was opened.
+    came: u64,
 }
 
 impl Consumer {
@@ -62,7 +66,7 @@ impl Consumer {
         let interruptions = Interruptions::of(&context.client());
         let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
         let (messages, waiting) = (None, VecDeque::new());
-        Self { ledger, config, source, messages, interruptions, waiting }
+        Self { ledger, config, source, messages, interruptions, waiting, came: 0 }
     }
 
     /// The next events: at least one, and what else is at hand, up to the limit. `None` once `stop`
@@ -141,16 +145,22 @@ impl Consumer {
         };
         loop {
             match next {
-                Some(Ok(message)) => collected.push(hold(message, &self.source)?),
+                Some(Ok(message)) if self.config.shared || is_next(&message, self.came)? => {
+                    self.came += 1;
+                    collected.push(hold(message, &self.source)?);
+                }
                 // What was collected is still good; the error comes again with the next call.
                 _ if !collected.is_empty() => return Ok(collected),
+                Some(Ok(_)) => return Err(fault("a message went astray".into())),
                 Some(Err(error)) => return Err(fault(error.into())),
                 None => return Err(fault("the stream of messages ended".into())),
             }
             if collected.len() >= self.config.batch_max {
                 return Ok(collected);
             }
-            match stream.next().now_or_never() {
+            // What is at hand is taken whole: tokio would end it after 128 messages, and a small batch
+            // costs its reader as much as a large one.
+            match unconstrained(stream.next()).now_or_never() {
                 Some(more) => next = more,
                 None => return Ok(collected),
             }
@@ -158,33 +168,30 @@ impl Consumer {
     }
 
     async fn open(&mut self) -> Result<pull::Stream, Fault> {
-        let start = if self.config.shared {
-            // Others may hold positions below ours.
-            self.config.from_seq.max(1)
-        } else {
-            self.source.floor.lowest()
-        };
-        // What was on its way when the connection was lost counts as delivered, and would come
-        // behind what follows it.
-        let reset = !self.config.shared;
         self.waiting.clear();
-        let durable = find_or_make(&self.source.context, &self.config, start, reset).await?;
-        let messages = durable
+        self.came = 0;
+        let (context, config) = (&self.source.context, &self.config);
+        let durable = if config.shared {
+            // Others may hold positions below ours.
+            find_or_make(context, config, config.from_seq.max(1)).await?
+        } else {
+            make_anew(context, config, self.source.floor.lowest()).await?
+        };
+        durable
             .stream()
-            .max_messages_per_batch(self.config.batch_max.max(1))
+            .max_messages_per_batch(config.batch_max.max(1))
             .expires(EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()
             .await
-            .map_err(|error| opening(&self.config, error))?;
-        Ok(messages)
+            .map_err(|error| opening(config, error))
     }
 
     /// Gives back at once what was fetched ahead, instead of leaving it until `ack_wait` is over.
     async fn hand_back(&mut self) {
         self.waiting.clear();
         let Some(mut stream) = self.messages.take() else { return };
-        while let Some(Some(Ok(message))) = stream.next().now_or_never() {
+        while let Some(Some(Ok(message))) = unconstrained(stream.next()).now_or_never() {
             if message.ack_with(AckKind::Nak(None)).await.is_err() {
                 return;
             }
@@ -206,12 +213,11 @@ async fn sort(decoded: Result<Recorded, Fault>, held: Held) -> Result<Option<Del
     }
 }
 
-/// The durable of `config`: as it is, made at `start` where it is missing, or reset to it.
+/// The durable of `config`, which is shared: as it is, or made at `start` where it is missing.
 pub(crate) async fn find_or_make(
     context: &Context,
     config: &ConsumerConfig,
     start: u64,
-    reset: bool,
 ) -> Result<PullConsumer, Fault> {
     let name = &config.name;
     let found = context
@@ -219,17 +225,48 @@ pub(crate) async fn find_or_make(
         .await
         .ok()
         .map(|consumer| consumer.cached_info().config.deliver_policy);
-    // The start of an existing consumer cannot be updated, but reset.
+    // The start of an existing consumer cannot be updated.
     let policy = found.unwrap_or(DeliverPolicy::ByStartSequence { start_sequence: start });
-    let mut consumer = context
+    let made = found.is_none();
+    make(context, config, policy)
+        .await
+        .inspect(|_| tracing::info!(consumer = name, start, made, "reading events"))
+}
+
+/// The durable of `config`, which is one's own, at `start`. An old one goes, and with it what it was
+/// asked for: by this reader, whose connection was lost, or by the run before this one. What was
+/// delivered there would never come, or behind what follows it.
+async fn make_anew(
+    context: &Context,
+    config: &ConsumerConfig,
+    start: u64,
+) -> Result<PullConsumer, Fault> {
+    let name = &config.name;
+    match context.delete_consumer_from_stream(name, subject::EVENTS).await {
+        Ok(_) => {}
+        Err(error) if is_missing(error.kind()) => {}
+        Err(error) => return Err(opening(config, error)),
+    }
+    let policy = DeliverPolicy::ByStartSequence { start_sequence: start };
+    make(context, config, policy)
+        .await
+        .inspect(|_| tracing::info!(consumer = name, start, "reading events"))
+}
+
+fn is_missing(kind: ConsumerErrorKind) -> bool {
+    matches!(kind, ConsumerErrorKind::JetStream(error)
+        if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
+}
+
+async fn make(
+    context: &Context,
+    config: &ConsumerConfig,
+    policy: DeliverPolicy,
+) -> Result<PullConsumer, Fault> {
+    context
         .create_consumer_on_stream(pull_config(config, policy), subject::EVENTS)
         .await
-        .map_err(|error| opening(config, error))?;
-    if found.is_some() && reset {
-        consumer.reset(Some(start)).await.map_err(|error| opening(config, error))?;
-    }
-    tracing::info!(consumer = name, start, made = found.is_none(), "reading events");
-    Ok(consumer)
+        .map_err(|error| opening(config, error))
 }
 
 fn pull_config(config: &ConsumerConfig, deliver_policy: DeliverPolicy) -> pull::Config {
@@ -247,6 +284,12 @@ fn pull_config(config: &ConsumerConfig, deliver_policy: DeliverPolicy) -> pull::
 
 fn opening(config: &ConsumerConfig, cause: impl Into<crate::Cause>) -> Fault {
     Fault::unreachable(format!("open consumer {}", config.name), cause)
+}
+
+/// Whether no message of the durable went to anybody else since `came` of them came here.
+fn is_next(message: &Message, came: u64) -> Result<bool, Fault> {
+    let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
+    Ok(info.consumer_sequence == came + 1)
 }
 
 /// Takes a message that was delivered into hands that give it back when it is dropped.

@@ -167,6 +167,25 @@ async fn what_was_lost_on_its_way_does_not_come_behind_what_follows_it() {
 }
 
 #[tokio::test]
+async fn nothing_goes_to_the_run_before_this_one() {
+    let Some(stand) = stand(4).await else { return };
+    // It hangs, with deliveries in hand and more asked for.
+    let mut old = consumer(&stand, 1);
+    let in_hand = take(&mut old, 4).await;
+    let mut new = consumer(&stand, 1);
+    let first = take(&mut new, 4).await;
+    assert_eq!(positions(&first), [1, 2, 3, 4]);
+    for delivery in in_hand {
+        delivery.ack().await.unwrap();
+    }
+    for version in 5..=40 {
+        append(&stand.ledger, version).await;
+    }
+    let taken = positions(&take(&mut new, 36).await);
+    assert_eq!(taken, (5..=40).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
 async fn it_ends_when_told_to() {
     let Some(stand) = stand(0).await else { return };
     let stop = CancellationToken::new();

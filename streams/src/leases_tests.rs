@@ -68,6 +68,9 @@ async fn an_echo_comes_back_behind_the_heartbeats_before_it_and_to_its_sender_al
     let (client, _) = server.connect().await;
     let (other, other_context) = server.connect().await;
     let mut heartbeats = Heartbeats::open(&client).await.unwrap();
+    // The server knows of the subscription once an echo is back.
+    heartbeats.echo(Timestamp::from_micros(0)).await.unwrap();
+    assert!(matches!(hear(&mut heartbeats).await, Heard::Echo(_)));
     let others = Heartbeats::open(&other).await.unwrap();
     others.echo(Timestamp::from_micros(1)).await.unwrap();
     other.publish(subject::beat("a"), to_json(&heartbeat("a"))).await.unwrap();

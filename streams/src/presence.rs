@@ -47,6 +47,13 @@ pub struct ServiceEntry {
     pub load: Load,
 }
 
+impl ServiceEntry {
+    /// The label by which an executor says which queue it serves.
+    pub const QUEUE: &'static str = "queue";
+    /// The label by which a node says which handlers it runs, separated by spaces.
+    pub const HANDLERS: &'static str = "handlers";
+}
+
 /// How busy a service is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {

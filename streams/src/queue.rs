@@ -130,7 +130,7 @@ impl Requests {
         let config = &queue.config;
         let start = config.from_seq.max(1);
         let interruptions = Interruptions::of(&queue.client);
-        let durable = consumer::find_or_make(&queue.source.context, config, start, false).await?;
+        let durable = consumer::find_or_make(&queue.source.context, config, start).await?;
         let inbox = Subject::from(queue.client.new_inbox());
         let answers =
             queue.client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;

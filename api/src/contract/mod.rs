@@ -50,6 +50,10 @@ pub trait Subscription: Send + Sync + 'static {
 /// Declares methods: `/// doc` `Name = "wire.name": Params => Answer;`
 macro_rules! methods {
     ($($(#[$doc:meta])* $name:ident = $wire:literal: $params:ty => $answer:ty;)*) => {
+        /// The names of the methods above.
+        #[cfg(test)]
+        pub(super) const METHODS: &[&str] = &[$($wire),*];
+
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -68,6 +72,10 @@ use methods;
 /// Declares subscriptions: `/// doc` `Name = "wire.name" until "wire.end": Params => Item;`
 macro_rules! subscriptions {
     ($($(#[$doc:meta])* $name:ident = $wire:literal until $end:literal: $params:ty => $item:ty;)*) => {
+        /// The names of the subscriptions above, and of the methods that end them.
+        #[cfg(test)]
+        pub(super) const SUBSCRIPTIONS: &[&str] = &[$($wire, $end),*];
+
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -84,6 +92,25 @@ macro_rules! subscriptions {
 }
 use subscriptions;
 
+/// The names of all methods, those of subscriptions included.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    let families = [
+        context::METHODS,
+        context::SUBSCRIPTIONS,
+        definition::METHODS,
+        event::METHODS,
+        event::SUBSCRIPTIONS,
+        manifest::METHODS,
+        operation::METHODS,
+        resource::METHODS,
+        system::METHODS,
+        task::METHODS,
+        task::SUBSCRIPTIONS,
+    ];
+    families.concat()
+}
+
 /// What records must be: field to value. A field is written as in the document (`status`,
 /// `context_id`, `labels.team`); the value is what it must equal.
 pub type Filter = Map<String, Value>;
@@ -93,6 +120,13 @@ pub const TIMEOUT_DEFAULT: Millis = Millis(10_000);
 
 /// The longest that one call may wait; who wants longer calls again.
 pub const TIMEOUT_MAX: Millis = Millis(300_000);
+
+/// How long one request may be, in bytes, and with it a value that is given by a call; unless the
+/// server is set up otherwise.
+pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How long one answer may be, in bytes; unless the server is set up otherwise.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Names one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -197,8 +197,9 @@ pub struct Why {
 /// One fact that holds a task up, or ended it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WhyFact {
-    /// For programs: `input`, `dependency`, `backoff`, `no_executor`, `running`, `failed`,
-    /// `cancelled`, `skipped`.
+    /// For programs: `input`, `dependency` (nobody will bring it), `running`, `ready`, `busy`,
+    /// `no_executor`, `backoff`, `due`, `no_scheduler`, `no_unfolder`, `failed`, `cancelled`,
+    /// `skipped`; `more` for those that are only counted.
     pub kind: String,
     /// For people, with what to do where something can be done.
     pub message: String,

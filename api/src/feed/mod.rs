@@ -22,17 +22,17 @@ use kantoku_projections::{
 use kantoku_streams::{Bus, Fault};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::server::ApiConfig;
+
 pub(crate) use documents::{Documents, Followed, Follower};
 pub(crate) use ends::{Ends, is_end};
 pub(crate) use ring::{Interest, Lagged, Ring, Watcher};
 pub(crate) use size::bytes_of;
 
-/// Events that a ring keeps.
-const EVENTS_MAX: usize = 32_768;
 /// Documents that a ring keeps.
-const DOCUMENTS_MAX: usize = 8_192;
+const DOCUMENTS_MAX: usize = 4_096;
 /// What a ring keeps, as JSON.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What happens, as it happens.
 pub(crate) struct Feed {
@@ -51,17 +51,17 @@ impl Feed {
     pub(crate) async fn start(
         bus: &Bus,
         reader: &Reader,
-        service_id: &str,
+        config: &ApiConfig,
         processes: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<Self, Fault> {
         metric::describe();
         let head = bus.head().await?;
-        let events = Ring::new("events", EVENTS_MAX, BYTES_MAX, head);
+        let events = Ring::new("events", config.limits.feed_events_max, BYTES_MAX, head);
         let ends = Arc::new(Ends::default());
         processes.spawn(stream::read(
             bus.clone(),
-            format!("feed-{service_id}"),
+            format!("feed-{}", config.service_id),
             events.clone(),
             Arc::clone(&ends),
             stop.clone(),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::{Id, Recorded};
-use kantoku_streams::{Bus, ConsumerConfig, Delivery, Fault, full_jitter};
+use kantoku_streams::{Bus, ConsumerConfig, Delivery, full_jitter};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ends, Ring, ring::Item};
@@ -88,7 +88,7 @@ async fn fill(bus: &Bus, from: u64, to: u64, stop: &CancellationToken) -> Option
     for attempt in 1.. {
         let read = tokio::select! {
             () = stop.cancelled() => return None,
-            read = read_range(bus, from, to) => read,
+            read = bus.between(from, to) => read,
         };
         let fault = match read {
             Ok(events) => return Some(events),
@@ -101,21 +101,6 @@ async fn fill(bus: &Bus, from: u64, to: u64, stop: &CancellationToken) -> Option
         }
     }
     None
-}
-
-async fn read_range(bus: &Bus, from: u64, to: u64) -> Result<Vec<Recorded>, Fault> {
-    let mut replay = bus.replay(from).await?;
-    let mut events = Vec::new();
-    while let Some(page) = replay.next_page().await? {
-        // Consumers bury what is no event.
-        let page: Vec<_> = page.into_iter().filter_map(Result::ok).collect();
-        let is_over = page.last().is_some_and(|recorded| recorded.stream_seq >= to);
-        events.extend(page.into_iter().take_while(|recorded| recorded.stream_seq <= to));
-        if is_over {
-            break;
-        }
-    }
-    Ok(events)
 }
 
 async fn acknowledge(batch: Vec<Delivery>) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::contract::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX};
+
 /// How the server is set up. Every limit has a default that suits one server on a laptop as well as
 /// one in a cluster.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Messages of one WebSocket connection that are carried out at once; further ones wait.
     pub in_flight_max: usize,
+    /// Events that are kept for waits and subscriptions: those that are behind more read the stream.
+    pub feed_events_max: usize,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// A WebSocket connection is pinged this often.
@@ -61,15 +65,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        const MIB: usize = 1024 * 1024;
         Self {
-            request_bytes_max: 32 * MIB,
-            answer_bytes_max: 64 * MIB,
+            request_bytes_max: REQUEST_BYTES_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
             batch_max: 1_000,
             depth_max: 64,
             connections_max: 1_000,
             subscriptions_max: 256,
             in_flight_max: 256,
+            feed_events_max: 8_192,
             body_timeout: Duration::from_secs(30),
             ping_every: Duration::from_secs(20),
             silence_max: Duration::from_secs(60),

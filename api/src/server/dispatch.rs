@@ -27,7 +27,7 @@ pub(super) struct Dispatcher {
 }
 
 /// Where messages come from.
-pub(super) struct Origin {
+pub(super) struct Peer {
     /// Who sends them.
     pub(super) caller: Caller,
     /// Where subscriptions are kept; `None` where there can be none.
@@ -47,20 +47,19 @@ type Result<T> = std::result::Result<T, ApiError>;
 
 impl Dispatcher {
     /// Carries out a message.
-    pub(super) async fn answer(&self, message: &[u8], origin: &Origin) -> Answer {
+    pub(super) async fn answer(&self, message: &[u8], peer: &Peer) -> Answer {
         let limits = &self.api.config.limits;
         match Message::parse(message, limits.depth_max) {
             Err(error) => Answer { text: Some(refusal(error)), started: vec![] },
             Ok(Message::One(parsed)) => {
-                let (text, started) = self.carry_out(parsed, origin).await;
+                let (text, started) = self.carry_out(parsed, peer).await;
                 Answer { text, started: started.into_iter().collect() }
             }
             Ok(Message::Batch(entries)) if entries.len() > limits.batch_max => {
                 too_many(&entries, limits.batch_max)
             }
             Ok(Message::Batch(entries)) => {
-                let calls =
-                    entries.into_iter().map(|parsed| self.carry_out(parsed, origin).boxed());
+                let calls = entries.into_iter().map(|parsed| self.carry_out(parsed, peer).boxed());
                 let calls: Vec<_> = calls.collect();
                 let answers = stream::iter(calls).buffered(BATCH_AT_ONCE);
                 together(answers, limits.answer_bytes_max).await
@@ -72,7 +71,7 @@ impl Dispatcher {
     async fn carry_out(
         &self,
         parsed: Parsed<'_>,
-        origin: &Origin,
+        peer: &Peer,
     ) -> (Option<String>, Option<Started>) {
         let request = match parsed {
             Ok(request) => request,
@@ -80,7 +79,7 @@ impl Dispatcher {
         };
         let trace_id = Uuid::now_v7().simple().to_string();
         let span = tracing::info_span!("call", method = %request.method, trace_id);
-        let result = self.call(&request, origin).instrument(span.clone()).await;
+        let result = self.call(&request, peer).instrument(span.clone()).await;
         let (result, started) = match result {
             Ok((answer, started)) => (Ok(answer), started),
             Err(mut error) => {
@@ -98,13 +97,13 @@ impl Dispatcher {
     async fn call(
         &self,
         request: &Request<'_>,
-        origin: &Origin,
+        peer: &Peer,
     ) -> Result<(Box<RawValue>, Option<Started>)> {
         let begin = Instant::now();
         let found = self.module.find(&request.method);
         let name = found.as_ref().map_or("unknown", |(name, _)| name);
         let result = match found {
-            Ok((name, entry)) => self.enter(name, entry, request, origin).await,
+            Ok((name, entry)) => self.enter(name, entry, request, peer).await,
             Err(error) => Err(error),
         };
         metric::called(name, result.as_ref().err().map(|error| error.code), begin.elapsed());
@@ -116,30 +115,30 @@ impl Dispatcher {
         name: &'static str,
         entry: &Entry,
         request: &Request<'_>,
-        origin: &Origin,
+        peer: &Peer,
     ) -> Result<(Box<RawValue>, Option<Started>)> {
         let call = Call {
             api: Arc::clone(&self.api),
-            caller: origin.caller.clone(),
+            caller: peer.caller.clone(),
             params: request.params.map(ToOwned::to_owned),
         };
         match entry {
             Entry::Call(handler) => Ok((handler(call).await?, None)),
             Entry::Subscribe(handler) => {
-                let reserved = subscriptions(origin)?.reserve(name)?;
+                let reserved = subscriptions(peer)?.reserve(name)?;
                 let started = reserved.start(handler(call).await?);
                 Ok((raw(&started.id()), Some(started)))
             }
             Entry::Unsubscribe => {
-                let was_open = unsubscribe(subscriptions(origin)?, request.params)?;
+                let was_open = unsubscribe(subscriptions(peer)?, request.params)?;
                 Ok((raw(&was_open), None))
             }
         }
     }
 }
 
-fn subscriptions(origin: &Origin) -> Result<&Arc<Subscriptions>> {
-    origin.subscriptions.as_ref().ok_or_else(|| {
+fn subscriptions(peer: &Peer) -> Result<&Arc<Subscriptions>> {
+    peer.subscriptions.as_ref().ok_or_else(|| {
         ApiError::new(
             Code::Invalid,
             "subscriptions need a connection that stays: use a WebSocket to /rpc",

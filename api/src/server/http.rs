@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Caller, admission,
-    dispatch::{Dispatcher, Origin},
+    dispatch::{Dispatcher, Peer},
     message, metric, socket,
 };
 use crate::{ApiError, Code};
@@ -138,8 +138,8 @@ async fn call(
     let answered = async {
         let _permit = edge.admit(&headers)?;
         let message = edge.read(&headers, body).await?;
-        let origin = Origin { caller: named(caller), subscriptions: None };
-        let answer = edge.dispatcher.answer(&message, &origin).await;
+        let peer = Peer { caller: named(caller), subscriptions: None };
+        let answer = edge.dispatcher.answer(&message, &peer).await;
         Ok::<_, Box<Response>>(answer.text)
     };
     match answered.await {

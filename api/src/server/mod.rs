@@ -1,7 +1,7 @@
 //! Carries out the methods of the [`contract`](crate::contract).
 //!
-//! A message comes in over HTTP ([`http`]) or WebSocket ([`socket`]), is taken apart into requests
-//! ([`message`]), and each is handed ([`dispatch`]) to what stands behind its name ([`module`]).
+//! A message comes in over HTTP (`http`) or WebSocket (`socket`), is taken apart into requests
+//! (`message`), and each is handed (`dispatch`) to what stands behind its name (`module`).
 //! The other files are the methods: each registers its own.
 
 mod admission;
@@ -86,10 +86,11 @@ impl Api {
         database: Database,
         config: ApiConfig,
     ) -> Result<Arc<Self>, StartError> {
-        let reader = Reader::start(database.clone()).await?;
-        Rebuild::sweep(&database).await?;
+        // Both hold a connection that is being made: large, and not for the caller's stack.
+        let reader = Box::pin(Reader::start(database.clone())).await?;
+        Box::pin(Rebuild::sweep(&database)).await?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let feed = Feed::start(&bus, &reader, &config.service_id, &tasks, &stop).await?;
+        let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();
         Ok(Arc::new(Self { bus, reader, database, feed, operations, config, stop, tasks }))
     }
@@ -132,4 +133,17 @@ fn methods() -> Module {
         register(&mut module);
     }
     module
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn everything_that_is_declared_is_carried_out_and_nothing_else() {
+        let declared: BTreeSet<&str> = crate::contract::names().into_iter().collect();
+        assert_eq!(methods().names().collect::<BTreeSet<_>>(), declared);
+    }
 }

@@ -195,6 +195,12 @@ impl Module {
         Err(ApiError::new(Code::MethodNotFound, message))
     }
 
+    /// All names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.keys().copied()
+    }
+
     fn insert(&mut self, name: &'static str, entry: Entry) {
         let before = self.entries.insert(name, entry);
         assert!(before.is_none(), "two methods are called {name}");
@@ -243,4 +249,21 @@ fn check_size(raw: Box<RawValue>, bytes_max: usize) -> Result<Box<RawValue>, Api
         return Err(ApiError::new(Code::Limit, message));
     }
     Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_error_of_one_call() {
+        let answer = guarded::<()>("test", async { panic!("a mistake") }).await;
+        assert_eq!(answer.map_err(|error| error.code), Err(Code::Internal));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_refused() {
+        assert!(encode(&"12345", 7).is_ok());
+        assert_eq!(encode(&"123456", 7).map_err(|error| error.code).err(), Some(Code::Limit));
+    }
 }

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Caller,
-    dispatch::{Dispatcher, Origin},
+    dispatch::{Dispatcher, Peer},
     message, metric,
     subscriptions::{Started, Subscriptions},
 };
@@ -38,12 +38,12 @@ pub(super) async fn serve(socket: WebSocket, dispatcher: Dispatcher, caller: Cal
     let _open = metric::Open::connection();
     let limits = &dispatcher.api.config.limits;
     let subscriptions = Some(Subscriptions::new(limits.subscriptions_max));
-    let origin = Arc::new(Origin { caller, subscriptions });
+    let peer = Arc::new(Peer { caller, subscriptions });
     let (sink, stream) = socket.split();
     let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
     let writing = tokio::spawn(write(sink, queue, limits.ping_every));
     let (calls, pumps) = (JoinSet::new(), JoinSet::new());
-    Connection { dispatcher, origin, outgoing, calls, pumps }.run(stream).await;
+    Connection { dispatcher, peer, outgoing, calls, pumps }.run(stream).await;
     if let Err(error) = writing.await {
         tracing::error!(%error, "the writer of a connection panicked");
     }
@@ -51,7 +51,7 @@ pub(super) async fn serve(socket: WebSocket, dispatcher: Dispatcher, caller: Cal
 
 struct Connection {
     dispatcher: Dispatcher,
-    origin: Arc<Origin>,
+    peer: Arc<Peer>,
     outgoing: mpsc::Sender<Message>,
     /// Messages under way; each ends with the subscriptions that it began.
     calls: JoinSet<Vec<Started>>,
@@ -110,10 +110,10 @@ impl Connection {
 
     /// Carries out a message beside the others.
     fn take(&mut self, message: axum::body::Bytes) {
-        let (dispatcher, origin) = (self.dispatcher.clone(), Arc::clone(&self.origin));
+        let (dispatcher, peer) = (self.dispatcher.clone(), Arc::clone(&self.peer));
         let outgoing = self.outgoing.clone();
         self.calls.spawn(async move {
-            let answer = dispatcher.answer(&message, &origin).await;
+            let answer = dispatcher.answer(&message, &peer).await;
             if let Some(text) = answer.text {
                 // Without a reader it is not sent, and the connection ends.
                 outgoing.send(Message::Text(text.into())).await.ok();

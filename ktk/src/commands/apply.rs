@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
-    let manifests = read(args.files).await?;
+    let manifests = read(args.files, session).await?;
     let params = ManifestParams {
         documents: manifests.values(),
         dry_run: args.dry_run,

@@ -3,6 +3,7 @@
 use kantoku_api::contract::{CancelParams, ContextCancel, TaskCancel};
 use serde_json::json;
 
+use super::visible;
 use crate::{
     error::CommandError,
     kind::Kind,
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// Why, for people
     #[arg(long, default_value = "")]
     reason: String,
+    /// Stop the tasks that descend from a task, too; a context always stops as a whole
+    #[arg(long)]
+    cascade: bool,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
@@ -33,18 +37,20 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     let params = CancelParams {
         id: id.clone(),
         reason: args.reason,
-        cascade: false,
+        cascade: args.cascade,
         namespace: session.namespace(),
     };
     let accepted = match kind {
-        Kind::Task => session.call::<TaskCancel>(&params).await?,
-        Kind::Context => session.call::<ContextCancel>(&params).await?,
+        Kind::Task => session.call::<TaskCancel>(&params).await,
+        Kind::Context => session.call::<ContextCancel>(&params).await,
         kind => {
             return Err(CommandError::usage(format!(
                 "a {kind} cannot be cancelled: name a task or a context"
             )));
         }
     };
+    let accepted = accepted.map_err(|error| error.or_list(kind))?;
+    visible(session, accepted.stream_seq).await;
     match session.output() {
         Format::Table | Format::Wide => print_line(&format!("{kind}/{id} cancelled")),
         Format::Name => print_line(&format!("{kind}/{id}")),

@@ -9,10 +9,11 @@ use crate::{
     error::{CommandError, Exit},
     manifest::{Finding, Manifests, Report, read_sources},
     output::Paint,
+    session::Session,
 };
 
 /// How many findings are shown.
-const SHOWN_MAX: usize = 50;
+const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct FileArgs {
@@ -22,13 +23,19 @@ pub(crate) struct FileArgs {
 }
 
 /// The documents of all files, and what keeps others from being read.
-pub(crate) async fn read_all(args: FileArgs) -> Result<(Manifests, Vec<Finding>), CommandError> {
+pub(crate) async fn read_all(
+    args: FileArgs,
+    session: &Session,
+) -> Result<(Manifests, Vec<Finding>), CommandError> {
     // Stdin may let one wait: on a thread of its own, so that Ctrl-C is heard meanwhile.
     let sources = tokio::task::spawn_blocking(move || read_sources(&args.filename))
         .await
         .map_err(|error| CommandError::new(Exit::Error, format!("cannot read: {error}")))??;
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let (manifests, findings) = Manifests::parse(sources)?;
+    for name in manifests.strangers() {
+        session.note(&format!("ktk: {name} is no manifest, so it was left out"));
+    }
     if manifests.len() == 0 && findings.is_empty() {
         return Err(CommandError::new(
             Exit::Refused,
@@ -39,8 +46,8 @@ pub(crate) async fn read_all(args: FileArgs) -> Result<(Manifests, Vec<Finding>)
 }
 
 /// The documents of all files, if all can be read.
-pub(crate) async fn read(args: FileArgs) -> Result<Manifests, CommandError> {
-    let (manifests, findings) = read_all(args).await?;
+pub(crate) async fn read(args: FileArgs, session: &Session) -> Result<Manifests, CommandError> {
+    let (manifests, findings) = read_all(args, session).await?;
     if findings.is_empty() {
         return Ok(manifests);
     }

@@ -93,11 +93,9 @@ fn convert(args: &WfcommonsArgs) -> Result<Converted, CommandError> {
     })?;
     let options = Options { name: args.name.clone(), time_scale: args.time_scale };
     wfcommons::convert(&json, &options).map_err(|problems| {
-        let mut text = format!("{} cannot be imported", args.file.display());
-        for problem in problems {
-            text.push_str(&format!("\n  {problem}"));
-        }
-        CommandError::new(Exit::Refused, text)
+        let problems: Vec<_> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        let file = args.file.display();
+        CommandError::new(Exit::Refused, format!("{file} cannot be imported:{}", problems.concat()))
     })
 }
 

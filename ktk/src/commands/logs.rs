@@ -1,6 +1,6 @@
 //! `ktk logs`
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, pin::pin};
 
 use futures::StreamExt as _;
 use kantoku_api::contract::{LogEntry, LogsParams, TaskFollowLogs, TaskLogs};
@@ -9,8 +9,10 @@ use crate::{
     error::CommandError,
     kind::Kind,
     output::{Format, Paint, print_document, print_line},
+    rows::task_status,
     session::Session,
     target::Target,
+    waiting::{self, timed_out},
 };
 
 pub(crate) const EXAMPLES: &str = "Examples:
@@ -77,28 +79,59 @@ async fn print_kept(
                 last.pop_front();
             }
         }
-        match page.next_after {
-            Some(after) => params.after = Some(after),
-            None => {
-                last.iter().try_for_each(|line| printer.print(line))?;
-                return Ok(known);
-            }
-        }
+        let Some(after) = page.next_after else {
+            last.iter().try_for_each(|line| printer.print(line))?;
+            return Ok(known);
+        };
+        params.after = Some(after);
     }
 }
 
-/// Prints what is written until the task ends, without the first lines, which are known.
+/// Prints what is written until the task ends, without the first `known` lines.
 async fn follow(
     params: &LogsParams,
     known: usize,
     printer: &mut Printer<'_>,
 ) -> Result<(), CommandError> {
-    let lines = printer.session.subscribe::<TaskFollowLogs>(params).await?;
-    let mut lines = lines.skip(known);
-    while let Some(line) = lines.next().await {
-        printer.print(&line?)?;
+    let session = printer.session;
+    let mut lines = session.subscribe::<TaskFollowLogs>(params).await?;
+    let mut end = pin!(waiting::task(&params.id, session));
+    let mut seen = 0;
+    let mut total = usize::MAX;
+    while seen < total {
+        tokio::select! {
+            line = lines.next() => {
+                let line = line.ok_or_else(|| session.connection_lost())??;
+                seen += 1;
+                if seen > known {
+                    printer.print(&line)?;
+                }
+            }
+            ended = &mut end, if total == usize::MAX => {
+                let ended = ended?;
+                if !ended.done {
+                    let status = task_status(ended.last.status, ended.last.sub_status);
+                    let what = format!("task/{}", ended.last.task_id);
+                    return Err(timed_out(&what, status, ended.last.stream_seq));
+                }
+                // All it wrote was kept before its end was; some of it may still be on its way.
+                total = count(params, session).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// How many lines there are.
+async fn count(params: &LogsParams, session: &Session) -> Result<usize, CommandError> {
+    let mut params = params.clone();
+    let mut count = 0;
+    loop {
+        let page = session.call::<TaskLogs>(&params).await?;
+        count += page.lines.len();
+        let Some(after) = page.next_after else { return Ok(count) };
+        params.after = Some(after);
+    }
 }
 
 /// How lines are shown.

@@ -6,6 +6,7 @@
 
 mod apply;
 mod cancel;
+mod describe;
 mod doctor;
 mod events;
 mod failures;
@@ -26,9 +27,12 @@ mod why;
 
 use clap::Subcommand;
 use kantoku_api::contract::{ContextList, ListParams};
-use kantoku_domain::Millis;
+use kantoku_domain::{Id, Millis};
 
-use crate::{error::CommandError, session::Session};
+use crate::{
+    error::{CommandError, Exit},
+    session::Session,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
@@ -47,6 +51,9 @@ pub(crate) enum ClientCommand {
     /// Show things: tasks, contexts, resources, definitions, events, services
     #[command(after_help = get::EXAMPLES)]
     Get(get::Args),
+    /// Show one thing in full: what it is, what went wrong, what happened to it
+    #[command(after_help = describe::EXAMPLES)]
+    Describe(describe::Args),
     /// Show a context and all its tasks
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Args),
@@ -83,13 +90,27 @@ pub(crate) enum ClientCommand {
 }
 
 impl ClientCommand {
+    /// A global flag that means nothing to the command is refused rather than ignored.
+    fn check_flags(&self, session: &Session) -> Result<(), CommandError> {
+        if session.all_namespaces() && !matches!(self, Self::Get(_)) {
+            return Err(CommandError::usage("-A is for `ktk get`: name one namespace with -n"));
+        }
+        let takes_labels = matches!(self, Self::Get(_) | Self::Run(_) | Self::Spawn(_));
+        if !session.labels().is_empty() && !takes_labels {
+            return Err(CommandError::usage("-l is for `ktk get`, `ktk run` and `ktk spawn`"));
+        }
+        Ok(())
+    }
+
     /// Carries out the command.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
+        self.check_flags(session)?;
         match self {
             Self::Apply(args) => apply::run(args, session).await,
             Self::Run(args) => run::run(args, session).await,
             Self::Spawn(args) => spawn::run(args, session).await,
             Self::Wait(args) => wait::run(args, session).await,
+            Self::Describe(args) => describe::run(args, session).await,
             Self::Get(args) => get::run(args, session).await,
             Self::Tree(args) => tree::run(args, session).await,
             Self::Watch(args) => watch::run(args, session).await,
@@ -122,5 +143,13 @@ async fn visible(session: &Session, stream_seq: u64) {
     };
     if let Err(error) = session.call::<ContextList>(&params).await {
         tracing::info!(%error, "the read model does not show it yet");
+    }
+}
+
+/// For a wait that lost the server: what it started does not depend on who waits for it.
+fn goes_on(error: CommandError, kind: &str, id: Id) -> CommandError {
+    match error.exit {
+        Exit::Unreachable => error.add(&format!("; {kind}/{id} goes on: ktk wait {kind}/{id}")),
+        _ => error,
     }
 }

@@ -6,7 +6,7 @@ use kantoku_api::contract::{ContextWaited, PipelineRun, Run, RunParams};
 use kantoku_projections::document::ContextStatus;
 use serde_json::{Map, Value, json};
 
-use super::{failures, outputs, visible, watch};
+use super::{failures, goes_on, outputs, visible, watch};
 use crate::{
     assignment::{self, Assignment},
     error::{CommandError, Exit},
@@ -62,8 +62,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         idempotency_key: args.idempotency_key,
         namespace: session.namespace(),
     };
-    let started =
-        session.call::<PipelineRun>(&params).await.map_err(|error| advise(error, name))?;
+    let started = session.call::<PipelineRun>(&params).await.map_err(|error| {
+        assignment::advise(error, &format!("ktk describe pipeline {name}")).or_list(Kind::Pipeline)
+    })?;
     Last { context_id: started.context_id, task_id: None }.remember(session);
     let context_id = started.context_id;
     if !args.wait && !args.watch {
@@ -76,7 +77,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     let waited = if args.watch {
         watch::watch_context(context_id.to_string(), Some(started.stream_seq), session).await?
     } else {
-        let waited = waiting::context(&context_id.to_string(), session).await?;
+        let waited = waiting::context(&context_id.to_string(), session).await;
+        let waited = waited.map_err(|error| goes_on(error, "context", context_id))?;
         if !waited.done {
             let status = context_status(waited.last.context.status);
             print_ended(&started, &waited.last, &[], session)?;
@@ -123,16 +125,6 @@ async fn end(
         ),
     };
     Err(CommandError::new(Exit::TaskFailed, message).as_of(waited.as_of_seq).advise(advice))
-}
-
-fn advise(error: CommandError, name: &str) -> CommandError {
-    match error.exit {
-        Exit::NotFound => error.or_advise(|| "ktk get pipelines".into()),
-        Exit::Refused => {
-            error.or_advise(|| format!("ktk get pipeline {name} -o yaml; {}", assignment::ADVICE))
-        }
-        _ => error,
-    }
 }
 
 fn print_started(started: &Run, session: &Session) -> Result<(), CommandError> {

@@ -6,7 +6,7 @@ use kantoku_api::contract::{ContextGet, Input, SpawnParams, Spawned, TaskSpawn, 
 use kantoku_domain::{Id, task::Outcome};
 use serde_json::json;
 
-use super::{outputs, visible};
+use super::{goes_on, outputs, visible};
 use crate::{
     assignment::{self, Assignment},
     error::{CommandError, Exit},
@@ -77,7 +77,10 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         idempotency_key: args.idempotency_key,
         namespace: session.namespace(),
     };
-    let spawned = session.call::<TaskSpawn>(&params).await.map_err(|error| advise(error, name))?;
+    let spawned = session.call::<TaskSpawn>(&params).await.map_err(|error| {
+        assignment::advise(error, &format!("ktk describe specification {name}"))
+            .or_list(Kind::Specification)
+    })?;
     Last { context_id: spawned.context_id, task_id: Some(spawned.task_id) }.remember(session);
     if !args.wait {
         visible(session, spawned.stream_seq).await;
@@ -87,7 +90,8 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     session.on_interrupt(format!(
         "interrupted; the task goes on: ktk wait task/{id}, ktk cancel task/{id}"
     ));
-    let waited = waiting::task(&id.to_string(), session).await?;
+    let waited = waiting::task(&id.to_string(), session).await;
+    let waited = waited.map_err(|error| goes_on(error, "task", id))?;
     print_ended(&spawned, &waited.last, session)?;
     ended(&waited.last)
 }
@@ -131,15 +135,6 @@ async fn context_id(target: Option<Target>, session: &Session) -> Result<Option<
     match id.parse() {
         Ok(id) => Ok(Some(id)),
         Err(_) => Ok(Some(session.call::<ContextGet>(&session.get(id)).await?.id)),
-    }
-}
-
-fn advise(error: CommandError, name: &str) -> CommandError {
-    match error.exit {
-        Exit::NotFound => error.or_advise(|| "ktk get specifications".into()),
-        Exit::Refused => error
-            .or_advise(|| format!("ktk get specification {name} -o yaml; {}", assignment::ADVICE)),
-        _ => error,
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
-    let (manifests, mut findings) = read_all(args.files).await?;
+    let (manifests, mut findings) = read_all(args.files, session).await?;
     // Documents that could not be read would only be missed by those that could.
     if findings.is_empty() {
         let progress = Progress::start(session, format!("checking {} documents", manifests.len()));

@@ -48,14 +48,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             None => target.resolve_either(session).await?,
         };
         match kind {
-            Kind::Task => task(&id, args.end, session).await?,
-            Kind::Context => context(&id, args.end, session).await?,
+            Kind::Task => task(&id, args.end, session).await,
+            Kind::Context => context(&id, args.end, session).await,
             kind => {
                 return Err(CommandError::usage(format!(
                     "a {kind} has no end: name a task or a context"
                 )));
             }
         }
+        .map_err(|error| error.or_list(kind))?;
     }
     Ok(())
 }

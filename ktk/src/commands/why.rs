@@ -7,7 +7,7 @@ use crate::{
     error::CommandError,
     kind::Kind,
     output::{Format, Paint, print_document, print_line},
-    render::one_line,
+    render::printable,
     session::Session,
     target::Target,
 };
@@ -36,26 +36,34 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
 }
 
 fn text(why: &Why, paint: Paint) -> String {
-    let mut lines = vec![paint.bold(&one_line(&why.summary))];
-    lines.extend(why.facts.iter().map(fact_text));
+    let mut lines = block(&why.summary, "  ");
+    if let Some(first) = lines.first_mut() {
+        *first = paint.bold(first);
+    }
+    // Its own failure is what the summary tells.
+    let others = why.facts.iter().filter(|fact| fact.task_id != Some(why.task_id));
+    lines.extend(others.flat_map(fact_lines));
     let logs = matches!(why.status, TaskStatus::Finished | TaskStatus::Received);
     let next = if logs { "logs" } else { "tree" };
     lines.push(paint.dim(&format!("as of position {}; ktk {next} {}", why.as_of_seq, why.task_id)));
     lines.join("\n")
 }
 
+fn fact_lines(fact: &WhyFact) -> Vec<String> {
+    let mut lines = block(&fact.message, "    ");
+    if let Some(first) = lines.first_mut() {
+        let at = fact.at.map(|at| format!(" ({at})")).unwrap_or_default();
+        *first = format!("  {}: {first}{at}", fact.kind);
+    }
+    lines
+}
+
 /// A message may be several lines long: what a process wrote, for one.
-fn fact_text(fact: &WhyFact) -> String {
-    let mut lines = fact.message.trim_end().lines().map(one_line);
-    let mut text = format!("  {}: {}", fact.kind, lines.next().unwrap_or_default());
-    if let Some(at) = fact.at {
-        text.push_str(&format!(" ({at})"));
-    }
-    for line in lines {
-        text.push_str("\n    ");
-        text.push_str(&line);
-    }
-    text
+fn block(text: &str, indent: &str) -> Vec<String> {
+    let lines = text.trim_end().lines().map(printable).enumerate();
+    lines
+        .map(|(index, line)| if index == 0 { line.into_owned() } else { format!("{indent}{line}") })
+        .collect()
 }
 
 #[cfg(test)]
@@ -71,13 +79,13 @@ mod tests {
             task_id: None,
             at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
         };
-        let why = Why {
+        let mut why = Why {
             task_id: "0193b0de-0000-7000-8000-00000000002a".parse().unwrap(),
             status: TaskStatus::Initialized,
             summary: "It waits for an input.".into(),
             facts: vec![
                 fact("input", "page comes from task fetch, which has not run"),
-                fact("failed", "exit code 1\nTraceback\x1b[2J\n"),
+                fact("failed", "exit code 1\n  Traceback\x1b[2J\n"),
             ],
             as_of_seq: 7,
         };
@@ -85,8 +93,10 @@ mod tests {
             text(&why, Paint::OFF),
             "It waits for an input.\n  \
              input: page comes from task fetch, which has not run (2026-01-02T03:04:05Z)\n  \
-             failed: exit code 1 (2026-01-02T03:04:05Z)\n    Traceback[2J\n\
+             failed: exit code 1 (2026-01-02T03:04:05Z)\n      Traceback[2J\n\
              as of position 7; ktk tree 0193b0de-0000-7000-8000-00000000002a"
         );
+        why.facts[1].task_id = Some(why.task_id);
+        assert!(!text(&why, Paint::OFF).contains("Traceback"), "the summary tells it");
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn read_sources(names: &[PathBuf]) -> Result<Vec<Source>, CommandErro
     for name in names {
         if name.as_os_str() == "-" {
             if files.seen.insert(name.clone()) {
-                files.paths.push(name.clone());
+                files.paths.push((name.clone(), Named::ByUser));
             }
             continue;
         }
@@ -43,33 +43,40 @@ pub(crate) fn read_sources(names: &[PathBuf]) -> Result<Vec<Source>, CommandErro
                 ));
             }
         } else {
-            files.add(name)?;
+            files.add(name, Named::ByUser)?;
         }
     }
     let mut bytes_left = TOTAL_BYTES_MAX;
     files
         .paths
         .iter()
-        .map(|path| {
-            let source = read(path, bytes_left)?;
+        .map(|(path, named)| {
+            let source = read(path, *named, bytes_left)?;
             bytes_left -= source.text.len() as u64;
             Ok(source)
         })
         .collect()
 }
 
+/// How we came to a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    ByUser,
+    ByDirectory,
+}
+
 #[derive(Default)]
 struct Files {
-    paths: Vec<PathBuf>,
+    paths: Vec<(PathBuf, Named)>,
     seen: HashSet<PathBuf>,
 }
 
 impl Files {
-    fn add(&mut self, path: &Path) -> Result<(), CommandError> {
+    fn add(&mut self, path: &Path, named: Named) -> Result<(), CommandError> {
         // A pipe (`-f <(…)`) has no canonical path.
         let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if self.seen.insert(canonical) {
-            self.paths.push(path.to_owned());
+            self.paths.push((path.to_owned(), named));
         }
         if self.paths.len() > FILES_MAX {
             return Err(CommandError::new(
@@ -101,7 +108,7 @@ impl Files {
             if kind.is_dir() {
                 self.search(&path, depth + 1)?;
             } else if has_extension(&path) && path.is_file() {
-                self.add(&path)?;
+                self.add(&path, Named::ByDirectory)?;
             }
         }
         Ok(())
@@ -109,11 +116,11 @@ impl Files {
 }
 
 fn has_extension(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
 }
 
-fn read(path: &Path, bytes_left: u64) -> Result<Source, CommandError> {
+fn read(path: &Path, named: Named, bytes_left: u64) -> Result<Source, CommandError> {
     let limit = FILE_BYTES_MAX.min(bytes_left);
     let name = path.display().to_string();
     let mut bytes = Vec::new();
@@ -133,10 +140,11 @@ fn read(path: &Path, bytes_left: u64) -> Result<Source, CommandError> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = sound.split(|byte| *byte == b'\n').count();
         CommandError::new(Exit::Refused, format!("{name}:{line}: this is not UTF-8 text"))
     })?;
-    Ok(Source { name, text })
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    Ok(Source { name, text, is_chance: is_json && named == Named::ByDirectory })
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> CommandError {

@@ -5,10 +5,12 @@
 //! them stands, [`report`] shows a [`Finding`] with its source line.
 
 mod files;
+mod json;
 mod merge;
 mod place;
 mod report;
 mod scalar;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -19,10 +21,10 @@ use kantoku_domain::manifest::DOCUMENTS_MAX;
 use serde_json::Value;
 
 pub(crate) use files::read_sources;
+pub(crate) use json::read_json;
 pub(crate) use place::{Node, Place};
 pub(crate) use report::{Finding, Report};
 pub(crate) use write::to_yaml;
-pub(crate) use yaml::read_json;
 
 use crate::error::{CommandError, Exit};
 
@@ -33,6 +35,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its content.
     pub(crate) text: String,
+    /// Whether it is JSON that was only found in a directory, where JSON may be anything.
+    pub(crate) is_chance: bool,
 }
 
 /// A document and where it stands.
@@ -51,6 +55,8 @@ pub(crate) struct Document {
 pub(crate) struct Manifests {
     sources: Vec<Source>,
     documents: Vec<Document>,
+    /// The files that hold no manifests.
+    strangers: Vec<String>,
 }
 
 impl Manifests {
@@ -59,8 +65,18 @@ impl Manifests {
     pub(crate) fn parse(sources: Vec<Source>) -> Result<(Self, Vec<Finding>), CommandError> {
         let mut documents = Vec::new();
         let mut findings = Vec::new();
+        let mut strangers = Vec::new();
         for (index, source) in sources.iter().enumerate() {
-            let (found, faults) = yaml::parse(&source.text);
+            let (mut found, faults) = yaml::parse(&source.text);
+            if source.is_chance {
+                let before = found.len();
+                found.retain(|(value, _)| {
+                    ["apiVersion", "kind"].iter().any(|key| value.get(key).is_some())
+                });
+                if found.len() < before {
+                    strangers.push(source.name.clone());
+                }
+            }
             documents.extend(found.into_iter().map(|(value, node)| Document {
                 source: index,
                 value,
@@ -74,12 +90,17 @@ impl Manifests {
                 ));
             }
         }
-        Ok((Self { sources, documents }, findings))
+        Ok((Self { sources, documents, strangers }, findings))
     }
 
     /// The documents as the API takes them.
     pub(crate) fn values(&self) -> Vec<Value> {
         self.documents.iter().map(|document| document.value.clone()).collect()
+    }
+
+    /// The files that were left out, as they are no manifests.
+    pub(crate) fn strangers(&self) -> &[String] {
+        &self.strangers
     }
 
     /// How many documents there are.

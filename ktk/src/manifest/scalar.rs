@@ -33,8 +33,8 @@ fn plain(text: &str) -> Result<Value, String> {
         "false" | "False" | "FALSE" => return Ok(false.into()),
         _ => {}
     }
-    if let Some(integer) = integer(text) {
-        return integer.map(Value::from).ok_or_else(|| {
+    if let Some((digits, radix)) = integer(text) {
+        return exact(digits, radix, text.starts_with('-')).map(Value::Number).ok_or_else(|| {
             format!("the number {text} is too large to be kept exactly; quote it: \"{text}\"")
         });
     }
@@ -53,27 +53,26 @@ fn no_number(text: &str) -> String {
     format!("{text} is no number that JSON can hold; quote it if it is a text: \"{text}\"")
 }
 
-/// `None`: it is no integer. `Some(None)`: it is one, but too large.
-fn integer(text: &str) -> Option<Option<Number>> {
-    let radix = |digits: &str, radix: u32| {
-        (!digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix)))
-            .then(|| u64::from_str_radix(digits, radix).ok().map(Number::from))
-    };
-    if let Some(digits) = text.strip_prefix("0o") {
-        return radix(digits, 8);
-    }
-    if let Some(digits) = text.strip_prefix("0x") {
-        return radix(digits, 16);
-    }
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(if text.starts_with('-') {
-        text.parse::<i64>().ok().map(Number::from)
+/// The digits and the radix of what is written like an integer.
+fn integer(text: &str) -> Option<(&str, u32)> {
+    let (digits, radix) = if let Some(digits) = text.strip_prefix("0o") {
+        (digits, 8)
+    } else if let Some(digits) = text.strip_prefix("0x") {
+        (digits, 16)
     } else {
-        digits.parse::<u64>().ok().map(Number::from)
-    })
+        (text.strip_prefix(['+', '-']).unwrap_or(text), 10)
+    };
+    let is_integer = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+    is_integer.then_some((digits, radix))
+}
+
+/// The number, if it has not too many digits.
+fn exact(digits: &str, radix: u32, is_negative: bool) -> Option<Number> {
+    if is_negative {
+        i64::from_str_radix(&format!("-{digits}"), radix).ok().map(Number::from)
+    } else {
+        u64::from_str_radix(digits, radix).ok().map(Number::from)
+    }
 }
 
 /// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`

@@ -1,5 +1,9 @@
 //! Places, refusals, and that what is written is read back.
 
+use std::path::Path;
+
+use kantoku_api::contract::DocumentProblem;
+use kantoku_domain::{manifest::Manifest, plan, specification};
 use serde_json::{Value, json};
 
 use super::{Finding, Manifests, Source, to_yaml, yaml};
@@ -41,7 +45,7 @@ fn refused(text: &str) -> String {
 }
 
 fn shown(text: &str, finding: &Finding) -> String {
-    let source = Source { name: "-".into(), text: text.into() };
+    let source = Source { name: "-".into(), text: text.into(), is_chance: false };
     super::Report::new(&[source]).text(finding, Paint::OFF)
 }
 
@@ -156,11 +160,12 @@ same: *base
 
 #[test]
 fn a_small_file_does_not_become_a_large_document() {
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..12 {
+    let level = |level: u32| {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
-    }
+        format!("a{level}: &a{level} [{aliases}]")
+    };
+    let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned();
+    let bomb = std::iter::once(first).chain((1..12).map(level)).collect::<Vec<_>>().join("\n");
     let shown = refused(&bomb);
     assert!(shown.contains("the aliases of this file stand for more than"), "{shown}");
 }
@@ -171,18 +176,17 @@ fn depth_is_bounded_however_it_comes_about() {
     assert_eq!(yaml::parse(&nested(99)).1, []);
     assert!(refused(&nested(100)).contains("nested more than 100 levels"));
     assert!(refused(&nested(100_000)).contains("nested more than 100 levels"));
-    let mut by_alias = String::from("a0: &a0 [x]\n");
-    for level in 1..120 {
-        by_alias += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
-    }
-    assert!(refused(&by_alias).contains("nested more than 100 levels"));
-    let blocks: String = (0..200).map(|level| format!("{}k:\n", " ".repeat(level))).collect();
-    assert!(refused(&blocks).contains("nested more than 100 levels"));
+    let level = |level: u32| format!("a{level}: &a{level} [*a{}]", level - 1);
+    let first = "a0: &a0 [x]".to_owned();
+    let by_alias = std::iter::once(first).chain((1..120).map(level)).collect::<Vec<_>>();
+    assert!(refused(&by_alias.join("\n")).contains("nested more than 100 levels"));
+    let blocks: Vec<_> = (0..200).map(|level| format!("{}k:", " ".repeat(level))).collect();
+    assert!(refused(&blocks.join("\n")).contains("nested more than 100 levels"));
 }
 
 #[test]
 fn a_finding_shows_its_line() {
-    let sources = vec![Source { name: "top.yaml".into(), text: PIPELINE.into() }];
+    let sources = vec![Source { name: "top.yaml".into(), text: PIPELINE.into(), is_chance: false }];
     let (manifests, findings) = Manifests::parse(sources).unwrap();
     assert_eq!((manifests.len(), findings.len()), (1, 0));
     let problem = serde_json::from_value(json!({
@@ -316,4 +320,78 @@ mod random {
             drop(documents);
         }
     }
+}
+
+/// What `tests/broken/expected.json` promises about the manifests beside it.
+#[derive(serde::Deserialize)]
+struct Promised {
+    file: String,
+    line: usize,
+    path: Option<Vec<String>>,
+    message: String,
+}
+
+/// The problems of documents, as the server finds them.
+fn problems(documents: &[Value]) -> Vec<DocumentProblem> {
+    let mut known = plan::Specifications::new();
+    let mut problems = Vec::new();
+    for (document, value) in documents.iter().enumerate() {
+        let found = match Manifest::read(value) {
+            Err(problem) => vec![problem],
+            Ok(Manifest::Specification(name, definition)) => {
+                let applied = specification::Applied {
+                    name: name.clone(),
+                    version: 1,
+                    digest: String::new(),
+                    source: None,
+                    definition: *definition,
+                };
+                known.insert(name, applied);
+                Vec::new()
+            }
+            Ok(Manifest::Pipeline(_, definition)) => plan::validate(&definition, &known),
+            Ok(Manifest::Type(..)) => Vec::new(),
+        };
+        problems.extend(found.into_iter().map(|problem| DocumentProblem { document, problem }));
+    }
+    problems
+}
+
+#[test]
+fn each_broken_manifest_is_reported_in_the_line_that_is_wrong() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/broken");
+    let expected = std::fs::read(dir.join("expected.json")).unwrap();
+    let expected: Vec<Promised> = serde_json::from_slice(&expected).unwrap();
+    assert!(expected.len() >= 10);
+    for promised in expected {
+        let text = std::fs::read_to_string(dir.join(&promised.file)).unwrap();
+        let source = Source { name: promised.file.clone(), text, is_chance: false };
+        let (manifests, mut findings) = Manifests::parse(vec![source]).unwrap();
+        if findings.is_empty() {
+            findings = problems(&manifests.values()).iter().map(|p| manifests.locate(p)).collect();
+        }
+        let shown: Vec<_> =
+            findings.iter().map(|f| manifests.report().text(f, Paint::OFF)).collect();
+        let [finding] = &findings[..] else { panic!("{}: {shown:#?}", promised.file) };
+        assert!(finding.message.contains(&promised.message), "{shown:#?}");
+        assert_eq!(finding.place.unwrap().line, promised.line, "{shown:#?}");
+        assert_eq!(finding.path, promised.path.unwrap_or_default());
+    }
+}
+
+#[test]
+fn json_that_only_lies_around_is_left_out() {
+    let source = |name: &str, text: &str, is_chance| Source {
+        name: name.into(),
+        text: text.into(),
+        is_chance,
+    };
+    let sources = vec![
+        source("package.json", "{\"name\": \"web\"}", true),
+        source("type.json", "{\"kind\": \"Type\"}", true),
+        source("named.json", "{\"name\": \"web\"}", false),
+    ];
+    let (manifests, findings) = Manifests::parse(sources).unwrap();
+    assert_eq!((manifests.len(), findings.len()), (2, 0));
+    assert_eq!(manifests.strangers(), ["package.json"]);
 }

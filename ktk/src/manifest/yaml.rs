@@ -7,13 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag, options};
 use serde_json::{Map, Value};
 
 use super::{
     Finding, merge,
     place::{Entry, Inner, Node, Place},
-    scalar,
+    scalar, syntax,
 };
 
 /// How deep documents may be nested. JSON parsers stop not much later.
@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str) -> (Vec<(Value, Node)>, Vec<Finding>) {
     for event in Parser::new_from_str_with_options(text, options) {
         let taken = match event {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(syntax(&error)),
+            Err(error) => Err(syntax::explain(&error, text)),
         };
         if let Err(finding) = taken {
             builder.findings.push(finding);
@@ -275,7 +275,7 @@ fn read_key(built: &Built, entries: &BTreeMap<String, Entry>) -> Result<Key, Fin
     }
 }
 
-fn too_deep(at: Place) -> Finding {
+pub(super) fn too_deep(at: Place) -> Finding {
     Finding::at(at, format!("this is nested more than {DEPTH_MAX} levels deep"))
 }
 
@@ -285,51 +285,6 @@ fn place(span: Span) -> Place {
     Place { length: length.max(1), ..place_of(&span.start) }
 }
 
-fn place_of(marker: &Marker) -> Place {
+pub(super) fn place_of(marker: &Marker) -> Place {
     Place { line: marker.line().max(1), column: marker.col() + 1, length: 1 }
-}
-
-/// An error of the parser, with the way out that fits what people usually mean.
-fn syntax(error: &ScanError) -> Finding {
-    let suggestion = match error.kind() {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabInPlainScalar => Some("indent with spaces"),
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => Some(
-            "quote a text that has a colon and a space in it, or indent what belongs together alike",
-        ),
-        ErrorKind::UnexpectedCharacter { .. } => Some("quote a text that begins with it"),
-        ErrorKind::UnknownAnchor => Some("quote a text that begins with *"),
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            Some("write a colon and a space behind a key")
-        }
-        ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey => {
-            Some("indent what belongs together alike")
-        }
-        ErrorKind::UnclosedQuotedScalar => Some("close the quote"),
-        _ => None,
-    };
-    let mut finding = if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        too_deep(place_of(error.marker()))
-    } else {
-        Finding::at(place_of(error.marker()), error.info())
-    };
-    finding.suggestion = suggestion.map(str::to_owned);
-    finding
-}
-
-/// A value written as JSON, on a command line. Numbers that would lose digits are refused.
-pub(crate) fn read_json(text: &str) -> Result<Value, String> {
-    // Strictly JSON, so that a text whose quotes the shell has taken is no text by accident.
-    serde_json::from_str::<Value>(text).map_err(|error| {
-        format!("this is no JSON: {error}; a text in it needs quotes: '\"text\"'")
-    })?;
-    let (mut documents, findings) = parse(&format!("{{\"value\": {text}\n}}"));
-    if let Some(finding) = findings.first() {
-        return Err(finding.message.clone());
-    }
-    let value =
-        documents.pop().and_then(|(mut document, _)| document.get_mut("value").map(Value::take));
-    value.ok_or_else(|| "this is no JSON".to_owned())
 }

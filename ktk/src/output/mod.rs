@@ -26,7 +26,7 @@ pub(crate) enum Format {
     Wide,
     /// One name a line, such as task/0193a5c2-…
     Name,
-    /// One JSON document; a list as {"items": […], "as_of_seq": …}
+    /// One JSON document; of a list its items and the position that they are as of
     Json,
     /// One JSON document a line, one per item
     Jsonl,

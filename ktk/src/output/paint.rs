@@ -10,6 +10,7 @@ pub(crate) struct Paint {
 
 impl Paint {
     /// No colour.
+    #[cfg(test)]
     pub(crate) const OFF: Self = Self { on: false };
     /// Colour wherever it goes.
     #[cfg(test)]

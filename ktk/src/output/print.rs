@@ -10,13 +10,18 @@ use crate::error::{CommandError, Exit};
 /// Prints a text that ends with a line end, or nothing.
 pub(crate) fn print_text(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CommandError::stdout)
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| CommandError::stdout(&error))
 }
 
 /// Prints a line.
 pub(crate) fn print_line(line: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(CommandError::stdout)
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| CommandError::stdout(&error))
 }
 
 /// Prints one document in a format for programs: `jsonl` on one line, `yaml` as YAML, else JSON.

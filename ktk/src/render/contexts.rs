@@ -18,19 +18,18 @@ pub(crate) fn context_line(context: &ContextDocument, canvas: &Canvas) -> String
     let tasks = &context.tasks;
     let ended = tasks.ok + tasks.failed + tasks.cancelled + tasks.skipped;
     let elapsed = context.finished_at.unwrap_or(canvas.now).since(context.created_at);
-    let mut counts = format!("{ended} of {} ended", ended + tasks.live());
-    for (count, of) in [(tasks.failed, State::Failed), (tasks.received, State::Running)] {
-        if count > 0 {
-            counts.push_str(&format!(", {count} {}", of.word()));
-        }
-    }
+    let mut counts = vec![format!("{ended} of {} ended", ended + tasks.live())];
+    let moving = [(tasks.failed, State::Failed), (tasks.received, State::Running)];
+    let moving = moving.into_iter().filter(|(count, _)| *count > 0);
+    counts.extend(moving.map(|(count, state)| format!("{count} {}", state.word())));
     let mark = format!("{} {:<9}", state.symbol(), state.word());
     let line = format!(
-        "{}  {}  {}  {:>7}  {counts}",
+        "{}  {}  {}  {:>7}  {}",
         state.paint(canvas.paint, &mark),
         context.id,
         text::column(&name, name_width(canvas, &name)),
-        text::duration(elapsed)
+        text::duration(elapsed),
+        counts.join(", ")
     );
     cut(line, canvas.width)
 }

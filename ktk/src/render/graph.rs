@@ -37,6 +37,11 @@ impl Graph {
             }
             graph.place.insert(task.id, index);
         }
+        // Level by level, and on each in the order in which they were given.
+        graph.roots.sort_by_key(|at| graph.level[*at]);
+        for children in &mut graph.children {
+            children.sort_by_key(|at| graph.level[*at]);
+        }
         graph
     }
 

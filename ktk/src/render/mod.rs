@@ -15,5 +15,5 @@ mod tree;
 pub(crate) use contexts::{context_line, context_lines};
 pub(crate) use screen::{Screen, stdout_width};
 pub(crate) use state::State;
-pub(crate) use text::{duration, one_line, short_id};
-pub(crate) use tree::{Canvas, change_line, header_lines, tree_lines};
+pub(crate) use text::{duration, one_line, printable, short_id};
+pub(crate) use tree::{Canvas, change_line, header_lines, name_width, tree_lines};

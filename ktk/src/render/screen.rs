@@ -28,11 +28,11 @@ impl Screen {
         const BEGIN: &str = "\x1b[?2026h";
         const END: &str = "\x1b[?2026l";
         const CLEAR_DOWN: &str = "\x1b[J";
-        let mut picture = BEGIN.to_owned();
-        if self.lines > 0 {
-            picture.push_str(&format!("\x1b[{}A\r", self.lines));
-        }
-        picture.push_str(CLEAR_DOWN);
+        let up = match self.lines {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A\r"),
+        };
+        let mut picture = [BEGIN, &up, CLEAR_DOWN].concat();
         for line in lines {
             picture.push_str(line);
             picture.push('\n');

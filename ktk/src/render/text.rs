@@ -27,7 +27,11 @@ pub(crate) fn short_id(id: Id) -> String {
 
 /// The first line of a text that somebody else wrote, without what a terminal would obey.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    let line = text.trim_start().lines().next().unwrap_or_default().trim_end();
+    printable(text.trim_start().lines().next().unwrap_or_default().trim_end())
+}
+
+/// A line that somebody else wrote, without what a terminal would obey.
+pub(crate) fn printable(line: &str) -> Cow<'_, str> {
     if line.contains(char::is_control) {
         Cow::Owned(line.chars().filter(|c| !c.is_control()).collect())
     } else {

@@ -52,6 +52,13 @@ pub(crate) fn tree_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
 }
 
+/// The columns that the names of all tasks fit in, up to a limit.
+pub(crate) fn name_width(tree: &Tree) -> usize {
+    const WIDTH_MAX: usize = 32;
+    let widths = tree.tasks.iter().map(|task| console::measure_text_width(&task_name(task)));
+    widths.max().unwrap_or(0).min(WIDTH_MAX)
+}
+
 /// Only what it comes to and what failed.
 pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     let mut lines = summary::header(tree, canvas);
@@ -59,22 +66,27 @@ pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
 }
 
-/// A change of a task, for a place where lines are only added.
-pub(crate) fn change_line(task: &TreeTask, at: Timestamp) -> String {
+/// A change of a task, for a place where lines are only added. The name takes `name_width` columns.
+pub(crate) fn change_line(task: &TreeTask, name_width: usize, at: Timestamp) -> String {
     let state = State::of(task);
     let at = at.to_offset();
-    let error = task.error.as_deref().map(text::one_line).filter(|_| state != State::Ok);
+    let error = task.error.as_deref().map(text::one_line);
+    let more = match state {
+        State::Failed => error.unwrap_or_default(),
+        State::Waiting => error.map(|error| format!("last: {error}").into()).unwrap_or_default(),
+        State::Running if task.attempt > 1 => format!("attempt {}", task.attempt).into(),
+        _ => Cow::default(),
+    };
+    let time = if state.has_ended() { task_time(task, Timestamp::from(at)) } else { String::new() };
     format!(
-        "{:02}:{:02}:{:02} {} {:<9}  {}  {}  {}  {}",
+        "{:02}:{:02}:{:02} {} {:<9}  {}  {}  {time}  {more}",
         at.hour(),
         at.minute(),
         at.second(),
         state.symbol(),
         state.word(),
-        task_name(task),
+        text::column(&task_name(task), name_width),
         task.specification.as_str(),
-        task_time(task, Timestamp::from(at)),
-        error.unwrap_or_default()
     )
     .trim_end()
     .to_owned()
@@ -144,12 +156,10 @@ impl Branches<'_> {
         if task.attempt > 1 {
             parts.push(format!("attempt {}", task.attempt));
         }
-        let names: Vec<_> = task
-            .waits_for
-            .iter()
-            .filter_map(|id| self.graph.place.get(id))
-            .map(|at| task_name(&self.tasks[*at]))
-            .collect();
+        let mut before: Vec<_> =
+            task.waits_for.iter().filter_map(|id| self.graph.place.get(id)).copied().collect();
+        before.sort_unstable_by_key(|at| (self.graph.level[*at], *at));
+        let names: Vec<_> = before.into_iter().map(|at| task_name(&self.tasks[at])).collect();
         if !names.is_empty() {
             parts.push(format!("← {}", names.join(", ")));
         }

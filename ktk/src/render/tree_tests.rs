@@ -234,6 +234,7 @@ fn a_picture_of_two_thousand_tasks_takes_no_time_that_a_person_would_notice() {
 
 #[test]
 fn a_change_is_one_line() {
-    let line = change_line(&failed(task(3, "count", &[]), 0, 2_500, "boom\nbang"), at(2_500));
-    assert_eq!(line, "03:04:07 ✖ failed     count  text/count  2.5 s  boom");
+    let failed = failed(task(3, "count", &[]), 0, 2_500, "boom\nbang");
+    let line = change_line(&failed, name_width(&words()), at(2_500));
+    assert_eq!(line, "03:04:07 ✖ failed     count   text/count  2.5 s  boom");
 }

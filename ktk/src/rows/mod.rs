@@ -8,4 +8,5 @@ mod service;
 mod task;
 
 pub(crate) use context::status as context_status;
+pub(crate) use resource::{status as resource_status, value as resource_value};
 pub(crate) use task::status as task_status;

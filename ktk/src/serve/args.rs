@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = slots)]
     slots: usize,
     /// Where service ids are kept and attempts have their directories
-    /// [default: $XDG_STATE_HOME/kantoku/serve]
+    /// [default: `$XDG_STATE_HOME/kantoku/serve`]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Where the API, health and metrics are [default: 127.0.0.1, port 7300, without the API 7400,
@@ -50,7 +50,7 @@ pub(crate) struct ServeArgs {
     /// Repeatable
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
-    /// An origin of web pages that may use the API, e.g. https://kantoku.example; * for any.
+    /// An origin of web pages that may use the API, e.g. `https://kantoku.example`; * for any.
     /// Repeatable
     #[arg(long = "origin", value_name = "URL")]
     origins: Vec<String>,

@@ -81,15 +81,12 @@ impl Edge {
 }
 
 async fn answer(api: Arc<OnceLock<Router>>, request: Request) -> Response {
-    let router = api.get().cloned();
-    match router {
-        Some(mut router) => router.call(request).await.into_response(),
-        None => {
-            let headers = [(header::RETRY_AFTER, "1")];
-            let text = "this is not here, or not yet; /readyz says what is waited for\n";
-            (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
-        }
-    }
+    let Some(mut router) = api.get().cloned() else {
+        let headers = [(header::RETRY_AFTER, "1")];
+        let text = "this is not here, or not yet; /readyz says what is waited for\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response();
+    };
+    router.call(request).await.into_response()
 }
 
 async fn listen(first: u16) -> Result<TcpListener, ServeError> {

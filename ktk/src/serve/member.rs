@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_service::Identity;
+use kantoku_streams::ServiceEntry;
 
 use super::{Config, HANDLERS_LABEL, ServeError, Service};
 
@@ -23,15 +24,16 @@ impl Member {
     }
 
     fn take(service: Service, is_alone: bool, config: &Config) -> Result<Self, ServeError> {
-        let wanted = config.service_id.as_ref().map(|id| match is_alone {
-            true => id.clone(),
-            false => format!("{id}-{service}"),
-        });
+        let wanted = config.service_id.as_ref();
+        let wanted = wanted.map(|id| if is_alone { id.clone() } else { format!("{id}-{service}") });
         let identity = Identity::take(&config.state_dir, service.name(), wanted.as_deref())?;
         let mut labels = config.labels.clone();
         if service == Service::Node {
             let handlers: Vec<_> = config.handlers().collect();
             labels.insert(HANDLERS_LABEL.into(), handlers.join(" "));
+        }
+        if service == Service::Executor {
+            labels.insert(ServiceEntry::QUEUE.into(), config.queue.clone());
         }
         Ok(Self { service, identity, labels })
     }

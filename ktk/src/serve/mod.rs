@@ -2,7 +2,7 @@
 //! root, for `ktk serve` and for `ktk dev up`.
 //!
 //! What is reached from outside is there from the first moment ([`edge`]); then the servers are
-//! waited for ([`connect`]); then all services start, and end together ([`crew`]).
+//! waited for ([`connect`]); then all services start ([`start`]), and end together ([`crew`]).
 
 mod args;
 mod config;
@@ -14,12 +14,16 @@ mod member;
 mod part;
 mod process;
 mod signals;
+mod start;
 mod team;
 
+use std::{pin::pin, time::Duration};
+
 use kantoku_service::Health;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::{connect::connect, crew::Crew, edge::Edge, member::Member, signals::Signals};
+use self::{connect::connect, edge::Edge, member::Member, signals::Signals, start::Ground};
 use crate::{
     dev::{BoxError, Listening, ServeContext},
     output::{Format, print_document},
@@ -31,14 +35,14 @@ pub(crate) use error::ServeError;
 pub(crate) use part::{Part, Service};
 
 /// The label by which a processor node says which handlers it runs, separated by spaces.
-pub(crate) const HANDLERS_LABEL: &str = "handlers";
+pub(crate) const HANDLERS_LABEL: &str = kantoku_streams::ServiceEntry::HANDLERS;
 
 /// Every part, on the servers of a stand.
 pub(crate) async fn run_on_stand(context: ServeContext) -> Result<(), BoxError> {
     let config = Config::of_stand(&context);
     let ServeContext { shutdown, ready, .. } = context;
     let tell = |url: &str| ready.send(Listening { api_url: url.to_owned(), ui_url: None });
-    run(&config, &shutdown, tell).await.map_err(BoxError::from)
+    Box::pin(run(&config, &shutdown, tell)).await.map_err(BoxError::from)
 }
 
 /// What the command line asks for, until a signal ends it. With a format for programs, one document
@@ -59,7 +63,7 @@ pub(crate) async fn run_until_signal(config: Config, output: Format) -> Result<(
             tracing::warn!(%error, "nobody was told where this is");
         }
     };
-    let mut work = std::pin::pin!(run(&config, &stop, tell));
+    let mut work = pin!(run(&config, &stop, tell));
     tokio::select! {
         done = &mut work => return done,
         signal = signals.next() => tracing::info!(signal, "draining; a second signal ends it at once"),
@@ -86,19 +90,43 @@ async fn run(
     let name = name.collect::<Vec<_>>().join(" ");
     let health = Health::default();
     let edge = Edge::open(config, health.clone(), metrics).await?;
-    let done = match connect(config, &name, &health, stop).await {
-        Ok(Some(connected)) => {
-            let crew = Crew::start(config, &members, connected, &health, &edge, stop).await;
-            match crew {
-                Ok(crew) => {
-                    tell(&edge.url());
-                    crew.run(stop, config.drain).await
-                }
-                Err(error) => Err(error),
-            }
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
+    let done = work(config, &members, &name, &health, &edge, stop, tell).await;
     done.and(edge.close().await)
+}
+
+/// Everything between the first and the last moment in which the process is reached from outside.
+async fn work(
+    config: &Config,
+    members: &[Member],
+    name: &str,
+    health: &Health,
+    edge: &Edge,
+    stop: &CancellationToken,
+    tell: impl FnOnce(&str),
+) -> Result<(), ServeError> {
+    let connected = Box::pin(connect(config, name, health, stop)).await?;
+    let Some(connected) = connected else { return Ok(()) };
+    let ground = Ground { config, connected: &connected, health, edge, stop };
+    let crew = ground.start(members).await?;
+    let mut run = pin!(crew.run(stop, config.drain));
+    tokio::select! {
+        done = &mut run => return done,
+        () = until_ready(health) => tell(&edge.url()),
+    }
+    run.await
+}
+
+/// Waits until every part is ready, but not for ever: one that has halted waits for somebody to
+/// look, and meanwhile the others work.
+async fn until_ready(health: &Health) {
+    const LOOK_EVERY: Duration = Duration::from_millis(5);
+    const LIMIT: Duration = Duration::from_secs(30);
+    let start = Instant::now();
+    while !health.missing().is_empty() {
+        if start.elapsed() >= LIMIT {
+            tracing::warn!(missing = ?health.missing(), "not all parts are ready");
+            return;
+        }
+        sleep(LOOK_EVERY).await;
+    }
 }

@@ -96,8 +96,6 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 4] = [Self::Node, Self::Executor, Self::Projector, Self::Api];
-
     /// The kind in presence, in readiness, and what its id begins with.
     pub(crate) const fn name(self) -> &'static str {
         match self {

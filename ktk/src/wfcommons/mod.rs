@@ -1,4 +1,4 @@
-//! Recorded scientific workflows (WfCommons, `WfFormat` 1.4 to 1.6) as pipelines.
+//! Recorded scientific workflows (`WfCommons`, `WfFormat` 1.4 to 1.6) as pipelines.
 //!
 //! A task becomes a step of the same id, a file becomes a resource: an output of the step that
 //! writes it, and an input of every step that reads it. What the task took is slept, scaled.

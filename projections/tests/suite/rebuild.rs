@@ -1,7 +1,10 @@
 //! Tables made anew: equal to the live ones, or in their place, while events go on.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -134,13 +137,22 @@ async fn tables_are_replaced_while_events_flow_and_readers_read() {
     let log = Log::new(&events[..20]);
     let reader = Reader::start(postgres.open("ktk").await).await.unwrap();
 
+    let swaps = Arc::new(AtomicUsize::new(0));
     let writing = tokio::spawn({
         let (log, events, database) = (Arc::clone(&log), events.clone(), database.clone());
+        let swaps = Arc::clone(&swaps);
         async move {
+            let batches = events[20..].chunks(3);
+            let middle = batches.len() / 2;
             // Some batches come again, as deliveries do.
-            for (from, batch) in events[20..].chunks(3).enumerate() {
+            for (from, batch) in batches.enumerate() {
                 log.push(batch);
-                projector.apply_batch(&events[from * 3..from * 3 + 23]).await.unwrap();
+                let batch = &events[from * 3..from * 3 + 20 + batch.len()];
+                projector.apply_batch(batch).await.unwrap();
+                // However fast the writer is, tables are swapped under it before and after.
+                while from == middle && swaps.load(Ordering::Relaxed) < 2 {
+                    projector.apply_batch(batch).await.unwrap();
+                }
                 assert_eq!(database.checkpoint().await.unwrap().event_id, {
                     let at = database.checkpoint().await.unwrap().stream_seq;
                     events.iter().find(|e| e.stream_seq == at).map(|e| e.metadata.event_id)
@@ -150,17 +162,16 @@ async fn tables_are_replaced_while_events_flow_and_readers_read() {
     });
     let readers: Vec<_> = (0..4).map(|_| tokio::spawn(read_to(reader.clone(), last))).collect();
     let rebuild = Rebuild::new(&database, CREATED, &*log, &quiet);
-    let mut swaps = 0;
     while !writing.is_finished() {
         let before = database.checkpoint().await.unwrap().stream_seq;
         assert!(rebuild.replace().await.unwrap() >= before);
-        swaps += 1;
+        swaps.fetch_add(1, Ordering::Relaxed);
     }
     writing.await.unwrap();
     for reader in readers {
         reader.await.unwrap();
     }
-    assert!(swaps > 1, "{swaps} swaps");
+    assert!(swaps.load(Ordering::Relaxed) > 1);
     assert_eq!(reader.wait_for(last, SOON).await.unwrap(), last);
     let compared = rebuild.verify().await.unwrap();
     assert_eq!(compared.as_of_seq, last);

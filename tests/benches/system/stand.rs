@@ -16,7 +16,7 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = std::env::temp_dir().join(format!("ktk-bench-{}", Uuid::new_v4()));
         let output = ktk(&dir, &["up", "--detach", "-o", "json"])
             .stderr(Stdio::inherit())
@@ -32,7 +32,7 @@ impl Stand {
         Client::connect(&self.api_url, Duration::from_secs(120)).await.expect("the API answers")
     }
 
-    pub(crate) async fn stop(self) {
+    pub(crate) fn stop(self) {
         let status = ktk(&self.dir, &["down"]).status().expect("ktk runs");
         assert!(status.success(), "the stand does not stop: {status}");
         std::fs::remove_dir_all(&self.dir).expect("removed");

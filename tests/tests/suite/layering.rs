@@ -31,12 +31,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Technology, the one crate that knows it.
-const HOMES: [(&str, &str); 6] = [
+const HOMES: [(&str, &str); 5] = [
     ("rhai", "kantoku-preprocessors"),
     ("async-nats", "kantoku-streams"),
     ("sqlx", "kantoku-projections"),
     ("jsonrpsee", "kantoku-api"),
-    ("reqwest", "kantoku-executor"),
     ("clap", "ktk"),
 ];
 

@@ -1,7 +1,20 @@
 //! What holds across crates, and the behaviour of Kantoku on real servers: one binary.
 
+#![allow(clippy::match_wild_err_arm, reason = "a time limit has one way to fail")]
+
+mod api;
+mod broken;
+mod chaos;
+mod examples;
+mod executor;
 mod history;
+mod judge;
 mod layering;
+mod leases;
 mod pipelines;
+mod presence;
+mod processes;
 mod read_model;
+mod recordings;
 mod stand;
+mod tap;

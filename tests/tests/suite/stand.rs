@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use kantoku_domain::{
-    Aggregate, Context, Envelope, Id, Kind, Namespace, Partition, Pipeline, Specification, context,
-    manifest::Manifest, pipeline, plan, specification,
+    Aggregate, Context, Envelope, Id, Kind, Name, NamedType, Namespace, Partition, Pipeline,
+    Specification, Type, context, manifest::Manifest, pipeline, plan, specification, typename,
 };
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_handlers::{Node, NodeConfig, project};
@@ -29,6 +29,7 @@ pub(crate) struct Stand {
     scripts: Arc<Pool>,
     specifications: plan::Specifications,
     pipelines: BTreeMap<String, pipeline::Applied>,
+    types: BTreeMap<Name, Type>,
 }
 
 /// A running processor. Dropped without `stop`, it is torn down in the middle of what it does.
@@ -38,7 +39,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start<F: Future<Output = ()> + Send + 'static>(
+    pub(crate) fn start<F: Future<Output = ()> + Send + 'static>(
         run: impl FnOnce(CancellationToken) -> F,
     ) -> Self {
         let stop = CancellationToken::new();
@@ -57,7 +58,7 @@ impl Running {
 }
 
 /// The `ktk` binary of the same build.
-fn ktk() -> PathBuf {
+pub(crate) fn ktk() -> PathBuf {
     let test = std::env::current_exe().expect("a test runs");
     let path = test.ancestors().nth(2).expect("target directory").join("ktk");
     assert!(path.exists(), "{} is missing: build it first, or run `make test`", path.display());
@@ -96,14 +97,24 @@ impl Stand {
         let url = servers.nats_url().expect("it has an address").to_owned();
         let bus = Bus::open(&url, "test", DEADLINE, &Settings::default()).await.expect("set up");
         let scripts = Arc::new(Pool::new(PoolConfig::new(ktk(), [SCRIPT_WORKER])));
-        let (specifications, pipelines) = (BTreeMap::new(), BTreeMap::new());
-        Self { dir, servers, bus, scripts, specifications, pipelines }
+        let (specifications, pipelines, types) = Default::default();
+        Self { dir, servers, bus, scripts, specifications, pipelines, types }
     }
 
     pub(crate) async fn stop(self) {
         self.scripts.close().await;
         self.servers.stop().await.expect("stopped");
         std::fs::remove_dir_all(&self.dir).expect("removed");
+    }
+
+    pub(crate) fn nats_url(&self) -> &str {
+        self.servers.nats_url().expect("it has an address")
+    }
+
+    /// A connection with a ledger of its own, as another process would have it.
+    pub(crate) async fn another_bus(&self) -> Bus {
+        let settings = Settings::default();
+        Bus::open(self.nats_url(), "other", DEADLINE, &settings).await.expect("opened")
     }
 
     pub(crate) async fn node(&self, service_id: &str) -> Running {
@@ -113,8 +124,11 @@ impl Stand {
     }
 
     pub(crate) async fn database(&self, schema: &str) -> Database {
-        let url = self.servers.database_url().expect("a stand with Postgres");
-        Database::open(url, schema, 4).await.expect("opened")
+        Database::open(self.database_url(), schema, 4).await.expect("opened")
+    }
+
+    pub(crate) fn database_url(&self) -> &str {
+        self.servers.database_url().expect("a stand with Postgres")
     }
 
     pub(crate) async fn projector(&self, schema: &str) -> Running {
@@ -128,10 +142,8 @@ impl Stand {
 
     pub(crate) fn executor(&self, service_id: &str) -> Running {
         let reaper = ReaperConfig::new(ktk(), [REAPER]);
-        let config = ExecutorConfig {
-            slots: 8,
-            ..ExecutorConfig::new(service_id, Uuid::new_v4(), reaper)
-        };
+        let config =
+            ExecutorConfig { slots: 8, ..ExecutorConfig::new(service_id, Uuid::new_v4(), reaper) };
         let executor = Executor::new(self.bus.clone(), Arc::clone(&self.scripts), config);
         Running::start(|stop| executor.run(stop))
     }
@@ -141,10 +153,19 @@ impl Stand {
         let document = json!({
             "apiVersion": "kantoku/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,
         });
+        self.apply_document(&document).await;
+    }
+
+    /// The same for a whole document. It refers to what was applied before.
+    pub(crate) async fn apply_document(&mut self, document: &Value) {
         let namespace = Namespace::default();
         let ledger = self.bus.ledger();
-        match Manifest::read(&document).expect("a sound manifest") {
-            Manifest::Specification(name, definition) => {
+        match Manifest::read(document).expect("a sound manifest") {
+            Manifest::Specification(name, mut definition) => {
+                let known = |name: &Name| self.types.get(name).cloned();
+                for type_ in definition.inputs.values_mut().chain(definition.outputs.values_mut()) {
+                    *type_ = type_.resolve(&known).expect("a known type");
+                }
                 let id = Id::named(&namespace, Kind::Specification, name.as_str());
                 let command =
                     specification::Command::Apply { name: name.clone(), source: None, definition };
@@ -166,7 +187,14 @@ impl Stand {
                 let loaded = ledger.load::<Pipeline>(&namespace, id).await.expect("there");
                 self.pipelines.insert(name.to_string(), loaded.state.latest.expect("a version"));
             }
-            Manifest::Type(..) => unreachable!("no test applies types"),
+            Manifest::Type(name, description, definition) => {
+                let id = Id::named(&namespace, Kind::Type, name.as_str());
+                self.types.insert(name.clone(), definition.clone());
+                let command = typename::Command::Apply { name, description, definition };
+                let envelope = envelope(id, id);
+                let applied = ledger.execute::<NamedType>(&namespace, &command, &envelope).await;
+                applied.expect("applied");
+            }
         }
     }
 

@@ -2,7 +2,12 @@
 
 use kantoku_domain::{Name, Problem, Type, manifest::Manifest, pipeline, plan, specification};
 
-use super::{documents::Documents, known::Known, scripts::Scripts, types::Types};
+use super::{
+    documents::Documents,
+    known::Known,
+    scripts::Scripts,
+    types::{Types, Unresolved},
+};
 use crate::{ApiError, contract::DocumentProblem, server::sound};
 
 /// What a check came to.
@@ -12,7 +17,13 @@ pub(super) struct Checked {
     /// All there are, in the order of the documents.
     pub(super) problems: Vec<DocumentProblem>,
     /// The problems, by index, that are a name which does not exist.
-    pub(super) unknown: Vec<(usize, String)>,
+    pub(super) unknown: Vec<(usize, Unknown)>,
+}
+
+/// A name that does not exist.
+pub(super) enum Unknown {
+    Specification(String),
+    Type(String),
 }
 
 /// Checks everything. Fails only when it could not be checked.
@@ -36,7 +47,10 @@ pub(super) fn check(documents: Documents, known: &Known) -> Result<Checked, ApiE
                 for problem in plan::validate(definition, &specifications) {
                     match unknown_specification(definition, &problem, &specifications) {
                         Some(name) if unreadable.contains(name) => {}
-                        Some(name) => found.add_unknown(*index, problem, name.to_owned()),
+                        Some(name) => {
+                            let unknown = Unknown::Specification(name.to_owned());
+                            found.add_unknown(*index, problem, unknown);
+                        }
                         None => found.add(*index, [problem]),
                     }
                 }
@@ -50,7 +64,7 @@ pub(super) fn check(documents: Documents, known: &Known) -> Result<Checked, ApiE
 #[derive(Default)]
 struct Found {
     problems: Vec<DocumentProblem>,
-    unknown: Vec<(usize, String)>,
+    unknown: Vec<(usize, Unknown)>,
 }
 
 impl Found {
@@ -59,7 +73,7 @@ impl Found {
         self.problems.extend(problems.into_iter().map(of));
     }
 
-    fn add_unknown(&mut self, document: usize, problem: Problem, name: String) {
+    fn add_unknown(&mut self, document: usize, problem: Problem, name: Unknown) {
         self.unknown.push((self.problems.len(), name));
         self.add(document, [problem]);
     }
@@ -115,17 +129,18 @@ fn replace_types(read: &mut [(usize, Manifest)], known: &Known, found: &mut Foun
 /// What cannot be resolved is `unknown` from here on, so that it is complained of once.
 fn replace(
     type_: &mut Type,
-    resolved: Result<Type, super::types::Unresolved>,
+    resolved: Result<Type, Unresolved>,
     document: usize,
     path: &[&str],
     types: &Types<'_>,
     found: &mut Found,
 ) {
-    use super::types::Unresolved;
     *type_ = resolved.unwrap_or_else(|unresolved| {
         let problem = unresolved.problem(path, types);
         match unresolved {
-            Unresolved::Missing(name) => found.add_unknown(document, problem, name.to_string()),
+            Unresolved::Missing(name) => {
+                found.add_unknown(document, problem, Unknown::Type(name.to_string()));
+            }
             Unresolved::Cycle(_) => found.add(document, [problem]),
         }
         Type::Unknown

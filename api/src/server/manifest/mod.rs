@@ -16,7 +16,12 @@ use kantoku_domain::{Namespace, manifest::DOCUMENTS_MAX, nearest};
 use kantoku_projections::document::{SpecificationDocument, TypeDocument};
 use serde_json::Value;
 
-use self::{apply::Apply, check::Checked, documents::Documents, known::Known};
+use self::{
+    apply::Apply,
+    check::{Checked, Unknown},
+    documents::Documents,
+    known::Known,
+};
 use super::{Api, Caller, Module, shared::blocking};
 use crate::{
     ApiError, Code,
@@ -71,12 +76,16 @@ async fn suggest(api: &Api, namespace: &Namespace, checked: &mut Checked) {
     if checked.unknown.is_empty() {
         return;
     }
-    let mut names = api.names::<SpecificationDocument>(namespace).await;
-    names.extend(api.names::<TypeDocument>(namespace).await);
-    for (index, wrong) in &checked.unknown {
+    let specifications = api.names::<SpecificationDocument>(namespace).await;
+    let types = api.names::<TypeDocument>(namespace).await;
+    for (index, unknown) in &checked.unknown {
         let problem = &mut checked.problems[*index].problem;
+        let (wrong, known) = match unknown {
+            Unknown::Specification(name) => (name, &specifications),
+            Unknown::Type(name) => (name, &types),
+        };
         if problem.suggestion.is_none() {
-            let meant = nearest(wrong, names.iter().map(String::as_str));
+            let meant = nearest(wrong, known.iter().map(String::as_str));
             problem.suggestion = meant.map(|name| format!("did you mean {name:?}?"));
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Present {
     pub(super) kind: String,
     /// The queue that it serves, of an executor.
     pub(super) queue: Option<String>,
+    /// What it runs, of a node, separated by spaces.
+    pub(super) handlers: String,
     pub(super) running: u32,
     pub(super) slots: u32,
 }
@@ -38,6 +40,10 @@ pub(super) struct Present {
 impl Present {
     pub(super) fn serves(&self, queue: &str) -> bool {
         self.kind == "executor" && self.queue.as_deref().unwrap_or("default") == queue
+    }
+
+    pub(super) fn runs(&self, handler: &str) -> bool {
+        self.kind == "node" && self.handlers.split(' ').any(|name| name == handler)
     }
 }
 

@@ -7,21 +7,26 @@ use super::{
     *,
 };
 
-fn moment(graph: &Graph) -> Moment<'_> {
-    let node = Present {
+fn node() -> Present {
+    Present {
         service_id: "node-1".into(),
         kind: "node".into(),
         queue: None,
+        handlers: "scheduler unfolder".into(),
         running: 0,
         slots: 0,
-    };
-    let cancelled_by = BTreeMap::new();
-    Moment { graph, present: Some(vec![node]), cancelled_by, now: T0 }
+    }
+}
+
+fn moment(graph: &Graph) -> Moment<'_> {
+    let present = Some(vec![node()]);
+    Moment { graph, present, cancelled_by: BTreeMap::new(), now: T0 }
 }
 
 fn executor(queue: &str, running: u32) -> Present {
     let (service_id, kind) = ("e".into(), "executor".into());
-    Present { service_id, kind, queue: Some(queue.into()), running, slots: 8 }
+    let (queue, handlers) = (Some(queue.into()), String::new());
+    Present { service_id, kind, queue, handlers, running, slots: 8 }
 }
 
 #[track_caller]
@@ -123,6 +128,10 @@ fn backoff_says_until_when_and_after_that_the_scheduler_is_next() {
     moment.now = later;
     assert_eq!(facts(&moment, "a"), [fact("due", "a")]);
     moment.present = Some(vec![]);
+    assert_eq!(facts(&moment, "a"), [fact("no_scheduler", "a")]);
+    let mut unfolding = node();
+    unfolding.handlers = "unfolder timers".into();
+    moment.present = Some(vec![unfolding]);
     assert_eq!(facts(&moment, "a"), [fact("no_scheduler", "a")]);
 }
 

@@ -15,7 +15,7 @@ use kantoku_projections::{
     document::{TaskDocument, TaskStatus},
     reader::{Graph, GraphTask},
 };
-use kantoku_streams::Fault;
+use kantoku_streams::{Fault, ServiceEntry};
 
 use self::explain::{Explanation, Moment, Present};
 use super::{Api, Module, shared::now};
@@ -54,7 +54,8 @@ async fn present(api: &Api) -> Option<Vec<Present>> {
         }
     };
     let present = entries.into_iter().map(|entry| Present {
-        queue: entry.labels.get("queue").cloned(),
+        queue: entry.labels.get(ServiceEntry::QUEUE).cloned(),
+        handlers: entry.labels.get(ServiceEntry::HANDLERS).cloned().unwrap_or_default(),
         service_id: entry.service_id,
         kind: entry.kind,
         running: entry.load.running,

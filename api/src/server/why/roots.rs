@@ -154,22 +154,20 @@ impl<'a> Roots<'a> {
             (fact.task_id, fact.at) = (Some(task.id), Some(at));
             return;
         }
+        let (handler, next) =
+            if task.unfolded { ("scheduler", "announced") } else { ("unfolder", "spawned") };
+        let name = name(task);
         let present = self.moment.present.as_ref();
-        let nobody = present.is_some_and(|all| !all.iter().any(|service| service.kind == "node"));
-        let (what, next) =
-            if task.unfolded { ("no_scheduler", "announced") } else { ("no_unfolder", "spawned") };
-        let (kind, message) = if nobody {
-            (
-                what,
-                format!(
-                    "{} is to be {next}, and no processor node is present: start one with ktk serve",
-                    name(task)
-                ),
-            )
+        let (kind, message) = if present.is_some_and(|all| !all.iter().any(|s| s.runs(handler))) {
+            let message = format!(
+                "{name} is to be {next}, and no {handler} is present: start one with \
+                 ktk serve --only {handler}"
+            );
+            (format!("no_{handler}"), message)
         } else {
-            ("due", format!("{} is about to be {next}", name(task)))
+            ("due".into(), format!("{name} is about to be {next}"))
         };
-        let fact = self.add(kind, message);
+        let fact = self.add(&kind, message);
         (fact.task_id, fact.at) = (Some(task.id), Some(task.updated_at));
     }
 
@@ -185,7 +183,7 @@ impl<'a> Roots<'a> {
         if executors.is_empty() {
             let message = format!(
                 "{task_name} is ready, and no executor of queue {queue:?} is present: start one \
-                 with ktk serve"
+                 with ktk serve --only executor --queue {queue}"
             );
             return self.add("no_executor", message);
         }

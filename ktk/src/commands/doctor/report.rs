@@ -76,9 +76,9 @@ impl Report {
 
 fn line(check: &Check, paint: Paint) -> String {
     let mark = if check.ok { paint.green("✔ ok     ") } else { paint.red("✖ finding") };
-    let mut line = format!("{mark}  {:<10}  {}", check.name, check.message);
-    if let Some(advice) = &check.advice {
-        line.push_str(&format!("\n{:23}→ {advice}", ""));
+    let line = format!("{mark}  {:<10}  {}", check.name, check.message);
+    match &check.advice {
+        Some(advice) => format!("{line}\n{:23}→ {advice}", ""),
+        None => line,
     }
-    line
 }

@@ -47,8 +47,9 @@ pub(super) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     match &args.filename {
         None => {
             let mut stdout = BufWriter::new(io::stdout());
-            let written = export(params, &mut stdout, &CommandError::stdout, session).await?;
-            stdout.flush().map_err(CommandError::stdout)?;
+            let written =
+                export(params, &mut stdout, &|error| CommandError::stdout(&error), session).await?;
+            stdout.flush().map_err(|error| CommandError::stdout(&error))?;
             session.note(&format!("ktk: exported {written} events"));
         }
         Some(path) => {

@@ -24,7 +24,7 @@ struct Which {
     /// Of one execution
     #[arg(long, value_name = "CONTEXT", conflicts_with = "target")]
     context: Option<Target>,
-    /// Of one type, e.g. TaskFinished
+    /// Of one type, e.g. `TaskFinished`
     #[arg(long = "type", value_name = "TYPE")]
     type_: Option<String>,
 }

@@ -26,7 +26,7 @@ use crate::{
 const LIMIT_DEFAULT: u64 = 10_000;
 
 /// How many items are wanted.
-fn wanted(session: &Session) -> usize {
+pub(super) fn wanted(session: &Session) -> usize {
     match session.limit() {
         None => LIMIT_DEFAULT as usize,
         Some(0) => usize::MAX,

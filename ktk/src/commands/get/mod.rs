@@ -94,10 +94,12 @@ where
         return show(session, &fetch::records::<L, T>(filter, session).await?);
     }
     refuse_filters(args, session)?;
+    in_one_namespace(session)?;
     let mut items = Vec::new();
     for name in &args.names {
         let (_, id) = Target::new(T::kind(), name).resolve(session, T::kind()).await?;
-        items.push(session.call::<G>(&session.get(id)).await?);
+        let item = session.call::<G>(&session.get(id)).await;
+        items.push(item.map_err(|error| error.or_list(T::kind()))?);
     }
     show_named(session, items)
 }
@@ -109,12 +111,14 @@ where
     T: Row,
 {
     refuse_filters(args, session)?;
+    in_one_namespace(session)?;
     if args.names.is_empty() {
         return show(session, &fetch::definitions::<L, T>(session).await?);
     }
     let mut items = Vec::new();
     for name in &args.names {
-        items.push(session.call::<G>(&session.version(name)?).await?);
+        let item = session.call::<G>(&session.version(name)?).await;
+        items.push(item.map_err(|error| error.or_list(T::kind()))?);
     }
     show_named(session, items)
 }
@@ -123,6 +127,7 @@ async fn events(args: &Args, session: &Session) -> Result<(), CommandError> {
     if args.status.is_some() || !session.labels().is_empty() {
         return Err(CommandError::usage("events have no status and no labels"));
     }
+    in_one_namespace(session)?;
     show(session, &fetch::events(args, session).await?)
 }
 
@@ -141,6 +146,8 @@ async fn services(args: &Args, session: &Session) -> Result<(), CommandError> {
     if !args.names.is_empty() {
         items.retain(|service| args.names.iter().any(|name| service.service_id.starts_with(name)));
     }
+    // They come all at once, as there are never many.
+    items.truncate(fetch::wanted(session));
     show(session, &List { items, next_cursor: None, as_of_seq: None })
 }
 
@@ -165,6 +172,13 @@ fn show_named<T: Row>(session: &Session, mut items: Vec<T>) -> Result<(), Comman
         }
         (None, _) => Ok(()),
     }
+}
+
+fn in_one_namespace(session: &Session) -> Result<(), CommandError> {
+    if session.all_namespaces() {
+        return Err(CommandError::usage("-A lists tasks, contexts and resources: leave it out"));
+    }
+    Ok(())
 }
 
 /// What has been named, or has neither status nor labels, is not filtered: rather say so.

@@ -4,52 +4,75 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kantoku_api::contract::{
-    ContextWait, ContextWaited, Filter, GetParams, SubscribeParams, TaskChanged, TaskSubscribe,
-    TaskTree, Tree, WaitParams,
+    ContextWait, ContextWaited, Filter, GetParams, SubscribeParams, TaskSubscribe, TaskTree,
+    WaitParams,
 };
 use kantoku_domain::{Id, Millis};
 use serde_json::Value;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::picture::Picture;
+use super::view::View;
 use crate::{
     error::{CommandError, Exit},
-    output::{Format, Paint, now, print_document, print_line},
-    render::{Canvas, Screen, change_line, header_lines, stdout_width, tree_lines},
     session::Session,
 };
 
 /// Between two pictures: changes that come faster are shown together.
 const FRAME: Duration = Duration::from_millis(100);
-/// Without changes, only clocks move.
-const CLOCK: Duration = Duration::from_secs(1);
 /// How long one call waits for the end; then the next one goes on.
 const WAIT: Duration = Duration::from_secs(30);
+/// The pause before another connection is tried.
+const RECONNECT: Duration = Duration::from_millis(250);
 
 /// Shows the context that `id` belongs to, as of `min_seq` or later, until it has ended or the
-/// session's timeout is over.
+/// session's timeout is over. A server that goes away meanwhile may come back.
 pub(crate) async fn watch(
     id: String,
     min_seq: Option<u64>,
     session: &Session,
 ) -> Result<ContextWaited, CommandError> {
+    let deadline = session.timeout().map(|limit| Instant::now() + limit);
     let tree = session.call::<TaskTree>(&GetParams { min_seq, ..session.get(id) }).await?;
     let context_id = tree.context.id;
     session.on_interrupt(format!(
         "context/{context_id} goes on; see it again: ktk watch {context_id}"
     ));
+    let mut view = View::begin(tree, session)?;
+    let mut heard_at = Instant::now();
+    loop {
+        match follow(context_id, &mut view, deadline, &mut heard_at, session).await {
+            Err(error) if error.exit == Exit::Unreachable => {
+                if heard_at.elapsed() >= session.answer_timeout() {
+                    return Err(error);
+                }
+                session.disconnect().await;
+                sleep(RECONNECT).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Shows changes until the context has ended or the connection is lost.
+async fn follow(
+    context_id: Id,
+    view: &mut View,
+    deadline: Option<Instant>,
+    heard_at: &mut Instant,
+    session: &Session,
+) -> Result<ContextWaited, CommandError> {
     let params = SubscribeParams {
         filter: Filter::from_iter([("context_id".into(), Value::from(context_id.to_string()))]),
-        from_seq: Some(tree.as_of_seq),
+        from_seq: Some(view.position()),
         namespace: session.namespace(),
         timeout: None,
     };
     let mut changes = session.subscribe::<TaskSubscribe>(&params).await?;
-    let mut view = View::begin(tree, session)?;
-    let mut end = Box::pin(wait(context_id, session));
+    let mut end = Box::pin(wait(context_id, deadline, session));
     let mut frames = interval(FRAME);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let waited = loop {
+        *heard_at = Instant::now();
         tokio::select! {
             waited = &mut end => break waited?,
             change = changes.next() => match change {
@@ -64,10 +87,13 @@ pub(crate) async fn watch(
 }
 
 /// Waits for the end of all tasks.
-async fn wait(id: Id, session: &Session) -> Result<ContextWaited, CommandError> {
-    let start = Instant::now();
+async fn wait(
+    id: Id,
+    deadline: Option<Instant>,
+    session: &Session,
+) -> Result<ContextWaited, CommandError> {
     loop {
-        let left = session.timeout().map(|limit| limit.saturating_sub(start.elapsed()));
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let within = left.unwrap_or(WAIT).min(WAIT);
         let params = WaitParams {
             id: id.to_string(),
@@ -79,109 +105,10 @@ async fn wait(id: Id, session: &Session) -> Result<ContextWaited, CommandError> 
             return Ok(answer);
         }
         if left.is_some_and(|left| left <= within) {
-            return Err(CommandError::new(
-                Exit::TimedOut,
-                format!("context/{id} has not ended yet"),
-            )
-            .as_of(answer.as_of_seq)
-            .advise(format!("ktk watch {id}")));
+            let text = format!("context/{id} has not ended yet");
+            return Err(CommandError::new(Exit::TimedOut, text)
+                .as_of(answer.as_of_seq)
+                .advise(format!("ktk watch {id}")));
         }
-    }
-}
-
-/// How a context is shown.
-struct View {
-    picture: Picture,
-    mode: Mode,
-    drawn_at: Option<Instant>,
-    has_changed: bool,
-}
-
-enum Mode {
-    /// A picture that is redrawn in place.
-    Screen(Screen),
-    /// A line per change.
-    Lines,
-    /// A document per change.
-    Documents,
-}
-
-impl View {
-    fn begin(tree: Tree, session: &Session) -> Result<Self, CommandError> {
-        let mode = match (session.output(), Screen::on_stdout()) {
-            (Format::Table | Format::Wide, Some(screen)) => Mode::Screen(screen),
-            (Format::Table | Format::Wide, None) => Mode::Lines,
-            _ => Mode::Documents,
-        };
-        let view = Self { picture: Picture::new(tree), mode, drawn_at: None, has_changed: true };
-        if matches!(view.mode, Mode::Lines) {
-            view.print_header()?;
-        }
-        Ok(view)
-    }
-
-    fn take(&mut self, change: &TaskChanged) -> Result<(), CommandError> {
-        if matches!(self.mode, Mode::Documents) {
-            return print_document(Format::Jsonl, change);
-        }
-        let Some(task) = self.picture.apply(change) else { return Ok(()) };
-        self.has_changed = true;
-        match self.mode {
-            Mode::Lines => print_line(&change_line(task, change.task.updated_at)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Draws if there is something new to see.
-    async fn frame(&mut self, session: &Session) -> Result<(), CommandError> {
-        let Mode::Screen(_) = self.mode else { return Ok(()) };
-        let is_due = self.drawn_at.is_none_or(|at| self.has_changed || at.elapsed() >= CLOCK);
-        if !is_due {
-            return Ok(());
-        }
-        if self.picture.is_incomplete() && self.drawn_at.is_some_and(|at| at.elapsed() >= CLOCK) {
-            self.reload(self.picture.tree().as_of_seq, session).await?;
-        }
-        self.draw()
-    }
-
-    /// Shows how it ended.
-    async fn end(&mut self, as_of_seq: u64, session: &Session) -> Result<(), CommandError> {
-        match self.mode {
-            Mode::Documents => Ok(()),
-            Mode::Screen(_) => {
-                self.reload(as_of_seq, session).await?;
-                self.draw()
-            }
-            Mode::Lines => {
-                self.reload(as_of_seq, session).await?;
-                self.print_header()
-            }
-        }
-    }
-
-    async fn reload(&mut self, min_seq: u64, session: &Session) -> Result<(), CommandError> {
-        let id = self.picture.tree().context.id.to_string();
-        let params = GetParams { min_seq: Some(min_seq), ..session.get(id) };
-        self.picture = Picture::new(session.call::<TaskTree>(&params).await?);
-        Ok(())
-    }
-
-    fn draw(&mut self) -> Result<(), CommandError> {
-        let Mode::Screen(screen) = &mut self.mode else { return Ok(()) };
-        let (width, height) = screen.size();
-        let canvas = Canvas { width, height, paint: Paint::stdout(), now: now() };
-        screen.draw(&tree_lines(self.picture.tree(), &canvas)).map_err(CommandError::stdout)?;
-        self.drawn_at = Some(Instant::now());
-        self.has_changed = false;
-        Ok(())
-    }
-
-    /// What the context comes to, and what failed.
-    fn print_header(&self) -> Result<(), CommandError> {
-        const HEIGHT: usize = 40;
-        let canvas =
-            Canvas { width: stdout_width(), height: HEIGHT, paint: Paint::stdout(), now: now() };
-        print_line(&header_lines(self.picture.tree(), &canvas).join("\n"))
     }
 }

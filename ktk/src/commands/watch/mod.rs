@@ -3,6 +3,7 @@
 mod context;
 mod overview;
 mod picture;
+mod view;
 
 use kantoku_projections::document::ContextStatus;
 

@@ -22,6 +22,7 @@ const CLOCK: Duration = Duration::from_secs(1);
 const KEPT_MAX: usize = 200;
 
 /// Shows the contexts that changed last, what failed and what runs first, until it is interrupted.
+/// Without a screen: those that there are, then each that changes, a line each.
 pub(super) async fn watch(session: &Session) -> Result<(), CommandError> {
     let params = ListParams {
         limit: Some(KEPT_MAX as u32),
@@ -36,23 +37,28 @@ pub(super) async fn watch(session: &Session) -> Result<(), CommandError> {
         ..SubscribeParams::default()
     };
     let mut changes = session.subscribe::<ContextSubscribe>(&params).await?;
-    let mut view = View { contexts: page.items, screen: None, drawn_at: None, has_changed: true };
-    let is_table = session.output().is_table();
-    view.screen = Screen::on_stdout().filter(|_| is_table);
+    let mut view = View {
+        contexts: page.items,
+        screen: Screen::on_stdout().filter(|_| session.output().is_table()),
+        drawn_at: None,
+        has_changed: true,
+    };
+    if view.screen.is_none() {
+        for context in view.contexts.drain(..).rev() {
+            print(context, session)?;
+        }
+    }
     let mut frames = interval(FRAME);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             change = changes.next() => match change {
                 Some(change) => {
-                    let ContextChanged { context, stream_seq } = change?;
-                    match (&view.screen, is_table) {
-                        (Some(_), _) => view.take(context),
-                        (None, true) => print_line(&context_line(&context, &canvas(None)))?,
-                        (None, false) => print_document(
-                            Format::Jsonl,
-                            &ContextChanged { context, stream_seq },
-                        )?,
+                    let context = change?.context;
+                    if view.screen.is_some() {
+                        view.take(context);
+                    } else {
+                        print(context, session)?;
                     }
                 }
                 None => return Err(session.connection_lost()),
@@ -60,6 +66,14 @@ pub(super) async fn watch(session: &Session) -> Result<(), CommandError> {
             _ = frames.tick() => view.frame()?,
         }
     }
+}
+
+fn print(context: ContextDocument, session: &Session) -> Result<(), CommandError> {
+    if session.output().is_table() {
+        return print_line(&context_line(&context, &canvas(None)));
+    }
+    let stream_seq = context.stream_seq;
+    print_document(Format::Jsonl, &ContextChanged { context, stream_seq })
 }
 
 struct View {
@@ -86,7 +100,7 @@ impl View {
         let is_due = self.drawn_at.is_none_or(|at| self.has_changed || at.elapsed() >= CLOCK);
         let Some(screen) = self.screen.as_mut().filter(|_| is_due) else { return Ok(()) };
         let lines = context_lines(&self.contexts, &canvas(Some(screen)));
-        screen.draw(&lines).map_err(CommandError::stdout)?;
+        screen.draw(&lines).map_err(|error| CommandError::stdout(&error))?;
         self.drawn_at = Some(Instant::now());
         self.has_changed = false;
         Ok(())

@@ -12,6 +12,8 @@ use crate::render::State;
 pub(super) struct Picture {
     tree: Tree,
     place: HashMap<Id, usize>,
+    /// The last change that was taken in.
+    last_seq: u64,
     /// Whether there are tasks of which it is not known what they wait for.
     is_incomplete: bool,
 }
@@ -19,11 +21,18 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn new(tree: Tree) -> Self {
         let place = tree.tasks.iter().enumerate().map(|(at, task)| (task.id, at)).collect();
-        Self { tree, place, is_incomplete: false }
+        let last_seq = tree.as_of_seq;
+        Self { tree, place, last_seq, is_incomplete: false }
     }
 
     pub(super) fn tree(&self) -> &Tree {
         &self.tree
+    }
+
+    /// All changes up to here have been taken in. One event may change many tasks, so the last one
+    /// does not count before another follows.
+    pub(super) fn position(&self) -> u64 {
+        self.tree.as_of_seq.max(self.last_seq.saturating_sub(1))
     }
 
     /// Whether the server knows more than what changes say.
@@ -31,24 +40,33 @@ impl Picture {
         self.is_incomplete
     }
 
-    /// Takes in a change. The task as it is now, if that is news to somebody who looks at it.
+    /// Whether the task is another than it was, for somebody who looks at it.
+    pub(super) fn is_news(&self, task: &TreeTask) -> bool {
+        self.place.get(&task.id).is_none_or(|at| {
+            let known = &self.tree.tasks[*at];
+            State::of(known) != State::of(task) || known.attempt != task.attempt
+        })
+    }
+
+    /// Takes in a change. The task as it is now, if that is news.
     pub(super) fn apply(&mut self, change: &TaskChanged) -> Option<&TreeTask> {
         if change.stream_seq <= self.tree.as_of_seq {
             return None;
         }
+        self.last_seq = self.last_seq.max(change.stream_seq);
         let mut task = tree_task(&change.task);
-        let Some(at) = self.place.get(&task.id).copied() else {
+        let is_news = self.is_news(&task);
+        let at = self.place.get(&task.id).copied().unwrap_or(self.tree.tasks.len());
+        if let Some(known) = self.tree.tasks.get_mut(at) {
+            task.waits_for = std::mem::take(&mut known.waits_for);
+            *known = task;
+        } else {
             // A task that another one spawned meanwhile.
             self.is_incomplete = true;
-            self.place.insert(task.id, self.tree.tasks.len());
+            self.place.insert(task.id, at);
             self.tree.tasks.push(task);
-            return self.tree.tasks.last();
-        };
-        let known = &mut self.tree.tasks[at];
-        task.waits_for = std::mem::take(&mut known.waits_for);
-        let is_news = State::of(known) != State::of(&task) || known.attempt != task.attempt;
-        *known = task;
-        is_news.then_some(known)
+        }
+        is_news.then_some(&self.tree.tasks[at])
     }
 }
 

@@ -1,0 +1,110 @@
+//! A context: what runs, how far it is, what came of it, what failed.
+
+use std::collections::BTreeMap;
+
+use kantoku_api::contract::{ContextGet, ResourceGet};
+use kantoku_domain::Recorded;
+use kantoku_projections::document::{ContextDocument, ResourceDocument, TaskDocument};
+use serde_json::json;
+
+use super::{Page, events};
+use crate::{
+    commands::failures,
+    error::CommandError,
+    output::{Format, ShortIds, View, labels, print_document, print_line, print_text},
+    rows::{context_status, resource_status, resource_value},
+    session::Session,
+    waiting::total,
+};
+
+pub(super) async fn describe(id: String, session: &Session) -> Result<(), CommandError> {
+    let context = session.call::<ContextGet>(&session.get(id)).await?;
+    if session.output() == Format::Name {
+        return print_line(&format!("context/{}", context.id));
+    }
+    let mut outputs = BTreeMap::new();
+    for (name, id) in &context.outputs {
+        let resource = session.call::<ResourceGet>(&session.get(id.to_string())).await?;
+        outputs.insert(name.clone(), resource);
+    }
+    let failed = match context.tasks.failed {
+        0 => Vec::new(),
+        _ => failures::of_context(context.id, context.stream_seq, session).await?,
+    };
+    let events = events(context.id, session).await?;
+    match session.output() {
+        format if format.is_table() => {
+            print_text(&page(&context, &outputs, &failed, &events, session).into_text())
+        }
+        format => print_document(
+            format,
+            &json!({
+                "context": context,
+                "outputs": outputs,
+                "failed": failed,
+                "events": events.0,
+            }),
+        ),
+    }
+}
+
+fn page(
+    context: &ContextDocument,
+    outputs: &BTreeMap<String, ResourceDocument>,
+    failed: &[TaskDocument],
+    events: &(Vec<Recorded>, usize),
+    session: &Session,
+) -> Page {
+    let view = View { ids: ShortIds::of(failed.iter().map(|task| task.id)), ..View::of(session) };
+    let mut page = Page::new(&format!("context/{}", context.id), &view);
+    page.field("status", view.status(context_status(context.status)));
+    if let Some(pipeline) = &context.pipeline {
+        page.field("pipeline", format!("{}@{}", pipeline.name, pipeline.version));
+    }
+    page.field("namespace", context.namespace.to_string());
+    page.field("labels", labels(&context.labels));
+    page.field("cancelled", context.cancelled.clone().unwrap_or_default());
+    page.time("created", Some(context.created_at));
+    page.time("finished", context.finished_at);
+    page.field("took", view.took(Some(context.created_at), context.finished_at));
+    page.field("position", context.stream_seq.to_string());
+
+    let tasks = &context.tasks;
+    page.section(&format!("Tasks: {}", total(tasks)));
+    for (name, count) in [
+        ("failed", tasks.failed),
+        ("running", tasks.received),
+        ("ready", tasks.ready),
+        ("waiting", tasks.initialized),
+        ("cancelled", tasks.cancelled),
+        ("skipped", tasks.skipped),
+        ("ok", tasks.ok),
+    ] {
+        if count > 0 {
+            page.field(name, count.to_string());
+        }
+    }
+    if !failed.is_empty() {
+        page.section("Failed, the last first");
+        for task in failed {
+            let name = task.step.clone().unwrap_or_else(|| task.specification.to_string());
+            page.row([view.id(task.id), name, failures::message(task)]);
+        }
+    }
+    if !context.params.is_empty() {
+        page.section("Parameters");
+        for (name, value) in &context.params {
+            page.row([name.clone(), view.long_value(value)]);
+        }
+    }
+    if !outputs.is_empty() {
+        page.section("Outputs");
+        for (name, resource) in outputs {
+            let status = view.status(resource_status(resource.status));
+            page.row([name.clone(), status, resource_value(resource, &view)]);
+        }
+    }
+    page.events(events);
+    page.line(&format!("ktk tree {}", context.id));
+    page
+}

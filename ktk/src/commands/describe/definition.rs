@@ -1,0 +1,83 @@
+//! Specifications, types and pipelines.
+
+use std::collections::BTreeMap;
+
+use kantoku_domain::{Timestamp, Type};
+use kantoku_projections::document::{PipelineDocument, SpecificationDocument, TypeDocument};
+
+use super::Page;
+use crate::output::{Row, View};
+
+pub(super) fn specification(document: &SpecificationDocument, view: &View) -> Page {
+    let mut page =
+        head(document, &document.description, document.version, document.created_at, view);
+    page.field("source", document.source.clone().unwrap_or_default());
+    page.field("queue", document.queue.clone());
+    page.field("attempts", document.retry.attempts.to_string());
+    page.field("digest", document.digest.clone());
+    types(&mut page, "Inputs", &document.inputs);
+    types(&mut page, "Outputs", &document.outputs);
+    page.section("Executable");
+    page.yaml(&document.executable);
+    page
+}
+
+pub(super) fn named_type(document: &TypeDocument, view: &View) -> Page {
+    let mut page =
+        head(document, &document.description, document.version, document.created_at, view);
+    page.field("digest", document.digest.clone());
+    page.section("Type");
+    page.yaml(&document.type_);
+    page
+}
+
+pub(super) fn pipeline(document: &PipelineDocument, view: &View) -> Page {
+    let mut page =
+        head(document, &document.description, document.version, document.created_at, view);
+    page.field("digest", document.digest.clone());
+    types(&mut page, "Parameters", &document.params);
+    page.section(&format!("Tasks: {}", document.tasks.len()));
+    for (name, step) in &document.tasks {
+        let after = match step.after.as_slice() {
+            [] => String::new(),
+            after => format!("after {}", after.join(", ")),
+        };
+        page.row([name.clone(), step.specification.to_string(), after]);
+        for (input, value) in &step.with {
+            let written = value.as_str().map_or_else(|| view.value(value), |text| view.text(text));
+            page.row([String::new(), format!("  {input}"), written]);
+        }
+    }
+    if !document.outputs.is_empty() {
+        page.section("Outputs");
+        for (name, from) in &document.outputs {
+            page.row([name.clone(), from.clone()]);
+        }
+    }
+    page
+}
+
+fn head<T: Row>(
+    document: &T,
+    description: &str,
+    version: u64,
+    created_at: Timestamp,
+    view: &View,
+) -> Page {
+    let mut page = Page::new(&format!("{}/{}", T::kind(), document.name()), view);
+    page.field("description", view.text(description));
+    page.field("version", version.to_string());
+    page.field("namespace", document.namespace().unwrap_or_default());
+    page.time("applied", Some(created_at));
+    page
+}
+
+fn types(page: &mut Page, title: &str, types: &BTreeMap<String, Type>) {
+    if types.is_empty() {
+        return;
+    }
+    page.section(title);
+    for (name, type_) in types {
+        page.row([name.clone(), type_.to_string()]);
+    }
+}

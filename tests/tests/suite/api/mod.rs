@@ -1,0 +1,140 @@
+//! The API over real servers: what is promised on the wire, with our client and without.
+
+mod commands;
+mod feed;
+mod http;
+mod manifests;
+mod operations;
+mod queries;
+mod raw;
+mod socket;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use kantoku_api::{
+    ApiError, Client, ClientError,
+    contract::{Applied, ManifestApply, Method, TaskCount},
+    server::{self, Api, ApiConfig},
+};
+use kantoku_domain::Recorded;
+use kantoku_projections::Database;
+use kantoku_streams::ConsumerConfig;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::stand::{Running, Stand};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A stand with a projector and an API.
+struct Served {
+    stand: Box<Stand>,
+    projector: Running,
+    database: Database,
+    api: Arc<Api>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+impl Served {
+    async fn start() -> Self {
+        Self::with(ApiConfig::new("api-1")).await
+    }
+
+    async fn with(config: ApiConfig) -> Self {
+        let stand = Box::new(Box::pin(Stand::with_postgres()).await);
+        let projector = stand.projector("ktk").await;
+        let database = stand.database("ktk").await;
+        let api = Api::start(stand.bus.clone(), database.clone(), config).await.expect("it starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let stop = CancellationToken::new();
+        let served = axum::serve(listener, server::router(&api))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move { served.await.expect("it serves") });
+        Self { stand, projector, database, api, address, stop, server }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(&self.url(), DEADLINE).await.expect("connected")
+    }
+
+    /// Follows the stream from its beginning to an event.
+    async fn until(&self, mut is_it: impl FnMut(&Recorded) -> bool) -> Recorded {
+        let mut consumer = self.stand.bus.consumer(ConsumerConfig {
+            name: format!("until-{}", Uuid::new_v4()),
+            filters: vec![],
+            from_seq: 1,
+            shared: false,
+            batch_max: 100,
+            in_flight_max: 1_000,
+            ack_wait: DEADLINE,
+        });
+        let stop = CancellationToken::new();
+        let found = async {
+            loop {
+                let batch = consumer.next_batch(&stop).await.expect("not stopped");
+                for delivery in batch {
+                    let recorded = Arc::clone(delivery.recorded());
+                    delivery.ack().await.expect("acknowledged");
+                    if is_it(&recorded) {
+                        return (*recorded).clone();
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, found).await.expect("the event comes")
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(DEADLINE, self.api.stop()).await.expect("connections end");
+        tokio::time::timeout(DEADLINE, self.server).await.expect("the server ends").expect("well");
+        self.projector.stop().await;
+        Box::pin(self.stand.stop()).await;
+    }
+}
+
+fn document(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "kantoku/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// A specification that hands its input on.
+fn pass() -> Value {
+    document(
+        "Specification",
+        "pass",
+        &json!({
+            "inputs": {"x": "unknown"}, "outputs": {"x": "unknown"},
+            "executable": {"type": "noop"},
+        }),
+    )
+}
+
+/// Applies, and waits until the read model, which suggestions come from, knows of it.
+async fn apply(client: &Client, documents: Vec<Value>) -> Result<Applied, ClientError> {
+    let applied = call::<ManifestApply>(client, json!({ "documents": documents })).await?;
+    call::<TaskCount>(client, json!({ "min_seq": applied.stream_seq })).await?;
+    Ok(applied)
+}
+
+/// Calls with parameters as they are written.
+async fn call<M: Method>(client: &Client, params: Value) -> Result<M::Answer, ClientError> {
+    let params = serde_json::from_value(params).expect("parameters of the method");
+    client.call::<M>(&params).await
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ApiError {
+    match result {
+        Err(ClientError::Api(error)) => error,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}

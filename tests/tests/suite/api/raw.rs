@@ -1,0 +1,54 @@
+//! HTTP as it stands on the wire, one request per connection.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(super) fn code(&self) -> i64 {
+        self.json()["error"]["code"].as_i64().expect("an error with a code")
+    }
+}
+
+/// POSTs a body to `/rpc` as JSON.
+pub(super) async fn post(address: SocketAddr, body: &str) -> Answer {
+    let headers = format!("Host: {address}\r\nContent-Type: application/json");
+    send(address, "POST", &headers, body).await
+}
+
+/// Sends a request with these headers.
+pub(super) async fn send(address: SocketAddr, method: &str, headers: &str, body: &str) -> Answer {
+    let head = format!(
+        "{method} /rpc HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    exchange(address, &[&head, body]).await
+}
+
+/// Sends these texts, and reads the answer.
+pub(super) async fn exchange(address: SocketAddr, texts: &[&str]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    for text in texts {
+        stream.write_all(text.as_bytes()).await.expect("sent");
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("received");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Answer { status: status.expect("a status"), body: body.to_owned() }
+}
