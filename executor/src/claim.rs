@@ -58,6 +58,7 @@ async fn try_claim(parts: &Parts, recorded: &Arc<Recorded>) -> Result<Claimed, S
         node: parts.config.service_id.clone(),
         boot_id: parts.config.boot(),
         ready_seq: recorded.stream_seq,
+        round: ready.round,
     });
     let envelope = envelope(parts, recorded, ready.task_id, "receive");
     match ledger.execute::<Task>(namespace, &command, &envelope).await {

@@ -51,7 +51,17 @@ pub(crate) fn fold(rows: &mut Rows, recorded: &Recorded) {
         Event::TaskReceived(_)
         | Event::TaskAttemptFailed(_)
         | Event::TaskCancelled(_)
-        | Event::TaskSkipped(_) => change_task(rows, id, recorded, |task| task.apply(recorded)),
+        | Event::TaskChildrenCancelled(_)
+        | Event::TaskSkipped(_)
+        | Event::TaskRevived(_)
+        | Event::TaskRestarted(_)
+        | Event::TaskApproved(_)
+        | Event::TaskPaused(_)
+        | Event::TaskResumed(_) => change_task(rows, id, recorded, |task| task.apply(recorded)),
+        Event::ContextPaused(_)
+        | Event::ContextResumed(_)
+        | Event::ContextRestarted(_)
+        | Event::ContextRestartSettled(_) => context(rows, id, recorded).apply(recorded),
         Event::ResourceAllocated(allocated) => {
             rows.resources
                 .edit_or(id, || ResourceDocument::new(id, allocated.type_.clone(), recorded));
@@ -68,6 +78,12 @@ pub(crate) fn fold(rows: &mut Rows, recorded: &Recorded) {
         Event::PipelineApplied(applied) => {
             rows.pipelines.push(PipelineDocument::new(applied, recorded));
         }
+        Event::SpecificationPaused(_)
+        | Event::SpecificationResumed(_)
+        | Event::NamespacePaused(_)
+        | Event::NamespaceResumed(_)
+        | Event::PolicyApplied(_)
+        | Event::PolicyDeleted(_) => {}
     }
 }
 

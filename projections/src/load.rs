@@ -110,15 +110,36 @@ impl Wanted {
                 finished.children.iter().for_each(|child| self.add_task(child.id, &child.task));
             }
             Event::TaskCancelled(_) | Event::TaskSkipped(_) => self.end_task(id),
-            Event::TaskReceived(_) | Event::TaskAttemptFailed(_) => {
+            Event::TaskReceived(_)
+            | Event::TaskAttemptFailed(_)
+            | Event::TaskChildrenCancelled(_)
+            | Event::TaskRevived(_)
+            | Event::TaskRestarted(_)
+            | Event::TaskApproved(_)
+            | Event::TaskPaused(_)
+            | Event::TaskResumed(_) => {
                 self.tasks.insert(id);
+            }
+            Event::ContextPaused(_)
+            | Event::ContextResumed(_)
+            | Event::ContextRestarted(_)
+            | Event::ContextRestartSettled(_) => {
+                self.contexts.insert(id);
             }
             Event::ResourceAllocated(_)
             | Event::ResourceInitialized(_)
             | Event::ResourceReleased(_) => {
                 self.resources.insert(id);
             }
-            Event::SpecificationApplied(_) | Event::TypeApplied(_) | Event::PipelineApplied(_) => {}
+            Event::SpecificationApplied(_)
+            | Event::SpecificationPaused(_)
+            | Event::SpecificationResumed(_)
+            | Event::NamespacePaused(_)
+            | Event::NamespaceResumed(_)
+            | Event::PolicyApplied(_)
+            | Event::PolicyDeleted(_)
+            | Event::TypeApplied(_)
+            | Event::PipelineApplied(_) => {}
         }
     }
 

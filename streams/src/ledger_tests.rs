@@ -159,7 +159,7 @@ async fn own_events_are_announced_once_acknowledged() {
 
 /// A ready event at `guard` of task 1.
 fn ready(guard: u64) -> Draft {
-    let ready = task::Ready { task_id: id(1), attempt: 1, guard, inputs: [].into() };
+    let ready = task::Ready { task_id: id(1), attempt: 1, guard, round: 0, inputs: [].into() };
     Draft::ready(&Namespace::default(), "gpu", 0, 1, ready, &envelope(9))
 }
 

@@ -127,7 +127,7 @@ fn spawn() -> task::Command {
 
 fn receive() -> task::Command {
     let (node, boot_id) = ("node".into(), id(9));
-    task::Command::Receive(Received { attempt: 1, node, boot_id, ready_seq: 2 })
+    task::Command::Receive(Received { attempt: 1, node, boot_id, ready_seq: 2, round: 0 })
 }
 
 fn finish() -> task::Command {
@@ -167,7 +167,7 @@ async fn a_rejection_is_never_given_on_what_is_remembered() {
     // To the stale ledger nobody has claimed the attempt, which would be a rejection.
     order(&stale, 1, finish()).await.unwrap();
     // To the other nobody has finished it: its event meets a guard.
-    let cancel = task::Command::Cancel { reason: "no need".into() };
+    let cancel = task::Command::Cancel(task::Cancel::because("no need"));
     assert_eq!(rejected(order(&one, 1, cancel).await), Reason::Terminal);
 }
 

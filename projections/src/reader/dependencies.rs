@@ -22,7 +22,7 @@ pub(super) async fn complete(
         match leaf {
             Expression::Resource(id) => resources.insert(id),
             Expression::Task(id) => others.insert(id),
-            Expression::All(_) => false,
+            _ => false,
         };
     }
     let resources = statuses(
@@ -51,7 +51,7 @@ pub(super) async fn complete(
                 let known = match &data {
                     Expression::Resource(id) => resources.get(id),
                     Expression::Task(id) => others.get(id),
-                    Expression::All(_) => None,
+                    _ => None,
                 };
                 let status = known.copied().unwrap_or(DependencyStatus::Pending);
                 Dependency { name: name.to_owned(), data, status }
