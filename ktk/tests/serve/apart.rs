@@ -15,7 +15,7 @@ use kantoku_projections::document::{ContextStatus, TaskDocument};
 use nix::sys::signal::Signal;
 use serde_json::{Map, json};
 
-use crate::ground::{Ground, is_alive, wait_until};
+use crate::ground::{Ground, Served, is_alive, wait_until};
 
 const TASKS: usize = 24;
 
@@ -68,11 +68,11 @@ async fn when_an_executor_is_killed_the_other_parts_go_on_and_nothing_is_lost() 
 
     drop(client);
     let served: Vec<_> = [api, projector, survivor].into_iter().chain(nodes).collect();
-    let descendants: Vec<_> = served.iter().flat_map(|served| served.descendants()).collect();
+    let descendants: Vec<_> = served.iter().flat_map(Served::descendants).collect();
     for served in &served {
         served.send(Signal::SIGTERM);
     }
-    let codes = join_all(served.into_iter().map(|served| served.exit_code())).await;
+    let codes = join_all(served.into_iter().map(Served::exit_code)).await;
     assert_eq!(codes, [Some(0); 7]);
     assert!(!descendants.into_iter().any(is_alive), "nothing is left running");
     ground.stop().await;

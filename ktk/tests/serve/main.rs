@@ -1,5 +1,4 @@
 //! `ktk serve` with real servers: parts as processes of their own, their ends, and their absence.
-#![allow(clippy::redundant_closure, clippy::redundant_closure_for_method_calls)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod apart;
