@@ -76,6 +76,28 @@ impl Stand {
         Invocation { command, input: None }
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Runs a line of a shell, in which `ktk` is the program, in `dir`, which is the user's home,
+    /// too, and in a namespace.
+    pub(crate) fn sh(&self, line: &str, dir: &Path, namespace: &str) -> Output {
+        let programs = Path::new(KTK).parent().unwrap().display();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let Invocation { command: of_ktk, .. } = self.ktk(&[]);
+        let mut command = Command::new("sh");
+        for (name, value) in of_ktk.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(["-c", line]).current_dir(dir).stdin(Stdio::null());
+        command.env("PATH", format!("{programs}:{path}")).env("HOME", dir);
+        command.env("KTK_NAMESPACE", namespace).output().unwrap()
+    }
+
     pub(crate) fn input(&self, args: &[&str], input: &str) -> Invocation {
         Invocation { input: Some(input.to_owned()), ..self.ktk(args) }
     }

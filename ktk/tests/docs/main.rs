@@ -1,0 +1,48 @@
+//! The pages under `docs/semantics`: what they show is what happens.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod page;
+#[allow(dead_code, reason = "other tests need more of it")]
+#[path = "../cli/stand.rs"]
+mod stand;
+
+use std::path::Path;
+
+use page::Block;
+
+use crate::stand::{Stand, stand, text};
+
+#[test]
+fn every_example_of_the_pages_is_true() {
+    let stand = stand!();
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/semantics");
+    let mut run = 0;
+    for entry in std::fs::read_dir(pages).unwrap() {
+        run += follow(&stand, &entry.unwrap().path());
+    }
+    assert!(run > 20, "{run} commands are too few: the pages were not understood");
+}
+
+/// Does what a page says, in a namespace and a directory of its own; how many commands that were.
+fn follow(stand: &Stand, path: &Path) -> usize {
+    let name = path.file_stem().unwrap().to_str().unwrap().to_lowercase();
+    let dir = stand.dir().join(&name);
+    std::fs::create_dir(&dir).unwrap();
+    let mut run = 0;
+    for block in page::blocks(&std::fs::read_to_string(path).unwrap()) {
+        match block {
+            Block::File(name, text) => std::fs::write(dir.join(name), text).unwrap(),
+            Block::Commands(commands) => {
+                for shown in commands {
+                    let output = stand.sh(&shown.command, &dir, &name);
+                    let said = text(&output.stdout) + &text(&output.stderr);
+                    let place = format!("{}: $ {}\n{said}", path.display(), shown.command);
+                    assert_eq!(output.status.code(), Some(shown.exit_code), "{place}");
+                    assert_eq!(shown.missing(&said), None, "{place}");
+                    run += 1;
+                }
+            }
+        }
+    }
+    run
+}
