@@ -80,8 +80,8 @@ impl Stand {
         &self.dir
     }
 
-    /// Runs a line of a shell, in which `ktk` is the program, in `dir`, which is the user's home,
-    /// too, and in a namespace.
+    /// Runs one command as a shell reads it, in `dir`, which is the user's home, too, and in a
+    /// namespace.
     pub(crate) fn sh(&self, line: &str, dir: &Path, namespace: &str) -> Output {
         let programs = Path::new(KTK).parent().unwrap().display();
         let path = std::env::var("PATH").unwrap_or_default();
@@ -93,9 +93,10 @@ impl Stand {
                 None => command.env_remove(name),
             };
         }
-        command.args(["-c", line]).current_dir(dir).stdin(Stdio::null());
+        command.args(["-c", &format!("exec {line}")]).current_dir(dir).stdin(Stdio::null());
         command.env("PATH", format!("{programs}:{path}")).env("HOME", dir);
-        command.env("KTK_NAMESPACE", namespace).output().unwrap()
+        command.env("KTK_NAMESPACE", namespace).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::new(command.spawn().unwrap()).end()
     }
 
     pub(crate) fn input(&self, args: &[&str], input: &str) -> Invocation {

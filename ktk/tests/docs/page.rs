@@ -101,16 +101,13 @@ fn a_page_is_read_block_by_block() {
 
 #[test]
 fn a_line_is_as_shown_or_not() {
-    for (shown, found) in [
-        ("a  b", " a b "),
-        ("…", "anything"),
-        ("…b…", "a b c"),
-        ("a … c", "a b c"),
-        ("a…", "abc"),
-    ] {
+    for (shown, found) in
+        [("a  b", " a b "), ("…", "anything"), ("…b…", "a b c"), ("a … c", "a b c"), ("a…", "abc")]
+    {
         assert!(matches(shown, found), "{shown} {found}");
     }
-    for (shown, found) in [("a", "a b"), ("…b", "a b c"), ("a…c", "b c"), ("…x…", "a b c")] {
+    for (shown, found) in [("a", "a b"), ("…b", "a b c"), ("a…c", "b c"), ("…x…", "a b c")]
+    {
         assert!(!matches(shown, found), "{shown} {found}");
     }
 }
