@@ -6,10 +6,7 @@ use kantoku_projections::{document::ContextDocument, reader::Page};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Accepted, CancelParams, GetParams, ListParams, SubscribeParams, WaitParams, methods,
-    subscriptions,
-};
+use super::{GetParams, ListParams, SubscribeParams, WaitParams, methods, subscriptions};
 
 methods! {
     /// One context.
@@ -18,8 +15,6 @@ methods! {
     ContextList = "context.list": ListParams => Page<ContextDocument>;
     /// Waits for the end of all tasks of a context.
     ContextWait = "context.wait": WaitParams => ContextWaited;
-    /// Orders all tasks of a context to stop, those not spawned yet included.
-    ContextCancel = "context.cancel": CancelParams => Accepted;
 }
 
 subscriptions! {

@@ -39,7 +39,7 @@ pub struct Applied {
 /// What became of one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedItem {
-    /// `Specification`, `Type` or `Pipeline`.
+    /// `Specification`, `Type`, `Pipeline` or `Policy`.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -3,27 +3,39 @@
 //! Parameters are named, never positional; a parameter that is not declared is refused. Where a
 //! parameter is an id, the beginning of one is enough if it is the only one that begins so.
 
+mod attempt;
+mod cancel;
 mod context;
 mod definition;
 mod event;
 mod manifest;
 mod operation;
+mod pause;
+mod policy;
 mod resource;
+mod restart;
 mod system;
 mod task;
+mod why;
 
 use kantoku_domain::{Millis, Namespace};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+pub use attempt::*;
+pub use cancel::*;
 pub use context::*;
 pub use definition::*;
 pub use event::*;
 pub use manifest::*;
 pub use operation::*;
+pub use pause::*;
+pub use policy::*;
 pub use resource::*;
+pub use restart::*;
 pub use system::*;
 pub use task::*;
+pub use why::*;
 
 /// A method that is called and answers once.
 pub trait Method: Send + Sync + 'static {
@@ -96,6 +108,8 @@ use subscriptions;
 #[cfg(test)]
 pub(crate) fn names() -> Vec<&'static str> {
     let families = [
+        attempt::METHODS,
+        cancel::METHODS,
         context::METHODS,
         context::SUBSCRIPTIONS,
         definition::METHODS,
@@ -103,10 +117,14 @@ pub(crate) fn names() -> Vec<&'static str> {
         event::SUBSCRIPTIONS,
         manifest::METHODS,
         operation::METHODS,
+        pause::METHODS,
+        policy::METHODS,
         resource::METHODS,
+        restart::METHODS,
         system::METHODS,
         task::METHODS,
         task::SUBSCRIPTIONS,
+        why::METHODS,
     ];
     families.concat()
 }
@@ -177,23 +195,6 @@ pub struct ListParams {
     /// How long to wait for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
-}
-
-/// Orders something to stop.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CancelParams {
-    /// The id, or its beginning.
-    pub id: String,
-    /// Why, for people.
-    #[serde(default)]
-    pub reason: String,
-    /// Of a task: the tasks that descend from it, too. A context always stops as a whole.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cascade: bool,
-    /// Whose; `default` unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<Namespace>,
 }
 
 /// A command was carried out, or had been before.

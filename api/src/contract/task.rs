@@ -12,9 +12,7 @@ use kantoku_projections::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Accepted, CancelParams, Filter, GetParams, ListParams, WaitParams, methods, subscriptions,
-};
+use super::{Filter, GetParams, ListParams, WaitParams, methods, subscriptions};
 use crate::ErrorData;
 
 methods! {
@@ -28,12 +26,8 @@ methods! {
     TaskList = "task.list": ListParams => Page<TaskDocument>;
     /// How many tasks there are, by status.
     TaskCount = "task.count": ListParams => Counts;
-    /// Orders a task to stop.
-    TaskCancel = "task.cancel": CancelParams => Accepted;
     /// Waits for the end of a task.
     TaskWait = "task.wait": WaitParams => TaskWaited;
-    /// Why a task is where it is.
-    TaskWhy = "task.why": GetParams => Why;
     /// All tasks of the context of a task, or of a context.
     TaskTree = "task.tree": GetParams => Tree;
     /// What a task wrote.
@@ -179,41 +173,6 @@ pub struct TaskWaited {
     pub stream_seq: u64,
 }
 
-/// Why a task is where it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Why {
-    /// The task.
-    pub task_id: Id,
-    /// Where it is.
-    pub status: TaskStatus,
-    /// In a sentence.
-    pub summary: String,
-    /// The smallest set of facts that explains it.
-    pub facts: Vec<WhyFact>,
-    /// The position that this is as of.
-    pub as_of_seq: u64,
-}
-
-/// One fact that holds a task up, or ended it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhyFact {
-    /// For programs: `input`, `dependency` (nobody will bring it), `running`, `ready`, `busy`,
-    /// `no_executor`, `backoff`, `due`, `no_scheduler`, `no_unfolder`, `failed`, `cancelled`,
-    /// `skipped`; `more` for those that are only counted.
-    pub kind: String,
-    /// For people, with what to do where something can be done.
-    pub message: String,
-    /// The resource that it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_id: Option<Id>,
-    /// The task that it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_id: Option<Id>,
-    /// Since when, or until when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-}
-
 /// A context with all its tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tree {
@@ -247,6 +206,12 @@ pub struct TreeTask {
     pub attempt: u32,
     /// The task that spawned it.
     pub parent_id: Option<Id>,
+    /// The task that it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_parent: Option<Id>,
+    /// The task that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_as: Option<Id>,
     /// The tasks that it waits for.
     pub waits_for: Vec<Id>,
     /// When the last attempt was claimed.

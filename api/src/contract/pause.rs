@@ -1,0 +1,138 @@
+//! `*.pause`, `*.resume`, `task.approve`, `namespace.get`
+
+use kantoku_domain::{Name, Namespace, pause::Paused};
+use serde::{Deserialize, Serialize};
+
+use super::{Accepted, methods};
+
+methods! {
+    /// Lets a task wait: no further attempt of it starts.
+    TaskPause = "task.pause": PauseParams => Accepted;
+    /// Lets it go on.
+    TaskResume = "task.resume": ResumeParams => Accepted;
+    /// Says yes to an approval that a task waits for.
+    TaskApprove = "task.approve": ApproveParams => Approved;
+    /// Lets all of a context wait. What runs already goes on.
+    ContextPause = "context.pause": PauseParams => Accepted;
+    /// Lets it go on.
+    ContextResume = "context.resume": ResumeParams => Accepted;
+    /// Lets all tasks of a specification wait. What runs already goes on.
+    SpecificationPause = "specification.pause": NamedPauseParams => Accepted;
+    /// Lets them go on.
+    SpecificationResume = "specification.resume": NamedResumeParams => Accepted;
+    /// Lets all tasks of a namespace wait. What runs already goes on.
+    NamespacePause = "namespace.pause": NamespacePauseParams => Accepted;
+    /// Lets them go on.
+    NamespaceResume = "namespace.resume": NamespaceParams => Accepted;
+    /// A namespace.
+    NamespaceGet = "namespace.get": NamespaceParams => NamespaceDocument;
+}
+
+/// A task or context that is to wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A task or context that is to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A specification that is to wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedPauseParams {
+    /// The name.
+    pub name: Name,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A specification that is to go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedResumeParams {
+    /// The name.
+    pub name: Name,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A namespace that is to wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespacePauseParams {
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: String,
+    /// Which; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// Names a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespaceParams {
+    /// Which; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A namespace. Every one that can be written exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceDocument {
+    /// Its name.
+    pub name: Namespace,
+    /// Whether all its work is to wait.
+    pub paused: Option<Paused>,
+    /// The last event that changed it; 0 if none did.
+    pub stream_seq: u64,
+}
+
+/// A word that a task waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveParams {
+    /// The task, or the beginning of its id.
+    pub id: String,
+    /// Which approval.
+    pub name: String,
+    /// Who gives it; whoever calls unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// An approval, now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Who has given it.
+    pub given: Vec<String>,
+    /// How many must.
+    pub needed: u32,
+    /// The position to read from to see it.
+    pub stream_seq: u64,
+}
