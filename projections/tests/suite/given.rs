@@ -6,6 +6,7 @@ use kantoku_domain::{
     Binding, Datum, Dependency, Event, Executable, Id, Metadata, Namespace, Partition, Recorded,
     RetryPolicy, Source, Timeouts, Timestamp, Type,
     context::{self, PipelineRef},
+    dependency::Cause,
     pipeline, resource, specification,
     task::{self, Output, Planned, Spawned, SpecificationRef},
     typename,
@@ -60,7 +61,8 @@ impl Stream {
     }
 
     pub(crate) fn ready(&mut self, context: Id, task: Id, attempt: u32) {
-        let ready = task::Ready { task_id: task, attempt, guard: 1, inputs: BTreeMap::new() };
+        let inputs = BTreeMap::new();
+        let ready = task::Ready { task_id: task, attempt, guard: 1, round: 0, inputs };
         self.push(context, task, Event::TaskReady(ready));
     }
 
@@ -70,14 +72,30 @@ impl Stream {
     }
 
     pub(crate) fn received(&mut self, context: Id, task: Id, attempt: u32) {
-        let received =
-            task::Received { attempt, node: "node-1".into(), boot_id: id(99), ready_seq: 1 };
+        let (node, boot_id) = ("node-1".into(), id(99));
+        let received = task::Received { attempt, node, boot_id, ready_seq: 1, round: 0 };
         self.push(context, task, Event::TaskReceived(received));
     }
 
     pub(crate) fn finish(&mut self, context: Id, task: Id, finished: task::Finished) {
         self.push(context, task, Event::TaskFinished(finished));
     }
+
+    pub(crate) fn cancel(&mut self, context: Id, task: Id, reason: &str) {
+        let by = Some("tests".into());
+        let cancelled = task::Cancelled { reason: reason.into(), by, dependents: vec![] };
+        self.push(context, task, Event::TaskCancelled(cancelled));
+    }
+
+    pub(crate) fn cancel_context(&mut self, context: Id, reason: &str) {
+        let cancelled = context::Cancelled { reason: reason.into(), by: Some("tests".into()) };
+        self.push(context, context, Event::ContextCancelled(cancelled));
+    }
+}
+
+pub(crate) fn skipped(root_cause: Id, missing: &str) -> task::Skipped {
+    let (others, cause) = (vec![], Cause::Failure);
+    task::Skipped { root_cause, others, cause, missing: missing.into() }
 }
 
 pub(crate) fn spawned(context: Id, task: Id, step: &str, reads: &[(&str, Id)]) -> Spawned {
@@ -100,8 +118,11 @@ pub(crate) fn spawned(context: Id, task: Id, step: &str, reads: &[(&str, Id)]) -
             Output { id: derived(task, "out"), type_: Type::Unknown },
         )]),
         depends_on: None,
+        when: None,
         context_id: context,
         parent_id: None,
+        restart_root: None,
+        restart_parent: None,
         queue: "default".into(),
         shard_key: None,
         priority: 0,
@@ -115,6 +136,7 @@ pub(crate) fn ok(attempt: u32, value: serde_json::Value) -> task::Finished {
     task::Finished {
         attempt,
         outcome: task::Outcome::Ok,
+        expired: None,
         error: None,
         inputs: BTreeMap::new(),
         outputs: BTreeMap::from([("out".to_owned(), Datum::Value(value))]),
@@ -226,27 +248,22 @@ pub(crate) fn everything() -> Vec<Recorded> {
                 stream.run(context, a, 2);
                 stream.finish(context, a, failed(2));
                 for (task, missing) in [(b, "input in"), (c, "input in")] {
-                    let skipped = task::Skipped { root_cause: a, missing: missing.into() };
-                    stream.push(context, task, Event::TaskSkipped(skipped));
+                    stream.push(context, task, Event::TaskSkipped(skipped(a, missing)));
                 }
             }
             2 => {
-                let cancelled = context::Cancelled { reason: "enough".into() };
-                stream.push(context, context, Event::ContextCancelled(cancelled));
+                stream.cancel_context(context, "enough");
                 for task in [a, b, c] {
-                    let cancelled = task::Cancelled { reason: "enough".into() };
-                    stream.push(context, task, Event::TaskCancelled(cancelled));
+                    stream.cancel(context, task, "enough");
                 }
             }
             _ => {
                 stream.run(context, a, 1);
-                let cancelled = context::Cancelled { reason: "too late".into() };
-                stream.push(context, context, Event::ContextCancelled(cancelled));
+                stream.cancel_context(context, "too late");
                 let (_, finished) = delegating(context, a, 1);
                 stream.finish(context, a, finished);
                 for task in [b, c] {
-                    let cancelled = task::Cancelled { reason: "too late".into() };
-                    stream.push(context, task, Event::TaskCancelled(cancelled));
+                    stream.cancel(context, task, "too late");
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kantoku_domain::{Event, Id, Namespace, context, task::Outcome};
+use kantoku_domain::{Event, Id, Namespace, task::Outcome};
 use kantoku_projections::{
     Error, Projector, Reader,
     document::{
@@ -17,7 +17,10 @@ use kantoku_projections::{
 use serde_json::json;
 
 use crate::{
-    given::{CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open, spawned},
+    given::{
+        CREATED, Run, Stream, delegating, derived, everything, failed, id, ok, open, skipped,
+        spawned,
+    },
     postgres::Postgres,
 };
 
@@ -67,8 +70,7 @@ async fn a_run_is_seen_from_its_plan_to_its_end() {
     assert_eq!((task.status, task.sub_status), (TaskStatus::Finished, Some(Outcome::Failed)));
     assert_eq!(task.node.as_deref(), Some("node-1"));
 
-    let skipped = kantoku_domain::task::Skipped { root_cause: child, missing: "input in".into() };
-    stream.push(context, c, Event::TaskSkipped(skipped));
+    stream.push(context, c, Event::TaskSkipped(skipped(child, "input in")));
     projector.apply_batch(&stream.events).await.unwrap();
     let found = reader.record::<ContextDocument>(&namespace, context).await.unwrap().document;
     assert_eq!(found.status, ContextStatus::Failed);
@@ -120,8 +122,7 @@ async fn a_cancelled_context_ends_what_was_never_unfolded() {
     let mut stream = Stream::default();
     let Run { context, c, .. } = open(&mut stream, 1);
     stream.events.truncate(1);
-    let cancelled = context::Cancelled { reason: "enough".into() };
-    stream.push(context, context, Event::ContextCancelled(cancelled));
+    stream.cancel_context(context, "enough");
     for event in &stream.events {
         projector.apply_batch(std::slice::from_ref(event)).await.unwrap();
     }
