@@ -51,14 +51,16 @@ pub struct LogFilter {
     pub attempt: Option<u32>,
 }
 
-/// Where a process said it.
+/// Where it was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogStream {
-    /// Its standard output.
+    /// The standard output of a process.
     Stdout,
-    /// Its standard error.
+    /// The standard error of a process.
     Stderr,
+    /// By the executor, about the attempt: that it was stopped, or that its end was refused.
+    System,
 }
 
 /// A line of output.
@@ -66,7 +68,7 @@ pub enum LogStream {
 pub struct LogLine {
     /// When it was read from the process.
     pub at: Timestamp,
-    /// Where.
+    /// Where it was said.
     pub stream: LogStream,
     /// Without its line break.
     pub text: String,

@@ -46,6 +46,7 @@ fn line(stored: StoredLine) -> LogEntry {
         stream: match stored.line.stream {
             LogStream::Stdout => "stdout".to_owned(),
             LogStream::Stderr => "stderr".to_owned(),
+            LogStream::System => "system".to_owned(),
         },
         text: stored.line.text,
     }
