@@ -70,14 +70,7 @@ impl Effect {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Announce { .. } => "announce",
-            Self::Command { command, .. } => match command {
-                task::Command::Spawn(_) => "spawn",
-                task::Command::Receive(_) => "receive",
-                task::Command::Finish { .. } => "finish",
-                task::Command::Fail { .. } => "fail",
-                task::Command::Cancel { .. } => "cancel",
-                task::Command::Skip(_) => "skip",
-            },
+            Self::Command { command, .. } => command.name(),
             Self::SetTimer(_) => "set-timer",
             Self::CancelTimer { .. } => "cancel-timer",
             Self::Order { .. } => "order",

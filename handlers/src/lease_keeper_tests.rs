@@ -55,13 +55,17 @@ impl Scenario {
     /// Run `boot` of executor `a` claims `attempt`; the attempt as the executor has it.
     fn claim(&mut self, attempt: u32, boot: &str) -> HeldAttempt {
         let (node, boot_id) = ("a".to_owned(), id(boot));
-        let received = task::Received { attempt, node, boot_id, ready_seq: 1 };
+        let received = task::Received { attempt, node, boot_id, ready_seq: 1, round: 0 };
         let fence = self.apply(Event::TaskReceived(received)).stream_seq;
         HeldAttempt { task_id: id("t"), attempt, fence }
     }
 
     fn cancel(&mut self) {
-        self.apply(Event::TaskCancelled(task::Cancelled { reason: "enough".into() }));
+        self.apply(Event::TaskCancelled(task::Cancelled {
+            reason: "enough".into(),
+            by: None,
+            dependents: vec![],
+        }));
     }
 
     fn beat(

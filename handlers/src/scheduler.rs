@@ -11,6 +11,7 @@ use std::{
 
 use kantoku_domain::{
     Binding, Dependency, Event, Id, Namespace, Recorded, Timestamp,
+    dependency::Cause,
     task::{self, Command, Outcome, Skipped},
 };
 
@@ -105,7 +106,7 @@ impl Scheduler {
         let leaves = spawned.depends_on.iter().flat_map(Dependency::leaves);
         let named = leaves.filter_map(|leaf| match leaf {
             Dependency::Resource(id) | Dependency::Task(id) => Some((what(leaf), *id)),
-            Dependency::All(_) => None,
+            _ => None,
         });
         let inputs = waiting.inputs.iter().map(|(name, id)| (format!("input {name}"), *id));
         for (what, fact) in inputs.chain(named).collect::<Vec<_>>() {
@@ -208,7 +209,12 @@ impl Scheduler {
                 task_id: id,
                 context_id: task.context_id,
                 cause: task.cause,
-                command: Command::Skip(Skipped { root_cause, missing }),
+                command: Command::Skip(Skipped {
+                    root_cause,
+                    others: Vec::new(),
+                    cause: Cause::default(),
+                    missing,
+                }),
             });
         }
         if task.outstanding > 0 {
@@ -233,7 +239,13 @@ impl Scheduler {
             context_id: task.context_id,
             cause: task.cause,
             version: task.version,
-            ready: task::Ready { task_id: id, attempt: task.attempt, guard: task.guard, inputs },
+            ready: task::Ready {
+                task_id: id,
+                attempt: task.attempt,
+                guard: task.guard,
+                round: 0,
+                inputs,
+            },
         })
     }
 }
@@ -242,7 +254,7 @@ fn what(leaf: &Dependency) -> String {
     match leaf {
         Dependency::Task(id) => format!("task {id}"),
         Dependency::Resource(id) => format!("resource {id}"),
-        Dependency::All(_) => "all of several".into(),
+        _ => "all of several".into(),
     }
 }
 

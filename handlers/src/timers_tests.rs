@@ -50,7 +50,7 @@ fn spawned(timeout: Option<u64>) -> Event {
 
 fn received(attempt: u32) -> Event {
     let (node, boot_id) = ("a".into(), id("boot"));
-    Event::TaskReceived(Received { attempt, node, boot_id, ready_seq: 1 })
+    Event::TaskReceived(Received { attempt, node, boot_id, ready_seq: 1, round: 0 })
 }
 
 fn failed(attempt: u32) -> Event {
@@ -77,7 +77,15 @@ fn a_timer_is_set_for_a_grace_after_the_timeout_and_taken_back_when_the_attempt_
 
     apply(&mut timers, 4, received(2));
     assert!(matches!(&due(&mut timers)[..], [Effect::SetTimer(timeout)] if timeout.attempt == 2));
-    apply(&mut timers, 5, Event::TaskCancelled(task::Cancelled { reason: String::new() }));
+    apply(
+        &mut timers,
+        5,
+        Event::TaskCancelled(task::Cancelled {
+            reason: String::new(),
+            by: None,
+            dependents: vec![],
+        }),
+    );
     assert_eq!(due(&mut timers).len(), 1);
     assert!(timers.limits.is_empty() && timers.running.is_empty());
 }

@@ -75,7 +75,7 @@ impl Unfolder {
         let (context_id, task_id) = self.to_cancel.pop_front()?;
         let namespace = self.live.get(&context_id)?.get(&task_id)?.clone();
         let (cause, reason) = self.cancelled.get(&context_id)?.clone();
-        let command = task::Command::Cancel { reason };
+        let command = task::Command::Cancel(task::Cancel::because(reason));
         Some(Effect::Command { namespace, task_id, context_id, cause, command })
     }
 

@@ -250,7 +250,7 @@ impl World {
         let executor = self.pick(2);
         let (node, boot_id) = (node(executor), self.executors[executor].boot_id(executor));
         let (task_id, attempt) = (ready.task_id, ready.attempt);
-        let received = Received { attempt, node, boot_id, ready_seq };
+        let received = Received { attempt, node, boot_id, ready_seq, round: ready.round };
         if self.command(task_id, &Command::Receive(received)) {
             let held = HeldAttempt { task_id, attempt, fence: self.log.len() as u64 };
             let hangs = self.chance(2);
@@ -458,7 +458,7 @@ fn success(children: usize) -> Success {
         queue: "default".into(),
         labels: BTreeMap::new(),
         retry: RetryPolicy { attempts: 2, ..RetryPolicy::default() },
-        timeouts: Timeouts { attempt: Some(Millis(60_000)) },
+        timeouts: Timeouts { attempt: Some(Millis(60_000)), ..Timeouts::default() },
     };
     let child = Child { key: "child".into(), template };
     let delegate = [("out".to_owned(), ("child".to_owned(), "out".to_owned()))].into();
@@ -493,14 +493,17 @@ fn pipeline(edges: &[Vec<(usize, bool)>]) -> context::Opened {
             inputs,
             outputs: [("out".into(), Output { id: output(n), type_: Type::Number })].into(),
             depends_on: (!after.is_empty()).then_some(Dependency::All(after)),
+            when: None,
             context_id: id("context"),
             parent_id: None,
+            restart_root: None,
+            restart_parent: None,
             queue: "default".into(),
             shard_key: None,
             priority: 0,
             labels: BTreeMap::new(),
             retry: RetryPolicy { attempts: 3, backoff: Millis(1_000), ..RetryPolicy::default() },
-            timeouts: Timeouts { attempt: Some(Millis(60_000)) },
+            timeouts: Timeouts { attempt: Some(Millis(60_000)), ..Timeouts::default() },
         };
         Planned { id: task_id(n), task }
     });
