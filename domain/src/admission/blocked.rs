@@ -2,11 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::Key;
 use crate::{Id, Millis, Timestamp};
 
 /// One thing that a task waits for besides its own needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Blocked {
     /// As many as may be are announced or run.
     Concurrency {
@@ -14,7 +17,9 @@ pub enum Blocked {
         key: Arc<Key>,
         /// How many may be.
         limit: u32,
-        /// The tasks that are, lowest ids first.
+        /// How many are.
+        held: usize,
+        /// Some of them, lowest ids first, at most [`Blocked::TOLD_MAX`].
         held_by: Vec<Id>,
     },
     /// As many as may start in a while have.
@@ -45,6 +50,9 @@ pub enum Blocked {
 }
 
 impl Blocked {
+    /// How many holders are told.
+    pub const TOLD_MAX: usize = 10;
+
     /// When the clock alone ends it.
     pub(super) const fn next(&self) -> Option<Timestamp> {
         match self {
@@ -54,18 +62,15 @@ impl Blocked {
     }
 }
 
-/// How many holders are told.
-const TOLD_MAX: usize = 10;
-
 impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Concurrency { key, limit, held_by } => {
-                write!(f, "limit {key}: {} of {limit} held by ", held_by.len())?;
-                for (index, id) in held_by.iter().take(TOLD_MAX).enumerate() {
+            Self::Concurrency { key, limit, held, held_by } => {
+                write!(f, "limit {key}: {held} of {limit} held by ")?;
+                for (index, id) in held_by.iter().enumerate() {
                     write!(f, "{}{id}", if index == 0 { "" } else { ", " })?;
                 }
-                match held_by.len().saturating_sub(TOLD_MAX) {
+                match held.saturating_sub(held_by.len()) {
                     0 => Ok(()),
                     more => write!(f, " and {more} more"),
                 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Id, Name, Namespace, Partition,
     policy::{Field, Limit},
@@ -75,7 +77,7 @@ impl Profile {
 }
 
 /// One count: of a limit, for one value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Whose policy.
     pub namespace: Namespace,

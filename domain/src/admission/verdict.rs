@@ -68,8 +68,13 @@ impl Admission {
         let held = holders.map_or(0, std::collections::BTreeSet::len);
         let key = Arc::clone(key);
         if held >= limit as usize {
-            let held_by = holders.into_iter().flatten().copied().collect();
-            return Some(Blocked::Concurrency { key, limit, held_by });
+            let told = holders.into_iter().flatten().take(Blocked::TOLD_MAX);
+            return Some(Blocked::Concurrency {
+                key,
+                limit,
+                held,
+                held_by: told.copied().collect(),
+            });
         }
         let (kept, first) = reserved.before(&key, level);
         let for_task = first.filter(|_| held + kept >= limit as usize)?;

@@ -2,11 +2,14 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Dependency, Facts, Known, explain::Blame};
 use crate::{Id, Timestamp};
 
 /// Whether something that is waited for has happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "UPPERCASE")]
 pub enum Status {
     /// It may happen yet.
     Pending {

@@ -1,5 +1,7 @@
 //! Why an expression holds, does not yet, or never will: the facts that decide it and no others.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Cause, Dependency, Facts, How, Known, Status,
     evaluate::{Evaluation, Verdict},
@@ -17,7 +19,7 @@ pub struct Explanation {
 }
 
 /// One fact that matters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
     /// What of a task it is about: `input page`, `when`, `depends_on`.
     pub name: String,
@@ -26,8 +28,10 @@ pub struct Ground {
     /// Whether it is the opposite of the leaf that is waited for.
     pub negated: bool,
     /// Whether what is waited for, the leaf or its opposite, holds.
+    #[serde(flatten)]
     pub status: Status,
     /// If others would do as well: how many of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_of: Option<(usize, usize)>,
     /// For people: the fact.
     pub message: String,
