@@ -207,6 +207,7 @@ impl From<Rejection> for ApiError {
         error.data.reason = rejection.reason.to_string();
         error.data.field = rejection.field;
         error.data.current = rejection.current;
+        error.data.winner = rejection.winner;
         error
     }
 }

@@ -41,8 +41,8 @@ pub struct Cancelled {
     /// What it reaches that ran when it was given: processes are told to stop, and killed once
     /// their grace time is over. At most [`ALIVE_MAX`].
     pub alive: Vec<Alive>,
-    /// How many these are in all.
-    pub alive_total: u64,
+    /// How many these are in all; `None` if that could not be told in time.
+    pub alive_total: Option<u64>,
 }
 
 /// A task that an executor works on.

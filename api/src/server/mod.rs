@@ -5,9 +5,11 @@
 //! The other files are the methods: each registers its own.
 
 mod admission;
+mod alive;
 mod cancel;
 mod command;
 mod config;
+mod context;
 mod definition;
 mod dispatch;
 mod event;

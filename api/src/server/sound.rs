@@ -1,35 +1,9 @@
 //! What a definition must be besides well-formed.
 
-use kantoku_domain::{Executable, Problem, RetryPolicy, Timeouts, Type, pipeline, specification};
+use kantoku_domain::{Executable, Problem, Type, pipeline, specification};
 
 /// Names of queues stand in subjects.
 const QUEUE_BYTES_MAX: usize = 128;
-
-/// Adds to a path.
-fn at<'a>(path: &[&'a str], tail: &[&'a str]) -> Vec<&'a str> {
-    [path, tail].concat()
-}
-
-/// How often something is tried, written at `path`.
-pub(super) fn retry(policy: &RetryPolicy, path: &[&str]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if !(1..=RetryPolicy::ATTEMPTS_MAX).contains(&policy.attempts) {
-        let message =
-            format!("{} attempts are not 1 to {}", policy.attempts, RetryPolicy::ATTEMPTS_MAX);
-        problems.push(Problem::new(&at(path, &["attempts"]), message));
-    }
-    if !(1.0..=1_000.0).contains(&policy.factor) {
-        let message = format!("a factor of {} is not 1 to 1,000", policy.factor);
-        problems.push(Problem::new(&at(path, &["factor"]), message));
-    }
-    problems
-}
-
-/// How long something may take, written at `path`.
-pub(super) fn timeouts(timeouts: &Timeouts, path: &[&str]) -> Option<Problem> {
-    let is_zero = timeouts.attempt.is_some_and(|limit| limit.0 == 0);
-    is_zero.then(|| Problem::new(&at(path, &["attempt"]), "no attempt ends in no time"))
-}
 
 /// A type, its references replaced, written at `path`.
 pub(super) fn type_(type_: &Type, path: &[&str]) -> Option<Problem> {
@@ -41,8 +15,7 @@ pub(super) fn type_(type_: &Type, path: &[&str]) -> Option<Problem> {
 
 /// A specification; paths start at the manifest's root.
 pub(super) fn specification(definition: &specification::Definition) -> Vec<Problem> {
-    let mut problems = retry(&definition.retry, &["spec", "retry"]);
-    problems.extend(timeouts(&definition.timeouts, &["spec", "timeouts"]));
+    let mut problems = definition.problems(&["spec"]);
     for (what, types) in [("inputs", &definition.inputs), ("outputs", &definition.outputs)] {
         let wrong = types.iter().filter_map(|(name, of)| type_(of, &["spec", what, name]));
         problems.extend(wrong);
@@ -75,18 +48,7 @@ fn executable(executable: &Executable) -> Option<Problem> {
 /// A pipeline, apart from how its steps fit together; paths start at the manifest's root.
 pub(super) fn pipeline(definition: &pipeline::Definition) -> Vec<Problem> {
     let params = definition.params.iter();
-    let mut problems: Vec<Problem> =
-        params.filter_map(|(name, of)| type_(of, &["spec", "params", name])).collect();
-    for (name, step) in &definition.tasks {
-        let path = ["spec", "tasks", name.as_str()];
-        if let Some(policy) = &step.retry {
-            problems.extend(retry(policy, &at(&path, &["retry"])));
-        }
-        if let Some(limits) = &step.timeouts {
-            problems.extend(timeouts(limits, &at(&path, &["timeouts"])));
-        }
-    }
-    problems
+    params.filter_map(|(name, of)| type_(of, &["spec", "params", name])).collect()
 }
 
 #[cfg(test)]

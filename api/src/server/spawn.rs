@@ -4,15 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use kantoku_domain::{
-    Dependency, Event, Id, Kind, Name, Namespace, Problem, Recorded, Source, Specification, Task,
-    plan,
+    Event, Id, Kind, Name, Namespace, Problem, Recorded, Source, Specification, Task, plan,
     specification::Applied,
     task::{Command, Spawned as Born},
 };
 use kantoku_projections::document::SpecificationDocument;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Api, Caller, Module, command::Ids, sound};
+use super::{Api, Caller, Module, command::Ids};
 use crate::{
     ApiError, Code,
     contract::{
@@ -185,9 +184,7 @@ impl Request<'_> {
         task.depends_on.clone_from(&params.depends_on);
         task.shard_key.clone_from(&params.shard_key);
         task.priority = params.priority.unwrap_or_default();
-        check_dependency(task.depends_on.as_ref())?;
-        let mut problems = sound::retry(&task.retry, &["retry"]);
-        problems.extend(sound::timeouts(&task.timeouts, &["timeouts"]));
+        let problems = task.problems(&[]);
         if problems.is_empty() { Ok(task) } else { Err(wrong(problems)) }
     }
 
@@ -211,13 +208,4 @@ impl Request<'_> {
             _ => Err(other()),
         }
     }
-}
-
-fn check_dependency(dependency: Option<&Dependency>) -> Result<(), ApiError> {
-    let leaves = dependency.map_or(0, |dependency| dependency.leaves().len());
-    if leaves > Dependency::LEAVES_MAX {
-        let message = format!("{leaves} parts are more than {}", Dependency::LEAVES_MAX);
-        return Err(ApiError::new(Code::Limit, message).field("depends_on"));
-    }
-    Ok(())
 }

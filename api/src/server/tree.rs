@@ -73,8 +73,7 @@ fn waits_for(graph: &Graph, task: &GraphTask) -> BTreeSet<Id> {
     let leaves = task.depends_on.iter().flat_map(Dependency::leaves);
     let of_leaves = leaves.filter_map(|leaf| match leaf {
         Dependency::Resource(id) => custodian(id),
-        Dependency::Task(id) => Some(*id),
-        Dependency::All(_) => None,
+        leaf => leaf.named().copied(),
     });
     of_inputs.chain(of_leaves).filter(|id| graph.tasks.contains_key(id)).collect()
 }
@@ -123,6 +122,8 @@ fn tree_task(task: GraphTask, waits_for: Option<&BTreeSet<Id>>) -> TreeTask {
         sub_status: task.sub_status,
         attempt: task.attempt,
         parent_id: task.parent_id,
+        restart_parent: None,
+        restarted_as: None,
         waits_for: waits_for.into_iter().flatten().copied().collect(),
         started_at: task.started_at,
         finished_at: task.finished_at,

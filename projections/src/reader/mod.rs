@@ -5,6 +5,7 @@ mod dependencies;
 mod events;
 mod follow;
 mod graph;
+mod ids;
 mod list;
 mod lookup;
 

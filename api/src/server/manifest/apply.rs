@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use kantoku_domain::{
-    Aggregate, Event, Id, Name, NamedType, Namespace, Pipeline, Specification, manifest::Manifest,
-    pipeline, specification, typename,
+    Aggregate, Event, Id, Name, NamedType, Namespace, Pipeline, Policy, Specification,
+    manifest::Manifest, pipeline, policy, specification, typename,
 };
 use kantoku_streams::Loaded;
 
@@ -83,6 +83,23 @@ impl Declared for Pipeline {
     }
 }
 
+impl Declared for Policy {
+    /// Of one that was deleted, too: versions go on.
+    fn latest(&self) -> Option<u64> {
+        self.latest.as_ref().map(|applied| applied.version)
+    }
+
+    fn among(known: &Known) -> &BTreeMap<Name, Loaded<Self>> {
+        &known.policies
+    }
+
+    fn command(manifest: &Manifest) -> Option<policy::Command> {
+        let Manifest::Policy(name, definition) = manifest else { return None };
+        let (name, definition) = (name.clone(), definition.clone());
+        Some(policy::Command::Apply { name, definition })
+    }
+}
+
 /// Applies documents, or says what that would do.
 pub(super) struct Apply<'a> {
     pub(super) api: &'a Api,
@@ -94,7 +111,7 @@ pub(super) struct Apply<'a> {
 
 impl Apply<'_> {
     /// Types first, then specifications, then pipelines, so that whoever comes in between finds
-    /// all that is referred to.
+    /// all that is referred to; limits before that which they limit can run.
     pub(super) async fn run(&self, documents: &[(usize, Manifest)]) -> Result<Applied, ApiError> {
         let mut done = BTreeMap::new();
         for stage in 0..=2 {
@@ -117,6 +134,7 @@ impl Apply<'_> {
             Manifest::Type(..) => self.apply_one::<NamedType>(manifest).await,
             Manifest::Specification(..) => self.apply_one::<Specification>(manifest).await,
             Manifest::Pipeline(..) => self.apply_one::<Pipeline>(manifest).await,
+            Manifest::Policy(..) => self.apply_one::<Policy>(manifest).await,
         }
     }
 
@@ -143,7 +161,7 @@ impl Apply<'_> {
 
 const fn stage_of(manifest: &Manifest) -> usize {
     match manifest {
-        Manifest::Type(..) => 0,
+        Manifest::Type(..) | Manifest::Policy(..) => 0,
         Manifest::Specification(..) => 1,
         Manifest::Pipeline(..) => 2,
     }
@@ -175,6 +193,7 @@ const fn version(event: &Event) -> Option<u64> {
         Event::TypeApplied(applied) => Some(applied.version),
         Event::SpecificationApplied(applied) => Some(applied.version),
         Event::PipelineApplied(applied) => Some(applied.version),
+        Event::PolicyApplied(applied) => Some(applied.version),
         _ => None,
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn check(documents: Documents, known: &Known) -> Result<Checked, ApiE
                 }
                 found.add(*index, scripts.of_pipeline(definition)?);
             }
+            Manifest::Policy(_, definition) => found.add(*index, definition.problems(&["spec"])),
         }
     }
     Ok(found.in_order(read))
@@ -122,6 +123,7 @@ fn replace_types(read: &mut [(usize, Manifest)], known: &Known, found: &mut Foun
                     replace(type_, resolved, *index, &["spec", "params", name], &types, found);
                 }
             }
+            Manifest::Policy(..) => {}
         }
     }
 }

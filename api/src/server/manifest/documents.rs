@@ -59,6 +59,7 @@ impl Documents {
                     types_of(definition).for_each(&mut add);
                 }
                 Manifest::Pipeline(_, definition) => definition.params.values().for_each(&mut add),
+                Manifest::Policy(..) => {}
             }
         }
         used
@@ -78,12 +79,13 @@ fn types_of(definition: &specification::Definition) -> impl Iterator<Item = &Typ
     definition.inputs.values().chain(definition.outputs.values())
 }
 
-/// `Specification`, `Type` or `Pipeline`.
+/// `Specification`, `Type`, `Pipeline` or `Policy`.
 pub(super) const fn kind(manifest: &Manifest) -> &'static str {
     match manifest {
         Manifest::Specification(..) => "Specification",
         Manifest::Type(..) => "Type",
         Manifest::Pipeline(..) => "Pipeline",
+        Manifest::Policy(..) => "Policy",
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) const fn name(manifest: &Manifest) -> &Name {
     match manifest {
         Manifest::Specification(name, _)
         | Manifest::Type(name, ..)
-        | Manifest::Pipeline(name, _) => name,
+        | Manifest::Pipeline(name, _)
+        | Manifest::Policy(name, _) => name,
     }
 }

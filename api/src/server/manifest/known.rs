@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kantoku_domain::{Name, NamedType, Namespace, Pipeline, Specification, manifest::Manifest};
+use kantoku_domain::{
+    Name, NamedType, Namespace, Pipeline, Policy, Specification, manifest::Manifest,
+};
 use kantoku_streams::Loaded;
 
 use super::documents::{Documents, name};
@@ -14,6 +16,7 @@ pub(super) struct Known {
     pub(super) types: BTreeMap<Name, Loaded<NamedType>>,
     pub(super) specifications: BTreeMap<Name, Loaded<Specification>>,
     pub(super) pipelines: BTreeMap<Name, Loaded<Pipeline>>,
+    pub(super) policies: BTreeMap<Name, Loaded<Policy>>,
 }
 
 impl Known {
@@ -25,12 +28,13 @@ impl Known {
     ) -> Result<Self, ApiError> {
         let mut types = documents.types_used();
         let mut specifications = documents.specifications_used();
-        let mut pipelines = BTreeSet::new();
+        let (mut pipelines, mut policies) = (BTreeSet::new(), BTreeSet::new());
         for (_, manifest) in &documents.read {
             let names = match manifest {
                 Manifest::Type(..) => &mut types,
                 Manifest::Specification(..) => &mut specifications,
                 Manifest::Pipeline(..) => &mut pipelines,
+                Manifest::Policy(..) => &mut policies,
             };
             names.insert(name(manifest).clone());
         }
@@ -38,6 +42,7 @@ impl Known {
             types: api.load_named(namespace, types).await?,
             specifications: api.load_named(namespace, specifications).await?,
             pipelines: api.load_named(namespace, pipelines).await?,
+            policies: api.load_named(namespace, policies).await?,
         })
     }
 }

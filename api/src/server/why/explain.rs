@@ -139,7 +139,7 @@ impl Moment<'_> {
                     )
                 }
                 Dependency::Resource(id) => format!("resource {id}"),
-                Dependency::All(_) => "all of several".into(),
+                _ => "all of several".into(),
             };
             (what, leaf.clone())
         });
@@ -155,6 +155,7 @@ impl Moment<'_> {
                 self.find(*id).is_some_and(|task| task.sub_status == Some(Outcome::Ok))
             }
             Dependency::All(parts) => parts.iter().all(|part| self.holds(part)),
+            _ => false,
         }
     }
 }

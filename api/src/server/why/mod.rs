@@ -21,7 +21,7 @@ use self::explain::{Explanation, Moment, Present};
 use super::{Api, Module, shared::now};
 use crate::{
     ApiError, Code,
-    contract::{GetParams, TREE_TASKS_MAX, TaskWhy, Why},
+    contract::{GetParams, TREE_TASKS_MAX, TaskWhy, Why, WhySource},
 };
 
 pub(super) fn register(module: &mut Module) {
@@ -41,7 +41,8 @@ async fn why(api: Arc<Api>, params: GetParams) -> Result<Why, ApiError> {
     let as_of_seq = graph.as_of_seq;
     let moment = Moment { graph: &graph, present: present(&api).await, cancelled_by, now: now() };
     let Explanation { summary, facts } = moment.explain(asked);
-    Ok(Why { task_id: id, status, summary, facts, as_of_seq })
+    let source = WhySource::ReadModel;
+    Ok(Why { task_id: id, status, summary, facts, source, as_of_seq })
 }
 
 /// Who is present; `None` when that cannot be told now.

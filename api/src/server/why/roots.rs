@@ -46,7 +46,8 @@ impl<'a> Roots<'a> {
 
     fn add(&mut self, kind: &str, message: String) -> &mut WhyFact {
         let (kind, resource_id, task_id, at) = (kind.to_owned(), None, None, None);
-        self.facts.push(WhyFact { kind, message, resource_id, task_id, at });
+        let held_by = Vec::new();
+        self.facts.push(WhyFact { kind, message, resource_id, task_id, at, held_by });
         let last = self.facts.len() - 1;
         &mut self.facts[last]
     }
@@ -109,7 +110,7 @@ impl<'a> Roots<'a> {
             match leaf {
                 Dependency::Task(id) => self.look_later(*id),
                 Dependency::Resource(id) => self.resource(task, what, *id),
-                Dependency::All(_) => {}
+                _ => {}
             }
         }
         if open.is_empty() {

@@ -1,0 +1,185 @@
+//! A context, and all its tasks as the ledger has them: what restarts are planned on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use kantoku_domain::{
+    Event, Id, Kind, Namespace, Reason, Recorded, Rejection, Task,
+    context::Outputs,
+    restart::{Graph, Node},
+    task::{Planned, Spawned, Status},
+};
+use kantoku_projections::{
+    Error as ReadError,
+    document::{ContextDocument, TaskDocument},
+};
+use kantoku_streams::{Fault, Loaded};
+
+use super::{Api, shared::patience};
+use crate::{ApiError, Code};
+
+/// How many tasks a context may have for all of them to be looked at, those included that others
+/// took the place of.
+const TASKS_MAX: usize = 100_000;
+
+/// Histories that are read at once.
+const AT_ONCE: usize = 128;
+
+/// All tasks of a context.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    /// As planners see them.
+    pub(super) graph: Graph,
+    /// Those that are spawned.
+    pub(super) loaded: BTreeMap<Id, Loaded<Task>>,
+}
+
+impl Api {
+    /// The context that `id` names, which may have begun a moment ago: only the read model knows of
+    /// contexts that a single task opened.
+    pub(super) async fn context(
+        &self,
+        namespace: &Namespace,
+        id: &str,
+    ) -> Result<ContextDocument, ApiError> {
+        let id = self.resolve::<ContextDocument>(namespace, id).await?;
+        match self.reader.record::<ContextDocument>(namespace, id).await {
+            Ok(found) => return Ok(found.document),
+            Err(ReadError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
+        Ok(self.reader.record::<ContextDocument>(namespace, id).await?.document)
+    }
+
+    /// The context of the task `id`, for commands to it. A task that a plan or its parent names
+    /// exists only once it is unfolded.
+    pub(super) async fn context_of(&self, namespace: &Namespace, id: Id) -> Result<Id, ApiError> {
+        let known = self.bus.ledger().load_recent::<Task>(namespace, id).await?;
+        if let Some(spawned) = known.state.spawned {
+            return Ok(spawned.context_id);
+        }
+        if self.reader.record::<TaskDocument>(namespace, id).await.is_ok() {
+            let message = "the task is planned and will be spawned in a moment: try again";
+            return Err(ApiError::new(Code::Conflict, message).reason("planned"));
+        }
+        Err(Rejection::new(Reason::NotFound, "there is no such task").into())
+    }
+
+    /// All tasks of a context, as they are now or were a moment ago. Which there are is known once
+    /// the read model has seen all that has happened by now; the rest is read from the ledger.
+    pub(super) async fn tasks_of(
+        &self,
+        namespace: &Namespace,
+        context_id: Id,
+    ) -> Result<Tasks, ApiError> {
+        self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
+        let (ids, _) = self.reader.task_ids(namespace, context_id, TASKS_MAX + 1).await?;
+        let of_context = self.bus.ledger().history(namespace, Kind::Context, context_id, 0).await?;
+        let mut found = Found::default();
+        found.context(context_id, &of_context);
+        found.look_for(ids);
+        loop {
+            if found.seen.len() > TASKS_MAX {
+                let message = format!("the context has more than {TASKS_MAX} tasks");
+                return Err(ApiError::new(Code::Limit, message));
+            }
+            let reads: Vec<_> = std::mem::take(&mut found.open)
+                .into_iter()
+                .map(async |id| {
+                    let ledger = self.bus.ledger();
+                    Ok::<_, Fault>((id, ledger.history(namespace, Kind::Task, id, 0).await?))
+                })
+                .collect();
+            if reads.is_empty() {
+                return Ok(found.tasks());
+            }
+            let mut reads = stream::iter(reads).buffer_unordered(AT_ONCE);
+            while let Some(read) = reads.next().await {
+                let (id, history) = read?;
+                found.task(id, &history);
+            }
+        }
+    }
+}
+
+/// Tasks as they are found.
+#[derive(Default)]
+struct Found {
+    tasks: Tasks,
+    /// Those that others named; whether they are spawned has to be seen.
+    planned: BTreeMap<Id, Spawned>,
+    seen: BTreeSet<Id>,
+    /// Whose histories are to be read.
+    open: Vec<Id>,
+}
+
+impl Found {
+    fn look_for(&mut self, ids: impl IntoIterator<Item = Id>) {
+        let (seen, open) = (&mut self.seen, &mut self.open);
+        open.extend(ids.into_iter().filter(|id| seen.insert(*id)));
+    }
+
+    fn named(&mut self, planned: &[Planned]) {
+        self.look_for(planned.iter().map(|planned| planned.id));
+        let tasks = planned.iter().map(|planned| (planned.id, planned.task.clone()));
+        self.planned.extend(tasks);
+    }
+
+    fn context(&mut self, id: Id, history: &[Recorded]) {
+        let graph = &mut self.tasks.graph;
+        graph.context_id = id;
+        let mut outputs = Outputs::default();
+        let mut context = Loaded::<kantoku_domain::Context>::default();
+        for recorded in history {
+            outputs.apply(&recorded.event);
+            context.take(recorded);
+        }
+        graph.outputs = outputs.into_current();
+        graph.cancelled = context.state.cancelled;
+        for recorded in history {
+            if let Event::ContextOpened(opened) = &recorded.event {
+                self.named(&opened.plan);
+            }
+        }
+    }
+
+    fn task(&mut self, id: Id, history: &[Recorded]) {
+        let mut loaded = Loaded::<Task>::default();
+        for recorded in history {
+            match &recorded.event {
+                Event::TaskFinished(finished) => self.named(&finished.children),
+                Event::TaskRestarted(restarted) => {
+                    self.named(std::slice::from_ref(&restarted.successor));
+                }
+                _ => {}
+            }
+            loaded.take(recorded);
+        }
+        if let Some(node) = Node::of(id, loaded.stream_seq, &loaded.state) {
+            self.tasks.graph.nodes.insert(id, node);
+            self.tasks.loaded.insert(id, loaded);
+        }
+    }
+
+    fn tasks(self) -> Tasks {
+        let Self { mut tasks, planned, .. } = self;
+        for (id, spawned) in planned {
+            tasks.graph.nodes.entry(id).or_insert_with(|| only_planned(id, spawned));
+        }
+        tasks
+    }
+}
+
+fn only_planned(id: Id, spawned: Spawned) -> Node {
+    Node {
+        id,
+        position: 0,
+        spawned: Box::new(spawned),
+        status: Status::Absent,
+        outcome: None,
+        skipped: None,
+        delegated: BTreeMap::new(),
+        restarted_as: None,
+    }
+}
