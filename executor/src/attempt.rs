@@ -1,6 +1,9 @@
 //! An attempt from its announcement to its end.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kantoku_domain::{
     Reason, Recorded, Task,
@@ -8,17 +11,20 @@ use kantoku_domain::{
 };
 use kantoku_service::Backoff;
 use kantoku_streams::{Delivery, ExecuteError};
+use tokio::time::timeout;
 
 use crate::{
     claim::{Claim, Claimed, claim, envelope},
     executor::Parts,
-    failure, metric,
+    failure, log, metric,
     run::{Attempt, Ended},
     running::{Place, Stop},
 };
 
 /// When a claim of unknown outcome is made again.
 const CLAIM_AGAIN: Duration = Duration::from_secs(1);
+/// How long it is tried to leave a remark in a log.
+const REMARK_MAX: Duration = Duration::from_secs(10);
 
 /// Claims the attempt that `recorded` announces, runs it and reports its end, if it can be had.
 /// The announcement is settled once it is known whose the attempt is, and not before.
@@ -76,14 +82,20 @@ async fn run(parts: &Parts, claim: &Claim) {
     let start = Instant::now();
     let place = parts.running.enter(claim.ready.task_id, claim.ready.attempt, claim.fence);
     metric::running(&parts.config.queue, parts.running.count());
-    let Ended { outcome, executable } = Attempt { parts, claim }.run(place.halt()).await;
+    let Ended { outcome, executable } = Attempt { parts, claim, place: &place }.run().await;
     let outcome = outcome.map_err(|failure| explain(failure, &place));
     metric::ended(executable, outcome.as_ref().err(), start.elapsed());
-    if outcome.is_ok() || matches!(place.reason(), None | Some(Stop::Shutdown)) {
-        report(parts, claim, outcome).await;
-    }
+    let remark = match place.reason() {
+        Some(stop @ (Stop::Cancelled(_) | Stop::Lost)) if outcome.is_err() => {
+            Some(format!("attempt {} was stopped: {stop}", claim.ready.attempt))
+        }
+        _ => report(parts, claim, outcome).await,
+    };
     drop(place);
     metric::running(&parts.config.queue, parts.running.count());
+    if let Some(remark) = remark {
+        say(parts, claim, &remark).await;
+    }
 }
 
 /// Says why an attempt was stopped, which it does not know.
@@ -96,8 +108,9 @@ fn explain(failure: Failure, place: &Place) -> Failure {
     }
 }
 
-/// Reports how the attempt ended, until the outcome of that is known.
-async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>) {
+/// Reports how the attempt ended, until the outcome of that is known; what is to be said, if that
+/// is refused.
+async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>) -> Option<String> {
     let attempt = claim.ready.attempt;
     let mut command = match outcome {
         Ok(success) => Command::Finish { attempt, success: Box::new(success) },
@@ -107,7 +120,7 @@ async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>)
     let task_id = claim.ready.task_id;
     loop {
         match execute(parts, claim, &command).await {
-            Ok(()) => return,
+            Ok(()) => return None,
             // Its outputs are not what was promised, which is a failure in turn.
             Err(ExecuteError::Rejected(rejection))
                 if rejection.reason == Reason::Invalid
@@ -118,7 +131,8 @@ async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>)
             // The attempt is not ours any more.
             Err(ExecuteError::Rejected(rejection)) => {
                 tracing::info!(%rejection, %task_id, attempt, "a late end was refused");
-                return;
+                metric::refused();
+                return Some(format!("the end of attempt {attempt} was refused: {rejection}"));
             }
             Err(fault) => {
                 tracing::warn!(%fault, %task_id, attempt, "an end could not be reported");
@@ -126,6 +140,19 @@ async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>)
             }
         }
     }
+}
+
+/// Leaves a word in the log of the attempt, for whoever wonders what became of it.
+async fn say(parts: &Parts, claim: &Claim, remark: &str) {
+    let (logs, address, line) = (parts.bus.logs(), claim.log_address(), [log::remark(remark)]);
+    let mut backoff = Backoff::default();
+    let store = async {
+        while let Err(fault) = logs.append(&address, &line).await {
+            tracing::warn!(%fault, task_id = %address.task_id, remark, "a remark was not stored");
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    };
+    timeout(REMARK_MAX, store).await.ok();
 }
 
 async fn execute(parts: &Parts, claim: &Claim, command: &Command) -> Result<(), ExecuteError> {

@@ -6,7 +6,7 @@ use kantoku_domain::{
     Envelope, Event, Id, Reason, Recorded, Task, Timestamp,
     task::{Command, Ready, Received, Spawned},
 };
-use kantoku_streams::{ExecuteError, Fault};
+use kantoku_streams::{ExecuteError, Fault, LogAddress};
 use time::OffsetDateTime;
 
 use crate::{executor::Parts, metric};
@@ -21,10 +21,23 @@ pub(crate) struct Claim {
     pub(crate) fence: u64,
 }
 
+impl Claim {
+    /// Where the output of the attempt goes.
+    pub(crate) fn log_address(&self) -> LogAddress {
+        LogAddress {
+            namespace: self.recorded.namespace.clone(),
+            context_id: self.spawned.context_id,
+            task_id: self.ready.task_id,
+            attempt: self.ready.attempt,
+        }
+    }
+}
+
 /// What a claim came to.
 pub(crate) enum Claimed {
     Ours(Box<Claim>),
-    /// Somebody else has it, or it is not needed any more.
+    /// Somebody else has it, or it is not needed any more, or the task is to wait: when it goes on,
+    /// the attempt is announced again.
     Over,
     /// By our clock it may not start yet.
     TooEarly(Duration),

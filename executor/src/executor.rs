@@ -162,7 +162,7 @@ async fn drain(parts: &Parts, mut attempts: JoinSet<()>) {
     if all_end(&mut attempts, parts.config.drain).await {
         return;
     }
-    parts.running.stop_all(Stop::Shutdown);
+    parts.running.stop_all(&Stop::Shutdown);
     if !all_end(&mut attempts, parts.config.grace + SETTLE_MAX).await {
         let count = parts.running.count();
         tracing::warn!(count, "attempts are left without a report; their leases will run out");

@@ -1,8 +1,8 @@
 //! The failures of attempts: each kind is made in one place.
 
-use std::{fmt::Display, time::Duration};
+use std::fmt::Display;
 
-use kantoku_domain::{Problem, TypeError, task::Failure};
+use kantoku_domain::{Millis, Problem, TypeError, task::Failure};
 
 /// NATS, the disk or the machine was to blame.
 pub(crate) fn infrastructure(fault: impl Display) -> Failure {
@@ -17,6 +17,21 @@ pub(crate) fn broken(fault: impl Display) -> Failure {
 /// It cannot be started, and no further attempt will mend that.
 pub(crate) fn start(message: impl Into<String>) -> Failure {
     Failure::new("start", message, false)
+}
+
+/// A script failed.
+pub(crate) fn script(message: impl Into<String>, retryable: bool) -> Failure {
+    Failure::new("script", message, retryable)
+}
+
+/// A process ended with an error, or by a signal.
+pub(crate) fn exit(message: impl Into<String>, code: Option<i32>) -> Failure {
+    Failure { exit_code: code, ..Failure::new("exit", message, true) }
+}
+
+/// An HTTP server did not do what it was asked to.
+pub(crate) fn http(message: impl Into<String>, retryable: bool) -> Failure {
+    Failure::new("http", message, retryable)
 }
 
 /// What it said is no result, and no further attempt will mend that.
@@ -36,8 +51,9 @@ pub(crate) fn wrong_type(what: &str, name: &str, error: &TypeError) -> Failure {
 }
 
 /// It took longer than an attempt may.
-pub(crate) fn timed_out(limit: Duration) -> Failure {
-    Failure::new("timeout", format!("the attempt took longer than {limit:?}"), true)
+pub(crate) fn timed_out(limit: Millis) -> Failure {
+    let message = format!("the attempt took longer than {limit} (timeouts.attempt)");
+    Failure::new(Failure::TIMEOUT, message, true)
 }
 
 /// The executor had to go before it ended.
@@ -45,7 +61,33 @@ pub(crate) fn shut_down() -> Failure {
     Failure::new(Failure::SHUTDOWN, "the executor was stopped before the attempt ended", true)
 }
 
-/// It was told to stop. Whoever told it knows why, and says so instead.
+/// It was told to stop. Whoever told it knows why, and says so instead: it is never reported.
 pub(crate) fn stopped() -> Failure {
     Failure::new("stopped", "the attempt was told to stop", true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reported_is_of_a_known_kind() {
+        let type_error = kantoku_domain::Type::Number.check(&"x".into()).expect_err("a text");
+        let reported = [
+            infrastructure(""),
+            broken(""),
+            start(""),
+            script("", true),
+            exit("", None),
+            http("", true),
+            result(""),
+            child("key", &[]),
+            wrong_type("input", "x", &type_error),
+            timed_out(Millis(1)),
+            shut_down(),
+        ];
+        for failure in reported {
+            assert!(Failure::KINDS.contains(&failure.kind.as_str()), "{}", failure.kind);
+        }
+    }
 }

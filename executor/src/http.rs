@@ -53,7 +53,7 @@ impl Http {
         // Shown without its URL, which may hold secrets.
         let lost = |error: reqwest::Error| {
             let error = describe(&error.without_url());
-            Failure::new("http", format!("POST {place} failed: {error}"), true)
+            failure::http(format!("POST {place} failed: {error}"), true)
         };
         let answer = sent.map_err(lost)?;
         let status = answer.status();
@@ -61,7 +61,7 @@ impl Http {
         if !status.is_success() {
             let tail = String::from_utf8_lossy(&bytes);
             let message = format!("POST {place} was answered with {status}: {}", tail.trim());
-            return Err(Failure::new("http", message, is_retryable(status)));
+            return Err(failure::http(message, is_retryable(status)));
         }
         if !is_whole {
             let what = format!("the answer of {place} is over {ANSWER_MAX} bytes");

@@ -28,7 +28,8 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Fetches every input of `spawned` from where `ready` says that it was resolved.
+    /// Fetches every input of `spawned` from where `ready` says that it was resolved. One that did
+    /// not arrive, as the rule of the task allows, is null.
     pub(crate) async fn fetch(
         bus: &Bus,
         scripts: &Pool,
@@ -39,7 +40,7 @@ impl Inputs {
         let each: Vec<_> = spawned
             .inputs
             .iter()
-            .map(|(name, binding)| fetch(bus, scripts, name, binding, ready))
+            .map(|(name, binding)| fetch(bus, scripts, name, binding, by(spawned, ready, name)))
             .collect();
         let mut fetched = stream::iter(each).buffer_unordered(AT_ONCE);
         let mut inputs = Self::default();
@@ -51,15 +52,34 @@ impl Inputs {
     }
 }
 
+/// How an input that is a resource got its value.
+enum By<'a> {
+    Event(&'a Resolved),
+    /// It did not, and the rule of the task allows that.
+    Nobody,
+    /// It did not.
+    Unknown,
+}
+
+fn by<'a>(spawned: &Spawned, ready: &'a Ready, name: &String) -> By<'a> {
+    let mut governed =
+        spawned.when.iter().flat_map(|when| &when.upstream).flat_map(|it| &it.inputs);
+    match ready.inputs.get(name) {
+        Some(resolved) => By::Event(resolved),
+        None if governed.any(|input| input == name) => By::Nobody,
+        None => By::Unknown,
+    }
+}
+
 /// An input, and what a script made of it if there is one.
 async fn fetch<'a>(
     bus: &Bus,
     scripts: &Pool,
     name: &'a str,
     binding: &Binding,
-    ready: &Ready,
+    by: By<'_>,
 ) -> Result<(&'a str, Value, Option<Datum>), Failure> {
-    let value = source(bus, name, binding, ready).await?;
+    let value = source(bus, name, binding, by).await?;
     let (value, made) = fit(bus, scripts, name, binding, value).await?;
     let checked = binding.type_.check(&value);
     checked.map_err(|error| failure::wrong_type("input", name, &error))?;
@@ -67,21 +87,20 @@ async fn fetch<'a>(
 }
 
 /// The value that input `name` is bound to.
-async fn source(bus: &Bus, name: &str, binding: &Binding, ready: &Ready) -> Result<Value, Failure> {
-    match &binding.source {
-        Source::Value(value) => Ok(value.clone()),
-        Source::Blob(blob) => load(bus.ledger(), blob).await,
-        Source::Resource(_) => {
-            let by = ready.inputs.get(name).ok_or_else(|| {
-                failure::broken(format!("it is not said where input {name:?} is resolved"))
-            })?;
-            resolved(bus, name, by).await
+async fn source(bus: &Bus, name: &str, binding: &Binding, by: By<'_>) -> Result<Value, Failure> {
+    match (&binding.source, by) {
+        (Source::Value(value), _) => Ok(value.clone()),
+        (Source::Blob(blob), _) => load(bus.ledger(), blob).await,
+        (Source::Resource(_), By::Event(resolved)) => value_of(bus, name, resolved).await,
+        (Source::Resource(_), By::Nobody) => Ok(Value::Null),
+        (Source::Resource(_), By::Unknown) => {
+            Err(failure::broken(format!("it is not said where input {name:?} is resolved")))
         }
     }
 }
 
 /// The value that the event named in `by` resolved.
-async fn resolved(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure> {
+async fn value_of(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure> {
     let recorded = patiently(|| bus.event_at(by.seq)).await?;
     let datum = match (&recorded.event, &by.output) {
         (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
@@ -118,7 +137,7 @@ async fn fit(
     scope.insert("value".into(), value);
     let value = scripts.run(script, &scope).await.map_err(|error| {
         let message = format!("the script of input {input:?}: {error}");
-        Failure::new("script", message, error.is_retryable())
+        failure::script(message, error.is_retryable())
     })?;
     let made = datum_of(bus.ledger(), value.clone()).await?;
     Ok((value, Some(made)))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kantoku_service::Backoff;
-use kantoku_streams::Heartbeat;
+use kantoku_streams::{CancelOrder, Heartbeat};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{executor::Parts, running::Stop};
@@ -38,7 +38,7 @@ async fn beat(parts: &Parts) {
         match parts.bus.beat(&heartbeat, every).await {
             Ok(Some(reply)) => {
                 for order in reply.cancelled {
-                    parts.running.stop(order.task_id, order.attempt, Stop::Cancelled);
+                    follow(parts, order);
                 }
                 for held in &reply.lost {
                     parts.running.lose(held);
@@ -58,11 +58,15 @@ async fn obey(parts: &Parts) {
         match parts.bus.cancel_orders(&parts.config.service_id).await {
             Ok(mut orders) => {
                 while let Some(order) = orders.next().await {
-                    parts.running.stop(order.task_id, order.attempt, Stop::Cancelled);
+                    follow(parts, order);
                 }
             }
             Err(fault) => tracing::warn!(%fault, "orders cannot be heard"),
         }
         sleep(backoff.next_wait()).await;
     }
+}
+
+fn follow(parts: &Parts, order: CancelOrder) {
+    parts.running.stop(order.task_id, order.attempt, &Stop::Cancelled(order.reason));
 }

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kantoku_domain::Timestamp;
 use kantoku_service::Backoff;
 use kantoku_streams::{LogAddress, LogLine, LogStream, Logs};
 use time::OffsetDateTime;
@@ -117,7 +116,7 @@ impl Waiting {
         }
         self.mention_left_out();
         self.bytes += cost;
-        self.lines.push_back(line(text));
+        self.lines.push_back(line(LogStream::Stderr, text));
     }
 
     fn leave_out(&mut self, lines: u64) {
@@ -128,11 +127,11 @@ impl Waiting {
     fn mention_left_out(&mut self) {
         let lines = std::mem::take(&mut self.left_out);
         if lines > 0 {
-            let text = format!(
-                "[kantoku: {lines} lines were left out: they came too fast, or could not be stored]"
-            );
-            self.bytes += text.len() + LINE_BYTES;
-            self.lines.push_back(line(text));
+            let line = remark(&format!(
+                "{lines} lines were left out: they came too fast, or could not be stored"
+            ));
+            self.bytes += line.text.len() + LINE_BYTES;
+            self.lines.push_back(line);
         }
     }
 
@@ -153,9 +152,13 @@ impl Waiting {
     }
 }
 
-fn line(text: String) -> LogLine {
-    let at = Timestamp::from(OffsetDateTime::now_utc());
-    LogLine { at, stream: LogStream::Stderr, text }
+/// What the executor itself has to say, told apart from what the process says.
+pub(crate) fn remark(text: &str) -> LogLine {
+    line(LogStream::System, format!("[kantoku: {text}]"))
+}
+
+fn line(stream: LogStream, text: String) -> LogLine {
+    LogLine { at: OffsetDateTime::now_utc().into(), stream, text }
 }
 
 impl Writer {

@@ -12,6 +12,7 @@ const CLAIMS: &str = "ktk_claims_total";
 const RUNNING: &str = "ktk_attempts_running";
 const ATTEMPT_SECONDS: &str = "ktk_attempt_seconds";
 const STOPS: &str = "ktk_attempts_stopped_total";
+const REFUSALS: &str = "ktk_attempt_ends_refused_total";
 const LOG_LINES_DROPPED: &str = "ktk_log_lines_dropped_total";
 const REAPER_STARTS: &str = "ktk_reaper_starts_total";
 
@@ -30,6 +31,7 @@ pub fn describe() {
         "Time from claim to end of an attempt, by executable and outcome: ok, or the failure's kind"
     );
     describe_counter!(STOPS, "Attempts that were stopped, by reason: cancelled, lost, shutdown");
+    describe_counter!(REFUSALS, "Ends of attempts that were refused, as they came too late");
     describe_counter!(LOG_LINES_DROPPED, "Lines of output that were not kept");
     describe_counter!(REAPER_STARTS, "Starts of reapers; more than one per executor is a fault");
 }
@@ -48,6 +50,10 @@ pub(crate) fn running(queue: &str, attempts: usize) {
 
 pub(crate) fn stopped(reason: &'static str) {
     counter!(STOPS, "reason" => reason).increment(1);
+}
+
+pub(crate) fn refused() {
+    counter!(REFUSALS).increment(1);
 }
 
 pub(crate) fn ended(executable: &'static str, failure: Option<&Failure>, took: Duration) {

@@ -4,24 +4,43 @@ use std::{fs, path::PathBuf};
 
 use nix::unistd::Pid;
 
-/// Whether a process of `group` is alive. The kernel's own answer to signal 0 counts zombies,
-/// which nobody may ever collect.
-pub(crate) fn is_group_alive(group: Pid) -> bool {
-    pids().any(|pid| {
-        let stat = fs::read_to_string(file(pid, "stat")).unwrap_or_default();
-        group_of(&stat) == Some(group.as_raw())
-    })
+/// Who is left of a process group, and of those that have left it.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Left {
+    /// Whether anybody is in the group.
+    pub(crate) is_group_alive: bool,
+    /// Those that are in another.
+    pub(crate) strays: Vec<Pid>,
 }
 
-/// The processes that were started with `entry` (`NAME=value`) in their environment, as far as we
-/// may look into it.
-pub(crate) fn started_with(entry: &str) -> Vec<Pid> {
-    let has_entry = |pid: &i32| {
+impl Left {
+    pub(crate) fn is_nobody(&self) -> bool {
+        !self.is_group_alive && self.strays.is_empty()
+    }
+}
+
+/// Who is left of `group`, and of those with `mark` in their environment. The kernel's own answer
+/// to signal 0 counts zombies, which nobody may ever collect.
+pub(crate) fn left(group: Pid, mark: &[String]) -> Left {
+    let group_of = |pid: i32| group_of(&fs::read_to_string(file(pid, "stat")).unwrap_or_default());
+    let is_stray = |pid: &Pid| group_of(pid.as_raw()).is_some_and(|it| it != group.as_raw());
+    Left {
+        is_group_alive: pids().any(|pid| group_of(pid) == Some(group.as_raw())),
+        strays: started_with(mark).into_iter().filter(is_stray).collect(),
+    }
+}
+
+/// The processes that were started with all of `entries` (`NAME=value`) in their environment, as
+/// far as we may look into it; nobody if there are none.
+pub(crate) fn started_with(entries: &[String]) -> Vec<Pid> {
+    let has_entries = |pid: &i32| {
         // That of a zombie is empty.
         let environment = fs::read(file(*pid, "environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes())
+        let has =
+            |entry: &String| environment.split(|byte| *byte == 0).any(|it| it == entry.as_bytes());
+        !entries.is_empty() && entries.iter().all(has)
     };
-    pids().filter(has_entry).map(Pid::from_raw).collect()
+    pids().filter(has_entries).map(Pid::from_raw).collect()
 }
 
 fn pids() -> impl Iterator<Item = i32> {
@@ -56,8 +75,8 @@ mod tests {
 
     #[test]
     fn this_process_is_alive_and_a_stranger_is_not() {
-        assert!(is_group_alive(nix::unistd::getpgrp()));
-        assert!(!is_group_alive(Pid::from_raw(i32::MAX)));
-        assert_eq!(started_with("KANTOKU_NOBODY=1"), []);
+        assert!(left(nix::unistd::getpgrp(), &[]).is_group_alive);
+        let nobody = left(Pid::from_raw(i32::MAX), &["KANTOKU_NOBODY=1".into()]);
+        assert!(nobody.is_nobody(), "{nobody:?}");
     }
 }

@@ -2,7 +2,8 @@
 //! its own.
 //!
 //! An attempt ends with its first process. What that leaves in its group has a moment to close the
-//! pipes, and is killed. Told to stop, the whole group gets SIGTERM, and SIGKILL after a grace.
+//! pipes, and is killed. Told to stop, the whole group gets SIGTERM, and SIGKILL after a grace; and
+//! so does whoever has left the group.
 
 mod group;
 mod pipes;
@@ -44,10 +45,13 @@ pub(crate) struct Program<'a> {
     pub(crate) command: &'a [String],
     /// Set over what is inherited.
     pub(crate) environment: &'a BTreeMap<String, String>,
+    /// The entries of that (`NAME=value`) which no other attempt has all of: whoever has left the
+    /// process group is known by them.
+    pub(crate) mark: &'a [String],
     /// Where it runs.
     pub(crate) cwd: &'a Path,
-    /// How long it may take to go when it is told to.
-    pub(crate) grace: Duration,
+    /// How long it may take to go, asked when it is told to.
+    pub(crate) grace: &'a (dyn Fn() -> Duration + Sync),
 }
 
 impl Program<'_> {
@@ -60,7 +64,7 @@ impl Program<'_> {
         halt: &CancellationToken,
     ) -> Result<Value, Failure> {
         let mut child = self.start()?;
-        let group = Group::of(&child);
+        let group = Group::of(&child, self.mark);
         let pipes = Pipes::of(&mut child)
             .ok_or_else(|| failure::infrastructure("the process has no pipes"))?;
         let mut said = Said::default();
@@ -125,8 +129,8 @@ impl Program<'_> {
             let how = status
                 .code()
                 .map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
-            let exit = Failure::new("exit", format!("{program:?} failed: {how}"), true);
-            return Err(with_tail(Failure { exit_code: status.code(), ..exit }));
+            let what = format!("{program:?} failed: {how}");
+            return Err(with_tail(failure::exit(what, status.code())));
         }
         if said.stdout.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Object(Map::new()));
@@ -151,13 +155,13 @@ async fn wait(
     child: &mut Child,
     group: &Group,
     halt: &CancellationToken,
-    grace: Duration,
+    grace: &(dyn Fn() -> Duration + Sync),
 ) -> Ended {
     tokio::select! {
         biased;
         status = child.wait() => Ended::ByItself(status),
         () = halt.cancelled() => {
-            if let Err(error) = group.end(child, grace).await {
+            if let Err(error) = group.end(child, grace()).await {
                 tracing::warn!(%error, "a process that was stopped was lost");
             }
             Ended::Stopped

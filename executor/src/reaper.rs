@@ -106,7 +106,7 @@ pub fn reaper_main() -> ExitCode {
 
 /// `false` when somebody could not be ended.
 fn reap(orders: &Orders) -> bool {
-    let entry = format!("{BOOT_ID}={}", orders.boot_id);
+    let entry = [format!("{BOOT_ID}={}", orders.boot_id)];
     let start = Instant::now();
     let grace = Duration::from_millis(orders.grace_ms);
     let mut asked = HashSet::new();

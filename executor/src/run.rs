@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use kantoku_domain::{
-    Datum, Executable,
+    Datum, Executable, Millis,
     task::{Failure, Success},
 };
-use kantoku_streams::LogAddress;
 use serde_json::{Map, Value};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,15 +23,20 @@ use crate::{
     process::Program,
     reaper::BOOT_ID,
     result::ResultDocument,
+    running::{Place, Stop},
 };
 
 /// How long the end of an attempt waits for its last output to be stored.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 
+/// The variable that holds the fencing token of the attempt.
+const FENCE: &str = "KANTOKU_FENCE";
+
 /// A claimed attempt, and what it takes to run it.
 pub(crate) struct Attempt<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) claim: &'a Claim,
+    pub(crate) place: &'a Place,
 }
 
 /// How an attempt ended, and the kind of its executable as far as it is known.
@@ -42,10 +46,10 @@ pub(crate) struct Ended {
 }
 
 impl Attempt<'_> {
-    /// Runs it to its end, to its timeout, or until `halt` is cancelled.
-    pub(crate) async fn run(&self, halt: &CancellationToken) -> Ended {
+    /// Runs it to its end, to its timeout, or until it is told to stop.
+    pub(crate) async fn run(&self) -> Ended {
         let mut executable = "unknown";
-        let halt = halt.child_token();
+        let halt = self.place.halt().child_token();
         let outcome = {
             let mut work = pin!(self.work(&halt, &mut executable));
             match self.claim.spawned.timeouts.attempt {
@@ -57,7 +61,7 @@ impl Attempt<'_> {
                         halt.cancel();
                         work.await.map_err(|left| Failure {
                             stderr_tail: left.stderr_tail,
-                            ..failure::timed_out(limit.duration())
+                            ..failure::timed_out(limit)
                         })
                     }
                 },
@@ -108,9 +112,7 @@ impl Attempt<'_> {
             Executable::Rhai { script } => {
                 let run = async {
                     let made = self.parts.scripts.run(script, inputs).await;
-                    made.map_err(|error| {
-                        Failure::new("script", error.to_string(), error.is_retryable())
-                    })
+                    made.map_err(|error| failure::script(error.to_string(), error.is_retryable()))
                 };
                 until(halt, run).await?
             }
@@ -143,7 +145,7 @@ impl Attempt<'_> {
         inputs: &Map<String, Value>,
         halt: &CancellationToken,
     ) -> Result<Value, Failure> {
-        let Claim { recorded, ready, spawned, .. } = self.claim;
+        let ready = &self.claim.ready;
         let config = &self.parts.config;
         let name = format!("{}-{}", ready.task_id, ready.attempt);
         let directory = Directory::open(cwd, &config.run_dir(), &name).map_err(|error| {
@@ -152,13 +154,10 @@ impl Attempt<'_> {
         })?;
         let cwd = directory.path();
         let environment = self.environment(own);
-        let program = Program { command, environment: &environment, cwd, grace: config.grace };
-        let address = LogAddress {
-            namespace: recorded.namespace.clone(),
-            context_id: spawned.context_id,
-            task_id: ready.task_id,
-            attempt: ready.attempt,
-        };
+        let mark = [BOOT_ID, FENCE].map(|name| format!("{name}={}", environment[name]));
+        let (environment, mark, grace) = (&environment, &mark, &|| self.grace());
+        let program = Program { command, environment, mark, cwd, grace };
+        let address = self.claim.log_address();
         let (log, mut writer) = Log::open();
         let logs = self.parts.bus.logs();
         // Goes on when this attempt is dropped: what was said until then is stored.
@@ -170,11 +169,18 @@ impl Attempt<'_> {
         ended
     }
 
+    /// How long a process may take to go. The executor itself has no more time than its own.
+    fn grace(&self) -> Duration {
+        let usual = self.parts.config.grace;
+        let own = self.claim.spawned.timeouts.grace.map_or(usual, Millis::duration);
+        if self.place.reason() == Some(&Stop::Shutdown) { own.min(usual) } else { own }
+    }
+
     fn environment(&self, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let ours = [
             ("KANTOKU_TASK_ID", self.claim.ready.task_id.to_string()),
             ("KANTOKU_ATTEMPT", self.claim.ready.attempt.to_string()),
-            ("KANTOKU_FENCE", self.claim.fence.to_string()),
+            (FENCE, self.claim.fence.to_string()),
             (BOOT_ID, self.parts.config.boot_id.to_string()),
         ];
         let mut environment = own.clone();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -12,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::metric;
 
 /// Why an attempt is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// Its task was cancelled.
-    Cancelled,
+    /// Its task is over, for this reason.
+    Cancelled(String),
     /// It belongs to another by now.
     Lost,
     /// The executor has to go.
@@ -71,7 +72,7 @@ impl Running {
     }
 
     /// Tells one to stop, if it is here. The first reason counts.
-    pub(crate) fn stop(&self, task_id: Id, attempt: u32, reason: Stop) {
+    pub(crate) fn stop(&self, task_id: Id, attempt: u32, reason: &Stop) {
         if let Some(entry) = self.lock().get(&(task_id, attempt)) {
             tracing::info!(%task_id, attempt, reason = reason.name(), "an attempt is stopped");
             entry.told.stop(reason);
@@ -82,12 +83,12 @@ impl Running {
     pub(crate) fn lose(&self, held: &HeldAttempt) {
         let key = (held.task_id, held.attempt);
         if self.lock().get(&key).is_some_and(|entry| entry.fence == held.fence) {
-            self.stop(held.task_id, held.attempt, Stop::Lost);
+            self.stop(held.task_id, held.attempt, &Stop::Lost);
         }
     }
 
     /// Tells all of them to stop.
-    pub(crate) fn stop_all(&self, reason: Stop) {
+    pub(crate) fn stop_all(&self, reason: &Stop) {
         for entry in self.lock().values() {
             entry.told.stop(reason);
         }
@@ -100,8 +101,8 @@ impl Running {
 }
 
 impl Told {
-    fn stop(&self, reason: Stop) {
-        if self.reason.set(reason).is_ok() {
+    fn stop(&self, reason: &Stop) {
+        if self.reason.set(reason.clone()).is_ok() {
             metric::stopped(reason.name());
         }
         self.halt.cancel();
@@ -115,8 +116,8 @@ impl Place {
     }
 
     /// Why it has to stop, if it has to.
-    pub(crate) fn reason(&self) -> Option<Stop> {
-        self.told.reason.get().copied()
+    pub(crate) fn reason(&self) -> Option<&Stop> {
+        self.told.reason.get()
     }
 }
 
@@ -127,12 +128,23 @@ impl Drop for Place {
 }
 
 impl Stop {
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Cancelled => "cancelled",
+            Self::Cancelled(_) => "cancelled",
             Self::Lost => "lost",
             Self::Shutdown => "shutdown",
         }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled(reason) if reason.is_empty() => "its task is over",
+            Self::Cancelled(reason) => reason,
+            Self::Lost => "its lease was lost, and another may have the task",
+            Self::Shutdown => "the executor has to go",
+        })
     }
 }
 
@@ -151,11 +163,12 @@ mod tests {
         assert_eq!(running.count(), 2);
         assert!(running.list().contains(&HeldAttempt { task_id: id(2), attempt: 3, fence: 20 }));
 
-        running.stop(id(2), 2, Stop::Lost);
+        running.stop(id(2), 2, &Stop::Lost);
         assert!(!other.halt().is_cancelled(), "that is another attempt");
-        running.stop(id(2), 3, Stop::Cancelled);
-        running.stop_all(Stop::Shutdown);
-        assert_eq!((one.reason(), other.reason()), (Some(Stop::Shutdown), Some(Stop::Cancelled)));
+        let cancelled = Stop::Cancelled("enough".into());
+        running.stop(id(2), 3, &cancelled);
+        running.stop_all(&Stop::Shutdown);
+        assert_eq!((one.reason(), other.reason()), (Some(&Stop::Shutdown), Some(&cancelled)));
         assert!(one.halt().is_cancelled() && other.halt().is_cancelled());
         drop((one, other));
         assert_eq!(running.count(), 0);

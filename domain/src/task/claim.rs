@@ -114,18 +114,17 @@ impl Task {
         if self.closed == Some((attempt, outcome)) && self.status != Status::Received {
             return Ok(false);
         }
-        match self.fence().end(attempt) {
-            Ok(()) => Ok(true),
-            Err(Refusal::Terminal) => Err(self.terminal("finished")),
-            Err(_) => Err(Rejection::new(
-                Reason::StaleAttempt,
-                format!(
-                    "attempt {attempt} does not hold the task: attempt {} is {}",
-                    self.attempt,
-                    self.status.name()
-                ),
-            )
-            .current(self.status.name())),
-        }
+        let reason = match self.fence().end(attempt) {
+            Ok(()) => return Ok(true),
+            Err(Refusal::Terminal) if self.attempt == attempt => {
+                return Err(self.terminal("finished"));
+            }
+            Err(Refusal::Terminal) => Reason::Terminal,
+            Err(_) => Reason::StaleAttempt,
+        };
+        let (last, status) = (self.attempt, self.status.name());
+        let message =
+            format!("attempt {attempt} does not hold the task: attempt {last} is {status}");
+        Err(Rejection::new(reason, message).current(status))
     }
 }

@@ -19,9 +19,12 @@ async fn sh_seen(
 ) -> Result<Value, Failure> {
     let command = ["sh", "-c", script].map(str::to_owned);
     let Value::Object(inputs) = inputs else { panic!("an object") };
-    let environment = [("GREETING".to_owned(), "hello".to_owned())].into();
+    let mark = [format!("MARK={}", uuid::Uuid::now_v7()), "GREETING=hello".to_owned()];
+    let pairs = mark.iter().filter_map(|entry| entry.split_once('='));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let cwd = std::env::temp_dir();
-    let program = Program { command: &command, environment: &environment, cwd: &cwd, grace };
+    let (mark, grace) = (&mark, &move || grace);
+    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace };
     let halt = CancellationToken::new();
     let mut on_stderr = |chunk: &[u8]| seen(chunk, &halt);
     let run = program.run(&inputs, &mut on_stderr, &halt);
@@ -86,8 +89,8 @@ async fn what_is_no_json_or_no_program_is_explained() {
     assert!(error.message.contains("not JSON") && !error.retryable);
     let command = ["/no/such/program".to_owned()];
     let (environment, cwd) = (BTreeMap::new(), std::env::temp_dir());
-    let program =
-        Program { command: &command, environment: &environment, cwd: &cwd, grace: DEADLINE };
+    let (mark, grace) = (&[], &|| DEADLINE);
+    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace };
     let halt = CancellationToken::new();
     let error = program.run(&Map::new(), &mut |_| (), &halt).await.expect_err("missing");
     assert_eq!((error.kind.as_str(), error.retryable), ("start", false));
@@ -118,6 +121,39 @@ async fn who_does_not_go_is_killed_with_the_whole_group() {
     sh_seen(script, json!({}), grace, seen).await.expect_err("stopped");
     assert!(started.elapsed() >= grace, "it was given its time");
     gone(pid.into_inner().expect("whole")).await;
+}
+
+/// Stops `script` once it has shown two numbers of processes.
+async fn stop_two(script: &str, grace: Duration) -> Vec<i32> {
+    let shown = Mutex::new(String::new());
+    let pids = |text: &str| text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>();
+    let seen = |chunk: &[u8], halt: &CancellationToken| {
+        let mut shown = shown.lock().expect("whole");
+        shown.push_str(&String::from_utf8_lossy(chunk));
+        if pids(&shown).len() == 2 {
+            halt.cancel();
+        }
+    };
+    sh_seen(script, json!({}), grace, seen).await.expect_err("stopped");
+    let shown = shown.into_inner().expect("whole");
+    pids(&shown)
+}
+
+#[tokio::test]
+async fn told_to_stop_those_go_too_that_have_left_the_group() {
+    let polite = "setsid sh -c 'echo $$ >&2; exec sleep 1000' & echo $$ >&2; wait";
+    let started = Instant::now();
+    let pids = stop_two(polite, DEADLINE).await;
+    assert!(started.elapsed() < DEADLINE / 2, "nobody had to be killed");
+    assert!(!pids.iter().any(|pid| is_alive(*pid)), "all are gone when it has ended");
+
+    let stubborn = "setsid sh -c 'trap \"\" TERM; echo $$ >&2; while :; do sleep 0.1; done' & \
+                    echo $$ >&2; wait";
+    let grace = Duration::from_millis(300);
+    let started = Instant::now();
+    let pids = stop_two(stubborn, grace).await;
+    assert!(started.elapsed() >= grace, "it was given its time");
+    assert!(!pids.iter().any(|pid| is_alive(*pid)), "all are gone when it has ended");
 }
 
 #[tokio::test]

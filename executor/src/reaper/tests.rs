@@ -48,7 +48,7 @@ async fn all_that_bear_the_boot_id_are_ended_and_nobody_else() {
     let none = ReaperConfig::new("/none", [""; 0]);
     let keep = reaper.keep(&none, &orders, &stop);
     tokio::time::timeout(DEADLINE, keep).await.expect("done in time");
-    assert_eq!(proc::started_with(&format!("{BOOT_ID}={}", orders.boot_id)), []);
+    assert_eq!(proc::started_with(&[format!("{BOOT_ID}={}", orders.boot_id)]), []);
     for child in [&mut polite, &mut stubborn, &mut distant] {
         assert!(!child.wait().await.expect("it was ours").success());
     }
