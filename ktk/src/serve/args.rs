@@ -19,6 +19,10 @@ The servers are named by KTK_NATS_URL and KTK_DATABASE_URL. A process that has b
 /// How long a service id may be: durable consumers are named after it.
 const SERVICE_ID_MAX: usize = 64;
 
+/// The leases that can be kept: a third of one lies between two heartbeats.
+const LEASE_MIN: Millis = Millis(300);
+const LEASE_MAX: Millis = Millis(60 * 60 * 1_000);
+
 /// Arguments of `ktk serve`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
@@ -60,6 +64,10 @@ pub(crate) struct ServeArgs {
     /// Postgres; for the api and the projector
     #[arg(long, env = "KTK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// How long an executor may be silent before others get its attempts: the lease-keeper grants
+    /// no less, the executor asks for it
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = lease)]
+    lease: Millis,
     /// How long what runs may take to end
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     drain: Millis,
@@ -92,6 +100,7 @@ impl ServeArgs {
             nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
             database_url: self.database_url,
             give_up: give_up.map(Millis::duration),
+            lease: self.lease.duration(),
             drain: self.drain.duration(),
         })
     }
@@ -121,4 +130,12 @@ fn slots(text: &str) -> Result<usize, String> {
     let most = ExecutorConfig::SLOTS_MAX;
     let slots = text.parse().ok().filter(|slots| (1..=most).contains(slots));
     slots.ok_or_else(|| format!("use a number from 1 to {most}"))
+}
+
+fn lease(text: &str) -> Result<Millis, String> {
+    let lease: Millis = text.parse()?;
+    if lease < LEASE_MIN || lease > LEASE_MAX {
+        return Err(format!("use {LEASE_MIN} to {LEASE_MAX}"));
+    }
+    Ok(lease)
 }

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) database_url: Option<String>,
     /// How long missing servers are waited for at the start; without end unless given.
     pub(crate) give_up: Option<Duration>,
+    /// How long an executor may be silent before others get its attempts.
+    pub(crate) lease: Duration,
     /// How long the end may take.
     pub(crate) drain: Duration,
 }
@@ -39,6 +41,7 @@ impl Config {
     /// Every part, on the servers of a stand.
     pub(super) fn of_stand(context: &ServeContext) -> Self {
         const SLOTS: usize = 64;
+        const LEASE: Duration = Duration::from_secs(10);
         // A little less than the stand grants before it drops everything.
         const DRAIN: Duration = Duration::from_secs(25);
         Self {
@@ -54,6 +57,7 @@ impl Config {
             nats_url: context.nats_url.clone(),
             database_url: Some(context.database_url.clone()),
             give_up: None,
+            lease: LEASE,
             drain: DRAIN,
         }
     }

@@ -57,6 +57,7 @@ impl Ground<'_> {
     async fn start_node(&self, member: &Member, crew: &mut Crew) {
         let config = NodeConfig {
             handlers: self.config.handlers().filter_map(handler).collect(),
+            lease: self.config.lease,
             health: self.health.clone(),
             ..NodeConfig::new(&member.identity.service_id)
         };
@@ -75,6 +76,7 @@ impl Ground<'_> {
         let config = ExecutorConfig {
             queue: self.config.queue.clone(),
             slots: self.config.slots,
+            lease: self.config.lease,
             labels: self.config.labels.clone(),
             work_dir: self.config.state_dir.join("work"),
             ..ExecutorConfig::new(&identity.service_id, identity.boot_id, reaper)
