@@ -10,13 +10,13 @@ use kantoku_domain::{
     task::{Command, Failure, Success},
 };
 use kantoku_service::Backoff;
-use kantoku_streams::{Delivery, ExecuteError};
+use kantoku_streams::{Delivery, ExecuteError, LogLine};
 use tokio::time::timeout;
 
 use crate::{
-    claim::{Claim, Claimed, claim, envelope},
+    claim::{Claim, Claimed, claim, envelope, now},
     executor::Parts,
-    failure, log, metric,
+    failure, metric,
     run::{Attempt, Ended},
     running::{Place, Stop},
 };
@@ -86,15 +86,18 @@ async fn run(parts: &Parts, claim: &Claim) {
     let outcome = outcome.map_err(|failure| explain(failure, &place));
     metric::ended(executable, outcome.as_ref().err(), start.elapsed());
     let remark = match place.reason() {
-        Some(stop @ (Stop::Cancelled(_) | Stop::Lost)) if outcome.is_err() => {
-            Some(format!("attempt {} was stopped: {stop}", claim.ready.attempt))
+        Some(stop @ Stop::Cancelled(_)) if outcome.is_err() => {
+            Some(LogLine::remark(now(), &format!("it was stopped: {stop}")))
+        }
+        Some(stop @ Stop::Lost) if outcome.is_err() => {
+            Some(LogLine::refusal(now(), &stop.to_string()))
         }
         _ => report(parts, claim, outcome).await,
     };
     drop(place);
     metric::running(&parts.config.queue, parts.running.count());
     if let Some(remark) = remark {
-        say(parts, claim, &remark).await;
+        say(parts, claim, remark).await;
     }
 }
 
@@ -110,7 +113,11 @@ fn explain(failure: Failure, place: &Place) -> Failure {
 
 /// Reports how the attempt ended, until the outcome of that is known; what is to be said, if that
 /// is refused.
-async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>) -> Option<String> {
+async fn report(
+    parts: &Parts,
+    claim: &Claim,
+    outcome: Result<Success, Failure>,
+) -> Option<LogLine> {
     let attempt = claim.ready.attempt;
     let mut command = match outcome {
         Ok(success) => Command::Finish { attempt, success: Box::new(success) },
@@ -132,7 +139,7 @@ async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>)
             Err(ExecuteError::Rejected(rejection)) => {
                 tracing::info!(%rejection, %task_id, attempt, "a late end was refused");
                 metric::refused();
-                return Some(format!("the end of attempt {attempt} was refused: {rejection}"));
+                return Some(LogLine::refusal(now(), &rejection.message));
             }
             Err(fault) => {
                 tracing::warn!(%fault, %task_id, attempt, "an end could not be reported");
@@ -143,12 +150,12 @@ async fn report(parts: &Parts, claim: &Claim, outcome: Result<Success, Failure>)
 }
 
 /// Leaves a word in the log of the attempt, for whoever wonders what became of it.
-async fn say(parts: &Parts, claim: &Claim, remark: &str) {
-    let (logs, address, line) = (parts.bus.logs(), claim.log_address(), [log::remark(remark)]);
+async fn say(parts: &Parts, claim: &Claim, remark: LogLine) {
+    let (logs, address, lines) = (parts.bus.logs(), claim.log_address(), [remark]);
     let mut backoff = Backoff::default();
     let store = async {
-        while let Err(fault) = logs.append(&address, &line).await {
-            tracing::warn!(%fault, task_id = %address.task_id, remark, "a remark was not stored");
+        while let Err(fault) = logs.append(&address, &lines).await {
+            tracing::warn!(%fault, task_id = %address.task_id, "a remark was not stored");
             tokio::time::sleep(backoff.next_wait()).await;
         }
     };

@@ -109,6 +109,6 @@ pub(crate) fn envelope(parts: &Parts, ready: &Recorded, task_id: Id, what: &str)
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     OffsetDateTime::now_utc().into()
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kantoku_domain::Timestamp;
 use kantoku_service::Backoff;
 use kantoku_streams::{LogAddress, LogLine, LogStream, Logs};
 use time::OffsetDateTime;
@@ -116,7 +117,7 @@ impl Waiting {
         }
         self.mention_left_out();
         self.bytes += cost;
-        self.lines.push_back(line(LogStream::Stderr, text));
+        self.lines.push_back(line(text));
     }
 
     fn leave_out(&mut self, lines: u64) {
@@ -127,9 +128,9 @@ impl Waiting {
     fn mention_left_out(&mut self) {
         let lines = std::mem::take(&mut self.left_out);
         if lines > 0 {
-            let line = remark(&format!(
-                "{lines} lines were left out: they came too fast, or could not be stored"
-            ));
+            let what =
+                format!("{lines} lines were left out: they came too fast, or could not be stored");
+            let line = LogLine::remark(now(), &what);
             self.bytes += line.text.len() + LINE_BYTES;
             self.lines.push_back(line);
         }
@@ -152,13 +153,12 @@ impl Waiting {
     }
 }
 
-/// What the executor itself has to say, told apart from what the process says.
-pub(crate) fn remark(text: &str) -> LogLine {
-    line(LogStream::System, format!("[kantoku: {text}]"))
+fn line(text: String) -> LogLine {
+    LogLine { at: now(), stream: LogStream::Stderr, text }
 }
 
-fn line(stream: LogStream, text: String) -> LogLine {
-    LogLine { at: OffsetDateTime::now_utc().into(), stream, text }
+fn now() -> Timestamp {
+    OffsetDateTime::now_utc().into()
 }
 
 impl Writer {

@@ -142,7 +142,9 @@ impl fmt::Display for Stop {
         f.write_str(match self {
             Self::Cancelled(reason) if reason.is_empty() => "its task is over",
             Self::Cancelled(reason) => reason,
-            Self::Lost => "its lease was lost, and another may have the task",
+            Self::Lost => {
+                "its lease was lost, and another has or may have the task; it was stopped"
+            }
             Self::Shutdown => "the executor has to go",
         })
     }

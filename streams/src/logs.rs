@@ -74,6 +74,28 @@ pub struct LogLine {
     pub text: String,
 }
 
+impl LogLine {
+    const REFUSED: &str = "[kantoku: its end was refused: ";
+    const END: &str = "]";
+
+    /// What an executor has to say about an attempt of its own.
+    pub fn remark(at: Timestamp, text: &str) -> Self {
+        Self { at, stream: LogStream::System, text: format!("[kantoku: {text}]") }
+    }
+
+    /// The remark that the end of the attempt was refused, and why.
+    pub fn refusal(at: Timestamp, why: &str) -> Self {
+        let text = format!("{}{why}{}", Self::REFUSED, Self::END);
+        Self { at, stream: LogStream::System, text }
+    }
+
+    /// Why the end of the attempt was refused, if this is the remark that it was.
+    pub fn refused(&self) -> Option<&str> {
+        let why = self.text.strip_prefix(Self::REFUSED)?.strip_suffix(Self::END)?;
+        (self.stream == LogStream::System).then_some(why)
+    }
+}
+
 /// A stored line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {

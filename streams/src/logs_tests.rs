@@ -46,6 +46,15 @@ fn the_stored_form_is_a_contract() {
 }
 
 #[test]
+fn what_was_refused_is_known_by_its_remark_and_by_nothing_that_a_process_says() {
+    let at = Timestamp::from_micros(1);
+    let refusal = LogLine::refusal(at, "attempt 2 [the second] is finished");
+    assert_eq!(refusal.refused(), Some("attempt 2 [the second] is finished"));
+    assert_eq!(LogLine::remark(at, "it was stopped").refused(), None);
+    assert_eq!(line(refusal.text).refused(), None, "on stderr");
+}
+
+#[test]
 fn messages_are_bounded_and_long_lines_are_parted_between_characters() {
     let many = vec![line("x"); Logs::MESSAGE_LINES_MAX + 1];
     assert_eq!(messages(&many).len(), 2);
