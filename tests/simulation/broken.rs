@@ -1,0 +1,209 @@
+//! Rules, broken on purpose: the judge has to notice each.
+//!
+//! They are broken where the simulation has its hands on: in the ledger, in executors, in what is
+//! handed to a handler and what comes of it. Nothing of what is judged knows of them.
+
+use std::sync::Arc;
+
+use kantoku_domain::{
+    Aggregate as _, Decision, Envelope, Event, Id, Recorded, Task,
+    task::{Command, Finished, Outcome, Status},
+};
+use kantoku_handlers::{Effect, HandlerName};
+use kantoku_streams::Heartbeat;
+
+use crate::ledger::Ledger;
+
+/// Which rule does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// None: all of them hold.
+    #[default]
+    Nothing,
+    /// An attempt that does not hold the task any more may end it.
+    NoFenceCheck,
+    /// Dependents are given up as soon as an attempt fails.
+    EarlySkip,
+    /// Of two restarts of one task, both are accepted.
+    RestartWithoutGuard,
+    /// Whoever has ended keeps its slots.
+    SlotNotReleased,
+    /// An executor claims whichever attempt is next, not the one that was announced.
+    ReadyNotTiedToAttempt,
+    /// A heartbeat renews what other runs of the service have claimed.
+    LeaseNotTiedToBoot,
+    /// Events are appended whatever else has happened to the aggregate meanwhile.
+    NoGuard,
+    /// An append whose outcome is unknown is made again, and not looked for.
+    RetryWithoutReadingBack,
+    /// Whoever folds the history anew takes all that it names as done.
+    UnfoldOnce,
+    /// A paused task may be claimed.
+    PausedClaims,
+    /// A task that has resolved its outputs may be restarted with the same.
+    ReuseOfResolved,
+    /// The children of a task that is stopped go on.
+    CancelIgnoresChildren,
+    /// What was skipped stays so.
+    SkipNotRevived,
+    /// Starts are not counted.
+    RateNotCounted,
+    /// Slots are not counted.
+    LimitNotCounted,
+    /// The next attempt may be claimed at once.
+    BackoffNotKept,
+    /// A pause of a context, a specification or a namespace is not heard of.
+    PauseNotHeard,
+    /// Inputs are looked for one event behind where they are.
+    WrongPosition,
+    /// What is cancelled was not final.
+    CancelAfterEnd,
+}
+
+impl Broken {
+    pub(crate) const ALL: [Self; 19] = [
+        Self::NoFenceCheck,
+        Self::EarlySkip,
+        Self::RestartWithoutGuard,
+        Self::SlotNotReleased,
+        Self::ReadyNotTiedToAttempt,
+        Self::LeaseNotTiedToBoot,
+        Self::NoGuard,
+        Self::RetryWithoutReadingBack,
+        Self::UnfoldOnce,
+        Self::PausedClaims,
+        Self::ReuseOfResolved,
+        Self::CancelIgnoresChildren,
+        Self::SkipNotRevived,
+        Self::RateNotCounted,
+        Self::LimitNotCounted,
+        Self::BackoffNotKept,
+        Self::PauseNotHeard,
+        Self::WrongPosition,
+        Self::CancelAfterEnd,
+    ];
+
+    /// What a command to a task comes to.
+    pub(crate) fn decide(self, task: &Task, command: &Command, envelope: &Envelope) -> Decision {
+        let mut wrong = task.clone();
+        match (self, command) {
+            (Self::NoFenceCheck, Command::Finish { attempt, .. } | Command::Fail { attempt, .. }) => {
+                if !task.status.is_terminal() && *attempt < task.attempt {
+                    (wrong.status, wrong.attempt) = (Status::Received, *attempt);
+                }
+            }
+            (Self::RestartWithoutGuard, Command::Restart(_)) => wrong.restarted_as = None,
+            (Self::PausedClaims, Command::Receive(_)) => wrong.paused = None,
+            (Self::ReuseOfResolved, Command::Restart(_)) => {
+                if let (Some(Outcome::Ok), Some(spawned)) = (task.outcome, &task.spawned) {
+                    let all = spawned.outputs.iter();
+                    wrong.custody = all.map(|(name, it)| (name.clone(), it.id)).collect();
+                    wrong.outcome = Some(Outcome::Failed);
+                }
+            }
+            (Self::BackoffNotKept, Command::Receive(_)) => wrong.not_before = <_>::default(),
+            (Self::CancelAfterEnd, Command::Cancel(_)) => {
+                if task.status == Status::Finished && task.children.is_empty() {
+                    wrong.status = Status::Initialized;
+                }
+            }
+            _ => return task.decide(command, envelope),
+        }
+        wrong.decide(command, envelope)
+    }
+
+    /// What a handler gets to see of an event.
+    pub(crate) fn event(
+        self,
+        handler: HandlerName,
+        recorded: &Arc<Recorded>,
+        ledger: &Ledger,
+    ) -> Vec<Arc<Recorded>> {
+        let is_scheduler = handler == HandlerName::Scheduler;
+        let as_is = || vec![Arc::clone(recorded)];
+        let instead = |event: Event| vec![Arc::new(Recorded { event, ..(**recorded).clone() })];
+        match (self, &recorded.event) {
+            (Self::EarlySkip, Event::TaskAttemptFailed(failed)) if is_scheduler => {
+                instead(Event::TaskFinished(failed_for_good(failed)))
+            }
+            (Self::SlotNotReleased, Event::TaskFinished(_) | Event::TaskCancelled(_)) => {
+                let ghost = if is_scheduler { ghost(recorded, ledger) } else { Vec::new() };
+                [as_is(), ghost].concat()
+            }
+            (Self::RateNotCounted | Self::LimitNotCounted, Event::PolicyApplied(applied)) => {
+                let mut applied = applied.clone();
+                for limit in applied.definition.limits.values_mut() {
+                    if self == Self::RateNotCounted {
+                        limit.rate = None;
+                    } else {
+                        limit.concurrency = None;
+                    }
+                }
+                instead(Event::PolicyApplied(applied))
+            }
+            (
+                Self::PauseNotHeard,
+                Event::ContextPaused(_) | Event::SpecificationPaused(_) | Event::NamespacePaused(_),
+            ) => Vec::new(),
+            _ => as_is(),
+        }
+    }
+
+    /// Whether an effect is carried out, perhaps changed.
+    pub(crate) fn effect(self, effect: Effect, after_crash: bool) -> Option<Effect> {
+        match (self, effect) {
+            (Self::UnfoldOnce, _) if after_crash => None,
+            (
+                Self::CancelIgnoresChildren,
+                Effect::Command { command: Command::Cancel(_), .. },
+            )
+            | (Self::SkipNotRevived, Effect::Command { command: Command::Revive(_), .. }) => None,
+            (Self::WrongPosition, Effect::Announce { mut ready, namespace, queue, context_id, cause, version }) => {
+                for resolved in ready.inputs.values_mut() {
+                    resolved.seq -= 1;
+                }
+                Some(Effect::Announce { ready, namespace, queue, context_id, cause, version })
+            }
+            (_, effect) => Some(effect),
+        }
+    }
+
+    /// A heartbeat as the keeper hears it.
+    pub(crate) fn beat(self, mut beat: Heartbeat, held: impl Iterator<Item = (Id, u32, u64, Id)>) -> Heartbeat {
+        if self == Self::LeaseNotTiedToBoot {
+            for (task_id, attempt, fence, boot_id) in held {
+                beat.boot_id = boot_id;
+                beat.attempts.push(kantoku_streams::HeldAttempt { task_id, attempt, fence });
+            }
+        }
+        beat
+    }
+}
+
+fn failed_for_good(failed: &kantoku_domain::task::AttemptFailed) -> Finished {
+    Finished {
+        attempt: failed.attempt,
+        outcome: Outcome::Failed,
+        expired: None,
+        error: Some(failed.error.clone()),
+        inputs: [].into(),
+        outputs: [].into(),
+        delegated: [].into(),
+        children: Vec::new(),
+        result: None,
+    }
+}
+
+/// Events of a task that does not exist and has the slots of one that has ended.
+fn ghost(recorded: &Recorded, ledger: &Ledger) -> Vec<Arc<Recorded>> {
+    let Some(task) = ledger.task(recorded.id) else { return Vec::new() };
+    let (Some(spawned), Some(holder)) = (&task.spawned, &task.holder) else { return Vec::new() };
+    let id = recorded.id.derive("ghost", recorded.id.partition());
+    let (mut spawned, mut holder) = ((**spawned).clone(), holder.clone());
+    (spawned.inputs, spawned.outputs) = ([].into(), [].into());
+    (spawned.depends_on, spawned.when) = (None, None);
+    (holder.attempt, holder.round) = (1, 0);
+    let events = [Event::TaskSpawned(spawned), Event::TaskReceived(holder)];
+    let recorded = |event| Arc::new(Recorded { id, event, ..recorded.clone() });
+    events.into_iter().map(recorded).collect()
+}

@@ -1,0 +1,93 @@
+//! Nothing is left to do: whoever has not ended is explained, or stuck.
+
+use kantoku_domain::{
+    Id, Standing, Timestamp, dependency::Readiness, dependency::Status, standing::Stage,
+};
+
+use super::{Entry, Judge, Life, Verdict, ensure};
+
+/// Why a task has not ended although nothing is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    Paused,
+    Waits,
+}
+
+const STUCK: &str = "what has not ended can go on, or is explained";
+const TRUE: &str = "what the scheduler says is so";
+
+impl Judge {
+    /// All executors work, no message is under way, and the clock makes nothing due: says of each
+    /// task why it waits, and hears what the scheduler says.
+    pub(crate) fn check_rest(
+        &self,
+        now: Timestamp,
+        standing: impl Fn(Id) -> Option<Standing>,
+    ) -> Result<Vec<Why>, super::Violation> {
+        ensure(self.named.is_empty(), "what is named is spawned", || {
+            format!("{:?}", self.named.keys().collect::<Vec<_>>())
+        })?;
+        let restarts = self.contexts.values().flat_map(|context| &context.restarts);
+        for (restart, (_, settled)) in restarts {
+            ensure(settled.is_some(), "a restart is settled", || format!("restart {restart}"))?;
+        }
+        let mut found = Vec::new();
+        for (id, entry) in &self.tasks {
+            match entry.life {
+                Life::Over(_) => self.check_revival(*id, entry, now)?,
+                Life::Held => ensure(false, STUCK, || format!("task {id} is held by nobody"))?,
+                Life::Waiting => {
+                    let why = self.why(*id, entry, now)?;
+                    check_standing(*id, why, standing(*id).as_ref())?;
+                    found.push(why);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn check_revival(&self, id: Id, entry: &Entry, now: Timestamp) -> Verdict {
+        let revival = self.revival(entry, now);
+        ensure(revival.is_none(), "what may run again is revived", || format!("task {id}"))?;
+        let Some(skipped) = entry.skipped.as_ref().filter(|_| entry.restarted_as.is_none()) else {
+            return Ok(());
+        };
+        let readiness = self.readiness(entry, now);
+        let is_hopeless = matches!(readiness, Readiness::Failed(_));
+        ensure(is_hopeless, "what is skipped can never run", || {
+            format!("task {id}: {skipped:?}, but {readiness:?}")
+        })
+    }
+
+    fn why(&self, id: Id, entry: &Entry, now: Timestamp) -> Result<Why, super::Violation> {
+        let readiness = self.readiness(entry, now);
+        let is_paused = self.paused(entry);
+        match readiness {
+            Readiness::Pending { .. } => Ok(Why::Waits),
+            Readiness::Ready { .. } if is_paused => Ok(Why::Paused),
+            readiness => ensure(false, STUCK, || {
+                let announced = entry.announcement.is_some();
+                format!("task {id}: {readiness:?}, announced: {announced}")
+            })
+            .map(|()| Why::Waits),
+        }
+    }
+}
+
+/// What the scheduler says agrees with why the task waits.
+fn check_standing(id: Id, why: Why, standing: Option<&Standing>) -> Verdict {
+    let Some(standing) = standing else {
+        return ensure(false, TRUE, || format!("it does not know task {id}, which waits"));
+    };
+    let is_pending =
+        |ground: &kantoku_domain::dependency::Ground| matches!(ground.status, Status::Pending { .. });
+    let is_so = match why {
+        Why::Paused => standing.stage == Stage::Paused && standing.paused.is_some(),
+        Why::Waits => {
+            standing.stage == Stage::Waiting
+                && !standing.grounds.is_empty()
+                && standing.grounds.iter().all(is_pending)
+        }
+    };
+    ensure(is_so, TRUE, || format!("task {id} waits as {why:?}, and it says {standing:?}"))
+}

@@ -1,0 +1,118 @@
+//! Runs: one of a seed, and many over all cores.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    broken::Broken,
+    judge::Violation,
+    world::{Happened, Tally, World},
+};
+use std::collections::BTreeSet;
+
+/// How a run is made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) steps: u64,
+    pub(crate) broken: Broken,
+    /// Steps at which nothing happens.
+    pub(crate) left_out: BTreeSet<u64>,
+}
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    pub(crate) world: World,
+    /// What happened at each step.
+    pub(crate) steps: Vec<Option<Happened>>,
+    pub(crate) violation: Option<Violation>,
+}
+
+impl Plan {
+    pub(crate) fn of(seed: u64, steps: u64, broken: Broken) -> Self {
+        Self { seed, steps, broken, left_out: BTreeSet::new() }
+    }
+
+    pub(crate) fn run(&self) -> Outcome {
+        let mut world = World::new(self.seed, self.broken);
+        let mut steps = Vec::with_capacity(self.steps as usize);
+        for step in 0..self.steps {
+            if world.violation.is_some() {
+                break;
+            }
+            steps.push(world.step(step, self.left_out.contains(&step)));
+        }
+        if world.violation.is_none() {
+            world.rest();
+        }
+        for turn in 0..2 {
+            world.restart_in_peace(turn);
+        }
+        let violation = world.violation.clone();
+        Outcome { world, steps, violation }
+    }
+}
+
+/// What came of many runs.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) seeds: u64,
+    pub(crate) steps: u64,
+    pub(crate) events: u64,
+    pub(crate) tally: Tally,
+    /// Seeds that broke something, the lowest first.
+    pub(crate) broken: Vec<(u64, Violation)>,
+    pub(crate) took: Duration,
+}
+
+/// How many broken seeds are told.
+const TOLD_MAX: usize = 20;
+
+/// Runs the seeds `from..from + count`, each for `steps`, until enough have broken something.
+pub(crate) fn many(from: u64, count: u64, steps: u64, broken: Broken, told: usize) -> Report {
+    let start = Instant::now();
+    let next = AtomicU64::new(from);
+    let enough = AtomicBool::new(false);
+    let report = Mutex::new(Report::default());
+    let work = || {
+        let mut own = Report::default();
+        while !enough.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + count {
+                break;
+            }
+            let outcome = Plan::of(seed, steps, broken).run();
+            own.seeds += 1;
+            own.steps += outcome.steps.len() as u64;
+            own.events += outcome.world.ledger.head();
+            own.tally.add(&outcome.world.tally);
+            if let Some(violation) = outcome.violation {
+                own.broken.push((seed, violation));
+                if own.broken.len() >= told.min(TOLD_MAX) {
+                    enough.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        let mut all = report.lock().expect("nobody panics with it");
+        all.seeds += own.seeds;
+        all.steps += own.steps;
+        all.events += own.events;
+        all.tally.add(&own.tally);
+        all.broken.extend(own.broken);
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let mut report = report.into_inner().expect("nobody panics with it");
+    report.broken.sort_by_key(|(seed, _)| *seed);
+    report.took = start.elapsed();
+    report
+}
