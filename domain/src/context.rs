@@ -1,6 +1,5 @@
 //! A context: one execution, all tasks that descend from one spawn.
 
-mod outputs;
 mod restart;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +14,6 @@ use crate::{
     task,
 };
 
-pub use outputs::Outputs;
 pub use restart::{Claimed, Restart, RestartSettled, Restarted, Superseded};
 
 /// A version of a pipeline.

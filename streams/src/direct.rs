@@ -85,6 +85,31 @@ pub(crate) async fn page(
     }
 }
 
+/// The last message of `stream` on `subject`, which holds no wildcards, as one of the replicas has
+/// it. `None`: there is none.
+pub(crate) async fn last(
+    client: &Client,
+    stream: &str,
+    subject: &str,
+) -> Result<Option<Stored>, Fault> {
+    let fault = |cause: Cause| Fault::unreachable(format!("read the last of {subject}"), cause);
+    let query = serde_json::json!({ "last_by_subj": subject });
+    let api = format!("$JS.API.DIRECT.GET.{stream}");
+    let request = client.request(api, Bytes::from(query.to_string()));
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, request)
+        .await
+        .map_err(|error| fault(error.into()))?
+        .map_err(|error| fault(error.into()))?;
+    match answer.status.map(|status| status.as_u16()) {
+        None => stored(answer).map(Some).map_err(|error| fault(error.into())),
+        Some(404) => Ok(None),
+        Some(status) => {
+            let description = answer.description.unwrap_or_default();
+            Err(fault(format!("status {status} {description}").into()))
+        }
+    }
+}
+
 fn stored(answer: async_nats::Message) -> Result<Stored, String> {
     let headers = answer.headers.ok_or("a direct get was answered without headers")?;
     let stream_seq =

@@ -185,6 +185,13 @@ impl Logs {
         }
     }
 
+    /// What was stored last of an attempt: the lines of one message.
+    pub async fn last(&self, of: &LogAddress) -> Result<Vec<LogEntry>, Fault> {
+        let subject = subject::log(&of.namespace, of.context_id, of.task_id, of.attempt);
+        let last = direct::last(&self.client, subject::LOGS, &subject).await?;
+        Ok(last.iter().flat_map(entries).collect())
+    }
+
     /// The lines after position `after`, and then those that come, for as long as the stream is
     /// polled. Nothing is missed when the connection is lost meanwhile, and no line comes twice.
     /// After a fault it may be polled on.

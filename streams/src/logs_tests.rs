@@ -94,6 +94,18 @@ async fn lines_are_read_in_pages_of_whole_messages_and_without_a_consumer() {
 }
 
 #[tokio::test]
+async fn the_last_message_of_an_attempt_is_read_without_the_others() {
+    let Some(server) = Server::start().await else { return };
+    let logs = logs(&server).await;
+    assert_eq!(logs.last(&address(1)).await.unwrap(), []);
+    for (attempt, text) in [(1, "a"), (1, "b"), (2, "c")] {
+        logs.append(&address(attempt), &[line(text)]).await.unwrap();
+    }
+    assert_eq!(texts(&logs.last(&address(1)).await.unwrap()), ["b"]);
+    assert_eq!(logs.last(&address(2)).await.unwrap()[0].attempt, 2);
+}
+
+#[tokio::test]
 async fn a_page_needs_as_many_requests_as_it_takes() {
     let Some(server) = Server::start().await else { return };
     let logs = logs(&server).await;

@@ -121,6 +121,11 @@ impl Unfolding {
         self.supersede(task_id, rejection.message.clone());
     }
 
+    /// Takes the step of the task as carried out, to see what would come of the others.
+    pub fn assume(&mut self, task_id: Id) {
+        self.decided(task_id);
+    }
+
     /// What to send to the context once every step is decided.
     pub fn settled(&self) -> Option<context::Command> {
         let superseded = self.superseded.iter();
