@@ -32,7 +32,7 @@ async fn cancel_task(
     let dependents =
         if params.cascade { dependents(&api, &namespace, context_id, id).await? } else { vec![] };
     let reach = Reach::Task { id, dependents: dependents.clone() };
-    let order = task::Cancel { reason: params.reason, by: None, dependents };
+    let order = task::Cancel { reason: params.reason, dependents, ..task::Cancel::default() };
     let envelope = api.envelope(&caller, new_id(), id, context_id);
     let command = task::Command::Cancel(order);
     let outcome = api.execute::<Task>(&namespace, &command, &envelope).await?;

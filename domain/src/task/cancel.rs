@@ -13,6 +13,9 @@ pub struct Cancel {
     /// Tasks that wait for it, and are to be stopped with it: all of them, those at the far end
     /// included.
     pub dependents: Vec<Id>,
+    /// How often the task was resumed or revived when that was ordered, if whoever passes the order
+    /// on knows: one that came back since is not meant by it.
+    pub round: Option<u32>,
 }
 
 impl Cancel {
@@ -28,7 +31,7 @@ impl Cancel {
 impl Task {
     pub(super) fn cancel(&self, cancel: &Cancel, envelope: &Envelope) -> Decision {
         self.spawned()?;
-        let Cancel { reason, by, dependents } = cancel.clone();
+        let Cancel { reason, by, dependents, round } = cancel.clone();
         if dependents.len() > Cancel::DEPENDENTS_MAX {
             let (found, max) = (dependents.len(), Cancel::DEPENDENTS_MAX);
             let message = format!("{found} dependents are more than {max}");
@@ -49,6 +52,10 @@ impl Task {
                 })))
             }
             status if status.is_terminal() => Err(self.terminal("cancelled")),
+            status if round.is_some_and(|round| round != self.round) => {
+                let message = "the task was resumed or revived since that was ordered";
+                Err(Rejection::new(Reason::StaleAttempt, message).current(status.name()))
+            }
             _ => Ok(Some(Event::TaskCancelled(Cancelled { reason, by, dependents }))),
         }
     }

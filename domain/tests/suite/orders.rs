@@ -247,6 +247,23 @@ fn a_cancellation_says_who_ordered_it_and_what_goes_with_it() {
 }
 
 #[test]
+fn an_order_that_comes_late_does_not_stop_what_came_back_since() {
+    let stop = |round| Command::Cancel(Cancel { round, ..Cancel::because("enough") });
+    let back = |task: &mut crate::scenario::Scenario<Task>| {
+        task.then_event(&Command::Skip(skipped("input a")));
+        task.then_event(&Command::Revive(Revived { root_cause: id(2), restarted_as: id(30) }));
+    };
+    let mut task = initialized();
+    back(&mut task);
+    task.then_rejected(&stop(Some(0)), Reason::StaleAttempt);
+    task.then_event(&stop(Some(1)));
+
+    let mut task = initialized();
+    back(&mut task);
+    task.then_event(&stop(None));
+}
+
+#[test]
 fn the_children_of_a_task_that_has_ended_are_its_work_still() {
     let mut task = initialized();
     task.then_event(&receive(1, "a"));
