@@ -207,18 +207,37 @@ fn a_child_alone_runs_again_with_fresh_outputs_and_its_readers_follow() {
     is_ok(&world, world.head(step_id("reader")));
 }
 
+/// The steps that will be found overtaken if nothing else happens.
+fn foreseen(world: &World, restarted: &context::Restarted) -> Vec<context::Superseded> {
+    let mut unfolding = Unfolding::new(restarted.clone());
+    while let Some(id) = unfolding.next(1).first().map(|step| step.task_id) {
+        let (task, position) = &world.tasks[&id];
+        if unfolding.look(id, *position, task, None).is_some() {
+            unfolding.assume(id);
+        }
+    }
+    match unfolding.settled() {
+        Some(context::Command::SettleRestart(settled)) => settled.superseded,
+        other => panic!("every step is decided: {other:?}"),
+    }
+}
+
 #[test]
 fn a_step_that_somebody_overtook_is_reported_and_so_is_what_depends_on_it() {
     let mut world = chain();
     let [b, c] = ["b", "c"].map(step_id);
     let plan = ask(&world, Target::Task(b), REALLOCATE).expect("a plan");
-    world.order(&plan.order("again", None, &[].into())).expect("accepted");
+    let event = world.order(&plan.order("again", None, &[].into())).expect("accepted");
+    let Some(Event::ContextRestarted(restarted)) = event else { panic!("{event:?}") };
+    assert_eq!(foreseen(&world, &restarted), [], "nobody was faster yet");
     // Before the first step, somebody restarts b himself.
     let reuse = ask(&world, Target::Task(b), REUSE).expect("a plan");
     let other = reuse.order("mine", None, &[].into());
     world.order(&other).expect("accepted").expect("an event");
     let winner = world.task(b).restarted_as.expect("restarted");
+    let expected_by_then = foreseen(&world, &restarted);
     world.run(&mut |_| 0);
+    assert_eq!(world.settled[0].superseded, expected_by_then);
     let superseded: Vec<_> =
         world.settled[0].superseded.iter().map(|it| (it.task_id, it.reason.as_str())).collect();
     let mut expected = [
