@@ -4,15 +4,103 @@
 mod broken;
 mod judge;
 mod ledger;
+mod model;
 mod rng;
 mod run;
+mod shrink;
+mod trace;
 mod world;
 
+use std::{env, time::SystemTime};
+
 use broken::Broken;
+use run::{Plan, Report, many};
+
+/// Steps of a run, before it is let come to rest.
+const STEPS: u64 = 300;
+
+/// An optimised build does in a second what takes another one a minute.
+const fn count(optimised: u64, other: u64) -> u64 {
+    if cfg!(debug_assertions) { other } else { optimised }
+}
+
+/// Nothing is broken; or the first run that is, as short as it can be made.
+#[track_caller]
+fn assert_well(report: &Report, from: u64) {
+    let Report { seeds, steps, events, took, broken, .. } = report;
+    let rate = *steps as f64 / took.as_secs_f64();
+    eprintln!(
+        "simulated {seeds} seeds from {from}: {steps} steps, {events} events, {} violations, \
+         {:.1} s, {rate:.0} steps/s",
+        broken.len(),
+        took.as_secs_f64()
+    );
+    let Some((seed, _)) = broken.first() else { return };
+    for (seed, violation) in broken {
+        eprintln!("seed {seed}: {}: {}", violation.invariant, violation.what);
+    }
+    explain(*seed, Broken::Nothing);
+    panic!("{} of {seeds} seeds break an invariant, the first is {seed}", broken.len());
+}
+
+/// Says what is wrong with a run.
+fn explain(seed: u64, broken: Broken) {
+    let (plan, _) = shrink::shrink(&Plan::of(seed, STEPS, broken));
+    let plan = Plan { is_telling: true, ..plan };
+    eprintln!("{}", trace::told(&plan, &plan.run()));
+    eprintln!("again: KTK_SIMULATE_SEED={seed} make simulate");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
 
 #[test]
 fn no_seed_breaks_an_invariant() {
-    let report = run::many(0, 50, 300, Broken::Nothing, 20);
-    eprintln!("{report:#?}");
-    assert!(report.broken.is_empty());
+    if let Some(seed) = number("KTK_SIMULATE_SEED") {
+        return explain(seed, Broken::Nothing);
+    }
+    let count = number("KTK_SIMULATE_SEEDS").unwrap_or(count(2_000, 100));
+    let report = many(0, count, STEPS, Broken::Nothing, 20);
+    assert_well(&report, 0);
+}
+
+#[test]
+fn nor_do_those_of_this_hour() {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let from = now.as_secs() / 3_600 * 1_000_000;
+    let report = many(from, count(200, 10), STEPS, Broken::Nothing, 20);
+    assert_well(&report, from);
+}
+
+/// How many seeds may pass before a broken rule is noticed.
+const NOTICED_WITHIN: u64 = 400;
+
+#[test]
+fn whatever_rule_is_broken_some_seed_shows_it() {
+    for broken in Broken::ALL {
+        let report = many(0, NOTICED_WITHIN, STEPS, broken, 1);
+        let Some((seed, violation)) = report.broken.first() else {
+            panic!("{broken:?} was not noticed in {NOTICED_WITHIN} seeds");
+        };
+        let well = Plan::of(*seed, STEPS, Broken::Nothing).run().violation;
+        assert_eq!(well, None, "{broken:?}: seed {seed} is well as long as the rules are");
+        eprintln!("{broken:?}: seed {seed}: {}", violation.invariant);
+    }
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in 0..count(50, 10) {
+        let run = || Plan::of(seed, STEPS, Broken::Nothing).run().world.ledger.events;
+        assert!(run() == run(), "seed {seed}");
+    }
+}
+
+/// What the runs are to prove, they go through.
+#[test]
+fn everything_happens_that_can() {
+    let report = many(0, count(400, 60), STEPS, Broken::Nothing, 20);
+    let rare: Vec<_> = report.tally.0.iter().filter(|(_, times)| **times < 5).collect();
+    assert!(rare.is_empty(), "{rare:?} of {:#?}", report.tally);
 }

@@ -23,29 +23,42 @@ pub(crate) struct Plan {
     pub(crate) broken: Broken,
     /// Steps at which nothing happens.
     pub(crate) left_out: BTreeSet<u64>,
+    /// Whether to say more of each step.
+    pub(crate) is_telling: bool,
+}
+
+/// What happened at a step.
+pub(crate) struct Step {
+    pub(crate) happened: Option<Happened>,
+    /// What there is to say of it.
+    pub(crate) told: String,
+    /// The end of the stream after it.
+    pub(crate) head: u64,
 }
 
 /// What came of a run.
 pub(crate) struct Outcome {
     pub(crate) world: World,
-    /// What happened at each step.
-    pub(crate) steps: Vec<Option<Happened>>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) violation: Option<Violation>,
 }
 
 impl Plan {
     pub(crate) fn of(seed: u64, steps: u64, broken: Broken) -> Self {
-        Self { seed, steps, broken, left_out: BTreeSet::new() }
+        Self { seed, steps, broken, left_out: BTreeSet::new(), is_telling: false }
     }
 
     pub(crate) fn run(&self) -> Outcome {
         let mut world = World::new(self.seed, self.broken);
+        world.is_telling = self.is_telling;
         let mut steps = Vec::with_capacity(self.steps as usize);
         for step in 0..self.steps {
             if world.violation.is_some() {
                 break;
             }
-            steps.push(world.step(step, self.left_out.contains(&step)));
+            let happened = world.step(step, self.left_out.contains(&step));
+            let told = world.told.take().unwrap_or_default();
+            steps.push(Step { happened, told, head: world.ledger.head() });
         }
         if world.violation.is_none() {
             world.rest();

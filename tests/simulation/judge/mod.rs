@@ -200,6 +200,13 @@ impl Judge {
         self.custody.moved(recorded, &entry.spawned)?;
         let origin = entry.origin;
         entry.take(recorded);
+        if let Event::TaskRevived(revived) = &recorded.event {
+            // It comes back by the order that the other was restarted by.
+            let origin = self.origin(revived.restarted_as).unwrap_or(recorded.stream_seq);
+            if let Some(entry) = self.tasks.get_mut(&recorded.id) {
+                entry.origin = origin;
+            }
+        }
         match &recorded.event {
             Event::TaskFinished(finished) => self.name(&finished.children, origin),
             Event::TaskRestarted(restarted) => {
@@ -212,6 +219,11 @@ impl Judge {
         }
         self.orders.take(recorded);
         Ok(())
+    }
+
+    fn origin(&self, id: Id) -> Option<u64> {
+        let spawned = self.tasks.get(&id).map(|entry| entry.origin);
+        spawned.or_else(|| self.named.get(&id).map(|named| named.origin))
     }
 
     /// The task that has the place of `id` by now.

@@ -63,7 +63,7 @@ impl Judge {
     fn check_order(&self, id: Id, ordered: u64) -> Verdict {
         let Some(entry) = self.tasks.get(&id) else { return Ok(()) };
         // What came back or began by a later order is not meant.
-        let is_meant = entry.origin <= ordered && (entry.since.1 <= ordered || entry.round == 0);
+        let is_meant = entry.origin <= ordered;
         ensure(!(is_meant && entry.is_live()), OBEYED, || {
             format!("task {id} is live, and was ordered to stop at {ordered}")
         })

@@ -1,7 +1,9 @@
 //! Nothing is left to do: whoever has not ended is explained, or stuck.
 
 use kantoku_domain::{
-    Id, Standing, Timestamp, dependency::Readiness, dependency::Status, standing::Stage,
+    Id, Standing, Timestamp,
+    dependency::{Ground, Readiness, Status},
+    standing::Stage,
 };
 
 use super::{Entry, Judge, Life, Verdict, ensure};
@@ -79,14 +81,14 @@ fn check_standing(id: Id, why: Why, standing: Option<&Standing>) -> Verdict {
     let Some(standing) = standing else {
         return ensure(false, TRUE, || format!("it does not know task {id}, which waits"));
     };
-    let is_pending =
-        |ground: &kantoku_domain::dependency::Ground| matches!(ground.status, Status::Pending { .. });
+    // What a rule has ruled out is told, though others are waited for before it is given up.
+    let is_open = |ground: &Ground| !matches!(ground.status, Status::Ready);
     let is_so = match why {
         Why::Paused => standing.stage == Stage::Paused && standing.paused.is_some(),
         Why::Waits => {
             standing.stage == Stage::Waiting
                 && !standing.grounds.is_empty()
-                && standing.grounds.iter().all(is_pending)
+                && standing.grounds.iter().all(is_open)
         }
     };
     ensure(is_so, TRUE, || format!("task {id} waits as {why:?}, and it says {standing:?}"))

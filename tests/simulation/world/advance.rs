@@ -1,7 +1,7 @@
 //! One step of what is under way: load, decide, append, and look whether an append was stored.
 
 use kantoku_domain::{
-    Context, Envelope, Id, NamespaceState, Policy, Resource, Specification, Task,
+    Context, Envelope, Id, NamespaceState, Policy, Reason, Rejection, Resource, Specification, Task,
     task,
 };
 
@@ -33,6 +33,9 @@ impl World {
         let is_first = |op: &Op| op.owner == owner && op.lane == lane;
         let Some(first) = self.ops.iter().position(is_first) else { return };
         let mut op = self.ops.remove(first);
+        if self.is_telling {
+            self.told = Some(op.told());
+        }
         op.tries += 1;
         match self.work(&mut op) {
             Came::Open => self.ops.insert(first.min(self.ops.len()), op),
@@ -184,7 +187,9 @@ impl World {
         self.tally.count("an answer is lost");
         match self.rng.below(3) {
             // Then nobody hears of it ahead of its delivery.
-            0 => drop(self.store(draft, Owner::Gone, decided)),
+            0 => {
+                self.store(draft, Owner::Gone, decided).ok();
+            }
             1 => self.limbo.push((draft.clone(), decided)),
             _ => {}
         }
@@ -201,7 +206,10 @@ impl World {
                     // Whatever came of it, it is looked at again.
                     drop(self.append(&draft, op.owner, Decided::default()));
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let nothing = Rejection::new(Reason::WrongState, "there was nothing left to do");
+                    unfold.unfolding.refused(id, &nothing);
+                }
                 Err(rejection) => unfold.unfolding.refused(id, &rejection),
             }
             return Came::Open;
@@ -253,7 +261,7 @@ impl World {
             self.limbo = rest;
             for (draft, decided) in announcements {
                 if self.rng.chance(50) {
-                    drop(self.store(&draft, Owner::Gone, decided));
+                    self.store(&draft, Owner::Gone, decided).ok();
                 }
             }
         }

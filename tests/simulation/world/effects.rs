@@ -14,7 +14,7 @@ pub(super) const NODE: &str = "node";
 
 /// The timer that a timeout comes from.
 pub(super) fn timer_of(timeout: &Timeout) -> Id {
-    timeout.claim
+    timeout.timer
 }
 
 impl World {
@@ -36,7 +36,7 @@ impl World {
     fn work_of(&mut self, effect: Effect, decided: Decided, then: Then) -> Work {
         match effect {
             Effect::Announce { context_id, cause, version, ready, .. } => {
-                let key = format!("ready:{}:{}", ready.task_id, ready.attempt);
+                let key = format!("ready:{}:{}:{}", ready.task_id, ready.attempt, ready.round);
                 let envelope = self.envelope(ready.task_id, context_id, cause, &key);
                 let draft = Draft {
                     id: ready.task_id,
@@ -86,8 +86,15 @@ impl World {
 
 /// What tells the commands apart that one event may lead to for one task.
 fn key(task_id: Id, command: &task::Command) -> String {
+    let name = command.name();
     match command {
-        task::Command::Fail { error, .. } => format!("fail:{}:{task_id}", error.kind),
-        _ => format!("task:{task_id}"),
+        task::Command::Fail { error, .. } => format!("{name}:{}:{task_id}", error.kind),
+        task::Command::Expire(task::Expire::Queue { attempt, round }) => {
+            format!("{name}:queue:{attempt}:{round}:{task_id}")
+        }
+        task::Command::Expire(task::Expire::Total { round }) => {
+            format!("{name}:total:{round}:{task_id}")
+        }
+        _ => format!("{name}:{task_id}"),
     }
 }

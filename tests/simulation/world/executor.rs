@@ -11,6 +11,7 @@ use kantoku_streams::{Heartbeat, HeldAttempt};
 
 use super::{
     LEASE, World,
+    clock::Clock,
     op::{Came, Op, Order, Owner, Then, Work},
 };
 
@@ -70,6 +71,11 @@ impl Executor {
         }
     }
 
+    /// The time by its clock.
+    fn now(&self, clock: &Clock) -> Timestamp {
+        Timestamp::from_micros(clock.wall().micros() + self.skew)
+    }
+
     pub(super) fn works(&self) -> bool {
         self.is_up && !self.is_stalled
     }
@@ -103,7 +109,11 @@ impl World {
         }
         // Now and then it comes to two at once.
         let again = !self.is_calm && self.rng.chance(10);
-        let free = |at: &usize| self.queue[*at].in_hand.is_none() || again;
+        let now = self.clock.wall();
+        let free = |at: &usize| {
+            let announced = &self.queue[*at];
+            (announced.in_hand.is_none() || again) && announced.not_before <= now
+        };
         let free: Vec<usize> = (0..self.queue.len()).filter(free).collect();
         let Some(at) = self.rng.pick(&free).copied() else { return false };
         let seq = self.queue[at].seq;
@@ -155,12 +165,20 @@ impl World {
         {
             // It comes again later.
             self.executors[index].seen.remove(&seq);
-            let announced = self.queue.iter_mut().filter(|announced| announced.seq == seq);
-            announced.for_each(|announced| announced.in_hand = None);
+            let task = self.ledger.task(ready.task_id);
+            let not_before = task.map(|task| task.not_before).unwrap_or_default();
+            let wait = not_before.since(self.executors[index].now(&self.clock));
+            let not_before = self.clock.wall().plus(wait);
+            for announced in self.queue.iter_mut().filter(|announced| announced.seq == seq) {
+                (announced.in_hand, announced.not_before) = (None, not_before);
+            }
             return;
         }
         if self.is_calm || !self.rng.chance(10) {
             self.queue.retain(|announced| announced.seq != seq);
+        } else if let Some(announced) = self.queue.iter_mut().find(|it| it.seq == seq) {
+            // That it is settled is lost: it comes once more.
+            announced.in_hand = None;
         }
         let Came::Done(claimed) = came else { return };
         let (task_id, attempt) = (ready.task_id, ready.attempt);
@@ -246,7 +264,7 @@ impl World {
                 .metadata
                 .event_id
                 .derive(&format!("{what}:{boot_id}"), context_id.partition()),
-            at: Timestamp::from_micros(self.clock.wall().micros() + executor.skew),
+            at: executor.now(&self.clock),
             actor: boot_id.to_string(),
             service_id: executor.service_id.clone(),
             causation_id: Some(announced.metadata.event_id),

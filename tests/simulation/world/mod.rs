@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use kantoku_domain::{Id, Kind, Namespace, Partition};
+use kantoku_domain::{Id, Kind, Namespace, Partition, Timestamp};
 use kantoku_handlers::Timeout;
 use kantoku_streams::Heartbeat;
 
@@ -64,6 +64,8 @@ struct Announced {
     seq: u64,
     /// The executor that has it.
     in_hand: Option<usize>,
+    /// Before, it does not come again.
+    not_before: Timestamp,
 }
 
 /// See the module.
@@ -96,6 +98,9 @@ pub(crate) struct World {
     is_calm: bool,
     pub(crate) tally: Tally,
     pub(crate) violation: Option<Violation>,
+    /// Whether to say more of each step, and what.
+    pub(crate) is_telling: bool,
+    pub(crate) told: Option<String>,
 }
 
 impl World {
@@ -124,6 +129,8 @@ impl World {
             is_calm: false,
             tally: Tally::default(),
             violation: None,
+            is_telling: false,
+            told: None,
             weather,
             rng,
         };
@@ -157,7 +164,8 @@ impl World {
         self.judged(verdict);
         self.tally.count(recorded.event.name());
         if draft.is_announcement() {
-            self.queue.push(Announced { seq, in_hand: None });
+            let not_before = Timestamp::default();
+            self.queue.push(Announced { seq, in_hand: None, not_before });
         }
         if let Owner::Node(index) = owner {
             self.nodes[index].own.push_back(seq);

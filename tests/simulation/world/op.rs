@@ -109,6 +109,27 @@ impl Op {
     pub(crate) fn new(owner: Owner, lane: Id, work: Work) -> Self {
         Self { owner, lane, work, stage: Stage::Fresh, tries: 0 }
     }
+
+    /// For people: whose it is, what, and how far.
+    pub(crate) fn told(&self) -> String {
+        let what = match &self.work {
+            Work::Command { order: Order::Task(command), .. } => command.name(),
+            Work::Command { order: Order::Context(_), .. } => "order to a context",
+            Work::Command { .. } => "order",
+            Work::Announce { .. } => "announce",
+            Work::Unfold(_) => "unfold",
+            Work::Probe(_) => "probe",
+            Work::SetTimer(_) => "set a timer",
+            Work::CancelTimer(_) => "take a timer back",
+            Work::Stop { .. } => "stop an attempt",
+        };
+        let stage = match &self.stage {
+            Stage::Fresh => "",
+            Stage::Loaded(_) => ", loaded",
+            Stage::Unknown(_) => ", of unknown outcome",
+        };
+        format!("{:?}: {what} {}{stage}", self.owner, self.lane)
+    }
 }
 
 /// An aggregate that is decided on.

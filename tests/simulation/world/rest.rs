@@ -43,7 +43,7 @@ impl World {
             }
         }
         for (draft, decided) in std::mem::take(&mut self.limbo) {
-            drop(self.store(&draft, super::Owner::Gone, decided));
+            self.store(&draft, super::Owner::Gone, decided).ok();
         }
         self.beats.clear();
     }
@@ -95,7 +95,10 @@ impl World {
                 return;
             }
         }
-        self.judged(ensure(false, "a run comes to rest", || "work goes on for ever".into()));
+        self.judged(ensure(false, "a run comes to rest", || {
+            let (queue, due, timers) = (&self.queue, &self.due, &self.timers);
+            format!("work goes on for ever: {queue:?} {due:?} {timers:?}")
+        }));
     }
 
     /// Lets time go on until something may be due. `false`: nothing will.
@@ -105,8 +108,8 @@ impl World {
         let due = self.nodes.iter().flat_map(|node| &node.handlers);
         let due = due.filter_map(|(_, handler)| handler.next_due());
         let timers = self.timers.values().map(|timeout| timeout.at);
-        // An executor's clock may be behind.
-        let postponed = (!self.queue.is_empty()).then(|| now.plus(Duration::from_secs(1)));
+        let postponed = self.queue.iter().filter(|announced| announced.in_hand.is_none());
+        let postponed = postponed.map(|announced| announced.not_before);
         let mut next = due.chain(timers).chain(postponed).min();
         if is_held {
             let beat = now.plus(LEASE / 3);
@@ -169,6 +172,8 @@ impl World {
                 kantoku_handlers::Effect::SetTimer(timeout) => {
                     self.timers.get(&super::effects::timer_of(timeout)) == Some(timeout)
                 }
+                // What was answered is remembered by nobody.
+                kantoku_handlers::Effect::Probe { .. } => true,
                 _ => false,
             };
             let left = due.iter().find(|effect| !is_done(effect));

@@ -147,7 +147,9 @@ impl World {
                 self.advance(index);
             }
             Happened::Order => self.order_something(),
-            Happened::Timer => drop(self.fire()),
+            Happened::Timer => {
+                self.fire();
+            }
             Happened::Limbo => {
                 let index = self.rng.below(self.limbo.len());
                 let (draft, decided) = self.limbo.swap_remove(index);
@@ -184,8 +186,12 @@ impl World {
     fn happen_to_executor(&mut self, happens: Happened) {
         let index = self.rng.below(self.executors.len());
         match happens {
-            Happened::Pull => drop(self.pull(index)),
-            Happened::End => drop(self.end(index)),
+            Happened::Pull => {
+                self.pull(index);
+            }
+            Happened::End => {
+                self.end(index);
+            }
             Happened::Haunting => self.haunt(),
             Happened::Beat => self.beat(index),
             Happened::LateBeat => {
