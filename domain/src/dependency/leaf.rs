@@ -75,7 +75,7 @@ impl EventPattern {
 }
 
 /// A GET that is answered as expected: `{url, expect, every}`, or the URL alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct HttpProbe {
     /// Where to. It is stored in events, so it may hold no password.
     pub url: String,

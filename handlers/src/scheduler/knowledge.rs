@@ -1,0 +1,160 @@
+//! What is known of resources and of the ends of tasks. It outlives the tasks, for those that come
+//! later, so it is kept small.
+
+use std::collections::HashMap;
+
+use kantoku_domain::{
+    Id, Timestamp,
+    dependency::{Cause, Ending, How, Known},
+    task::Resolved,
+};
+
+use super::names::{Name, Names};
+
+/// What has become of a resource. One that somebody may resolve yet is not noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was resolved by the event at `seq`, of a task under this name.
+    Holds { seq: u64, at: Timestamp, output: Option<Name> },
+    /// Its custodian has ended without.
+    Impossible { root_cause: Id, cause: Cause, at: Timestamp },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    how: How,
+    at: Timestamp,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Knowledge {
+    fates: HashMap<Id, Fate>,
+    ends: HashMap<Id, End>,
+    /// What took the place of tasks that were restarted.
+    successors: HashMap<Id, Id>,
+    /// The names of outputs: there are few, and many resources.
+    names: Names,
+}
+
+/// What a change means to those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    /// By how much there is more to wait for: one, nothing, or one less.
+    pub(super) open: isize,
+    /// Whether something went wrong, as far as whoever waits for it to go well is concerned.
+    pub(super) is_bad: bool,
+}
+
+impl News {
+    /// Nothing is more or less open than before.
+    pub(super) const NONE: Self = Self { open: 0, is_bad: false };
+    const SETTLED: Self = Self { open: -1, is_bad: false };
+    const OPENED: Self = Self { open: 1, is_bad: false };
+}
+
+impl Knowledge {
+    pub(super) fn resource(&self, id: Id) -> Known {
+        match self.fates.get(&id) {
+            None => Known::Pending,
+            Some(Fate::Holds { at, .. }) => Known::Holds { at: *at },
+            Some(Fate::Impossible { root_cause, cause, at }) => {
+                Known::Impossible { root_cause: *root_cause, cause: *cause, at: *at }
+            }
+        }
+    }
+
+    /// Where a resource got its value.
+    pub(super) fn resolved(&self, id: Id) -> Option<Resolved> {
+        match self.fates.get(&id)? {
+            Fate::Holds { seq, output, .. } => {
+                let output = output.map(|name| self.names.text(name).to_owned());
+                Some(Resolved { seq: *seq, output })
+            }
+            Fate::Impossible { .. } => None,
+        }
+    }
+
+    /// The end of a task, or of what took its place.
+    pub(super) fn ending(&self, id: Id) -> Option<Ending> {
+        let task = self.head(id);
+        self.ends.get(&task).map(|end| Ending { task, how: end.how, at: end.at })
+    }
+
+    /// Whether a task itself has ended.
+    pub(super) fn has_ended(&self, id: Id) -> bool {
+        self.ends.contains_key(&id)
+    }
+
+    pub(super) fn successor(&self, id: Id) -> Option<Id> {
+        self.successors.get(&id).copied()
+    }
+
+    /// What stands in the place of a task: itself, unless it was restarted.
+    pub(super) fn head(&self, id: Id) -> Id {
+        let mut head = id;
+        while let Some(next) = self.successor(head) {
+            head = next;
+        }
+        head
+    }
+
+    /// Takes in that the event at `seq` resolved a resource. The first word counts.
+    pub(super) fn resolve(
+        &mut self,
+        id: Id,
+        seq: u64,
+        at: Timestamp,
+        output: Option<&str>,
+    ) -> Option<News> {
+        let news = match self.fates.get(&id) {
+            Some(Fate::Holds { .. }) => return None,
+            Some(Fate::Impossible { .. }) => News::NONE,
+            None => News::SETTLED,
+        };
+        let output = output.map(|name| self.names.name(name));
+        self.fates.insert(id, Fate::Holds { seq, at, output });
+        Some(news)
+    }
+
+    /// Takes in that nobody can resolve a resource any more, unless somebody has.
+    pub(super) fn give_up(
+        &mut self,
+        id: Id,
+        root_cause: Id,
+        cause: Cause,
+        at: Timestamp,
+    ) -> Option<News> {
+        if self.fates.contains_key(&id) {
+            return None;
+        }
+        self.fates.insert(id, Fate::Impossible { root_cause, cause, at });
+        Some(News { is_bad: true, ..News::SETTLED })
+    }
+
+    /// Takes in that somebody may resolve a resource after all.
+    pub(super) fn hope(&mut self, id: Id) -> Option<News> {
+        let is_given_up = matches!(self.fates.get(&id), Some(Fate::Impossible { .. }));
+        is_given_up.then(|| {
+            self.fates.remove(&id);
+            News::OPENED
+        })
+    }
+
+    /// Takes in how a task has ended.
+    pub(super) fn end(&mut self, id: Id, how: How, at: Timestamp) -> News {
+        let open = if self.ends.insert(id, End { how, at }).is_none() { -1 } else { 0 };
+        News { open, is_bad: how != How::Ok }
+    }
+
+    /// Takes in that a task goes on after all.
+    pub(super) fn go_on(&mut self, id: Id) -> Option<News> {
+        self.ends.remove(&id).map(|_| News::OPENED)
+    }
+
+    /// Takes in that another task takes the place of one.
+    pub(super) fn succeed(&mut self, id: Id, successor: Id) -> Option<News> {
+        self.successors.insert(id, successor);
+        self.has_ended(id).then_some(News::OPENED)
+    }
+}
