@@ -7,32 +7,43 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, checkpoint::Checkpoint, rows::Rows};
+use crate::{Error, checkpoint::Checkpoint, document::PolicyDocument, rows::Rows};
 
-/// Tasks name their contexts, and those that end their outputs. Ids are joined one by one, so that
-/// every row is found by its key, whatever the planner believes about the length of a list.
+/// Tasks name their contexts, those that end or come back their outputs, and those that another
+/// takes the place of what they spawned. Ids are joined one by one, so that every row is found by
+/// its key, whatever the planner believes about the length of a list.
 const LOAD: &str = "\
-    WITH named AS MATERIALIZED ( \
+    WITH RECURSIVE named AS MATERIALIZED ( \
         SELECT task.* FROM UNNEST($1::uuid[]) AS wanted (id), LATERAL ( \
             SELECT id, document, context_id FROM tasks WHERE tasks.id = wanted.id OFFSET 0) task \
     ), planned AS MATERIALIZED ( \
         SELECT task.* FROM UNNEST($2::uuid[]) AS wanted (id), LATERAL ( \
             SELECT id, document FROM tasks \
             WHERE tasks.context_id = wanted.id AND NOT unfolded OFFSET 0) task \
-    ), ended AS ( \
+    ), holding AS ( \
         SELECT document FROM named WHERE id = ANY($3) UNION ALL SELECT document FROM planned \
+    ), spawned AS ( \
+        SELECT UNNEST($4::uuid[]) AS id UNION \
+        SELECT task.id FROM spawned, LATERAL ( \
+            SELECT id FROM tasks WHERE tasks.parent_id = spawned.id OFFSET 0) task \
     ) \
     SELECT 'checkpoint', NULL::uuid, to_jsonb(checkpoint)::text FROM checkpoint \
     UNION ALL SELECT 'task', id, document::text FROM named \
     UNION ALL SELECT 'task', id, document::text FROM planned \
+    UNION ALL SELECT 'task', task.id, task.document::text FROM spawned, LATERAL ( \
+        SELECT id, document FROM tasks WHERE tasks.id = spawned.id OFFSET 0) task \
     UNION ALL SELECT 'context', context.id, context.document::text FROM ( \
-        SELECT UNNEST($4::uuid[]) AS id UNION SELECT context_id FROM named) wanted, LATERAL ( \
+        SELECT UNNEST($5::uuid[]) AS id UNION SELECT context_id FROM named) wanted, LATERAL ( \
         SELECT id, document FROM contexts WHERE contexts.id = wanted.id OFFSET 0) context \
     UNION ALL SELECT 'resource', resource.id, resource.document::text FROM ( \
-        SELECT UNNEST($5::uuid[]) AS id UNION \
+        SELECT UNNEST($6::uuid[]) AS id UNION \
         SELECT (output.value ->> 'id')::uuid \
-            FROM ended, jsonb_each(ended.document -> 'outputs') AS output) wanted, LATERAL ( \
-        SELECT id, document FROM resources WHERE resources.id = wanted.id OFFSET 0) resource";
+            FROM holding, jsonb_each(holding.document -> 'outputs') AS output) wanted, LATERAL ( \
+        SELECT id, document FROM resources WHERE resources.id = wanted.id OFFSET 0) resource \
+    UNION ALL SELECT 'policy', policy.id, policy.document::text \
+        FROM UNNEST($7::uuid[]) AS wanted (id), LATERAL ( \
+        SELECT id, document FROM policies WHERE policies.id = wanted.id \
+        ORDER BY version DESC LIMIT 1) policy";
 
 /// Reads the checkpoint, and every row that folding `events` may look at.
 pub(crate) async fn load(
@@ -46,9 +57,11 @@ pub(crate) async fn load(
     let found: Vec<(String, Option<Uuid>, String)> = sqlx::query_as(LOAD)
         .bind(uuids(&wanted.tasks))
         .bind(uuids(&wanted.cancelled))
-        .bind(uuids(&wanted.ended))
+        .bind(uuids(&wanted.holding))
+        .bind(uuids(&wanted.restarted))
         .bind(uuids(&wanted.contexts))
         .bind(uuids(&wanted.resources))
+        .bind(uuids(&wanted.policies))
         .fetch_all(connection)
         .await
         .map_err(Error::database(DOING))?;
@@ -57,9 +70,13 @@ pub(crate) async fn load(
     for (kind, id, document) in found {
         let id = Id::from_uuid(id.unwrap_or_default());
         match kind.as_str() {
-            "task" => rows.tasks.put(id, read(&document)?),
+            "task" => rows.put_task(read(&document)?),
             "context" => rows.contexts.put(id, read(&document)?),
             "resource" => rows.resources.put(id, read(&document)?),
+            "policy" => {
+                let policy: PolicyDocument = read(&document)?;
+                rows.policies.put((id, policy.version), policy);
+            }
             _ => checkpoint = read(&document)?,
         }
     }
@@ -81,12 +98,16 @@ fn uuids(ids: &BTreeSet<Id>) -> Vec<Uuid> {
 #[derive(Default)]
 struct Wanted {
     tasks: BTreeSet<Id>,
-    /// Tasks that end, and with them the wait for their outputs.
-    ended: BTreeSet<Id>,
+    /// Tasks that end or come back, and with them the wait for their outputs.
+    holding: BTreeSet<Id>,
+    /// Tasks that others take the place of, and with them of what they spawned.
+    restarted: BTreeSet<Id>,
     contexts: BTreeSet<Id>,
     /// Contexts whose planned tasks end.
     cancelled: BTreeSet<Id>,
     resources: BTreeSet<Id>,
+    /// Policies of which the latest version is meant.
+    policies: BTreeSet<Id>,
 }
 
 impl Wanted {
@@ -106,15 +127,24 @@ impl Wanted {
                 self.tasks.insert(ready.task_id);
             }
             Event::TaskFinished(finished) => {
-                self.end_task(id);
+                self.add_holding(id);
                 finished.children.iter().for_each(|child| self.add_task(child.id, &child.task));
             }
-            Event::TaskCancelled(_) | Event::TaskSkipped(_) => self.end_task(id),
+            Event::TaskRestarted(restarted) => {
+                self.add_holding(id);
+                self.add_task(restarted.successor.id, &restarted.successor.task);
+                if !restarted.children.is_empty() {
+                    self.restarted.insert(id);
+                }
+            }
+            Event::TaskRevived(revived) => {
+                self.add_holding(id);
+                self.tasks.insert(revived.restarted_as);
+            }
+            Event::TaskCancelled(_) | Event::TaskSkipped(_) => self.add_holding(id),
             Event::TaskReceived(_)
             | Event::TaskAttemptFailed(_)
             | Event::TaskChildrenCancelled(_)
-            | Event::TaskRevived(_)
-            | Event::TaskRestarted(_)
             | Event::TaskApproved(_)
             | Event::TaskPaused(_)
             | Event::TaskResumed(_) => {
@@ -131,13 +161,15 @@ impl Wanted {
             | Event::ResourceReleased(_) => {
                 self.resources.insert(id);
             }
+            Event::PolicyDeleted(_) => {
+                self.policies.insert(id);
+            }
             Event::SpecificationApplied(_)
             | Event::SpecificationPaused(_)
             | Event::SpecificationResumed(_)
             | Event::NamespacePaused(_)
             | Event::NamespaceResumed(_)
             | Event::PolicyApplied(_)
-            | Event::PolicyDeleted(_)
             | Event::TypeApplied(_)
             | Event::PipelineApplied(_) => {}
         }
@@ -149,8 +181,8 @@ impl Wanted {
         self.resources.extend(spawned.outputs.values().map(|output| output.id));
     }
 
-    fn end_task(&mut self, id: Id) {
+    fn add_holding(&mut self, id: Id) {
         self.tasks.insert(id);
-        self.ended.insert(id);
+        self.holding.insert(id);
     }
 }

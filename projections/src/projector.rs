@@ -139,6 +139,7 @@ fn chunk_length(events: &[Recorded]) -> usize {
             tasks += match &recorded.event {
                 Event::ContextOpened(opened) => opened.plan.len(),
                 Event::TaskFinished(finished) => finished.children.len(),
+                Event::TaskRestarted(restarted) => restarted.children.len(),
                 _ => 0,
             };
             tasks <= Projector::TASKS_MAX

@@ -5,63 +5,118 @@ use std::collections::{BTreeMap, BTreeSet};
 use kantoku_domain::Id;
 
 use crate::document::{
-    ContextDocument, PipelineDocument, ResourceDocument, SpecificationDocument, TaskDocument,
-    TypeDocument,
+    ContextDocument, PauseDocument, PipelineDocument, PolicyDocument, ResourceDocument,
+    SpecificationDocument, TaskDocument, TypeDocument,
 };
 
-/// Rows of one table by id, and which of them have to be written.
+/// Rows of one table by key, and which of them have to be written.
 #[derive(Debug)]
-pub(crate) struct Table<T> {
-    rows: BTreeMap<Id, T>,
-    dirty: BTreeSet<Id>,
+pub(crate) struct Table<T, K = Id> {
+    rows: BTreeMap<K, T>,
+    dirty: BTreeSet<K>,
 }
 
-impl<T> Default for Table<T> {
+impl<T, K> Default for Table<T, K> {
     fn default() -> Self {
         Self { rows: BTreeMap::new(), dirty: BTreeSet::new() }
     }
 }
 
-impl<T> Table<T> {
+impl<T, K: Copy + Ord> Table<T, K> {
     /// Puts a row as it is stored.
-    pub(crate) fn put(&mut self, id: Id, row: T) {
-        self.rows.insert(id, row);
+    pub(crate) fn put(&mut self, key: K, row: T) {
+        self.rows.insert(key, row);
     }
 
-    pub(crate) fn contains(&self, id: Id) -> bool {
-        self.rows.contains_key(&id)
+    pub(crate) fn contains(&self, key: K) -> bool {
+        self.rows.contains_key(&key)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Id, &T)> {
+    pub(crate) fn get(&self, key: K) -> Option<&T> {
+        self.rows.get(&key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
         self.rows.iter()
     }
 
     /// The row to change, if it exists.
-    pub(crate) fn edit(&mut self, id: Id) -> Option<&mut T> {
-        let row = self.rows.get_mut(&id)?;
-        self.dirty.insert(id);
+    pub(crate) fn edit(&mut self, key: K) -> Option<&mut T> {
+        let row = self.rows.get_mut(&key)?;
+        self.dirty.insert(key);
         Some(row)
     }
 
     /// The row to change, made if it does not exist.
-    pub(crate) fn edit_or(&mut self, id: Id, make: impl FnOnce() -> T) -> &mut T {
-        self.dirty.insert(id);
-        self.rows.entry(id).or_insert_with(make)
+    pub(crate) fn edit_or(&mut self, key: K, make: impl FnOnce() -> T) -> &mut T {
+        self.dirty.insert(key);
+        self.rows.entry(key).or_insert_with(make)
     }
 
-    /// The rows to write, in order of id.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = (Id, &T)> {
-        self.dirty.iter().filter_map(|id| Some((*id, self.rows.get(id)?)))
+    /// Puts a row to be written, whatever was there.
+    pub(crate) fn set(&mut self, key: K, row: T) {
+        self.dirty.insert(key);
+        self.rows.insert(key, row);
+    }
+
+    /// The rows to write, in order of key.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (K, &T)> {
+        self.dirty.iter().filter_map(|key| Some((*key, self.rows.get(key)?)))
     }
 }
+
+/// Rows by id and version.
+pub(crate) type Versions<T> = Table<T, (Id, u64)>;
 
 /// All rows that a batch may touch.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) tasks: Table<TaskDocument>,
+    /// The tasks by the task that spawned them.
+    children: BTreeMap<Id, BTreeSet<Id>>,
     pub(crate) contexts: Table<ContextDocument>,
     pub(crate) resources: Table<ResourceDocument>,
-    pub(crate) specifications: Vec<SpecificationDocument>,
-    pub(crate) types: Vec<TypeDocument>,
-    pub(crate) pipelines: Vec<PipelineDocument>,
+    pub(crate) specifications: Versions<SpecificationDocument>,
+    pub(crate) types: Versions<TypeDocument>,
+    pub(crate) pipelines: Versions<PipelineDocument>,
+    pub(crate) policies: Versions<PolicyDocument>,
+    pub(crate) pauses: Table<PauseDocument>,
+}
+
+impl Rows {
+    /// Puts a task as it is stored.
+    pub(crate) fn put_task(&mut self, task: TaskDocument) {
+        self.note_parent(&task);
+        self.tasks.put(task.id, task);
+    }
+
+    /// Puts a new task.
+    pub(crate) fn add_task(&mut self, task: TaskDocument) {
+        self.note_parent(&task);
+        self.tasks.set(task.id, task);
+    }
+
+    fn note_parent(&mut self, task: &TaskDocument) {
+        if let Some(parent) = task.parent_id {
+            self.children.entry(parent).or_default().insert(task.id);
+        }
+    }
+
+    /// All that a task spawned, near and far.
+    pub(crate) fn descendants(&self, of: Id) -> BTreeSet<Id> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![of];
+        while let Some(parent) = open.pop() {
+            let children = self.children.get(&parent).into_iter().flatten();
+            open.extend(children.copied().filter(|child| found.insert(*child)));
+        }
+        found
+    }
+
+    /// The latest version of a policy, to be changed.
+    pub(crate) fn latest_policy(&mut self, id: Id) -> Option<&mut PolicyDocument> {
+        let versions = self.policies.rows.range((id, 0)..=(id, u64::MAX));
+        let (key, _) = versions.last()?;
+        self.policies.edit(*key)
+    }
 }

@@ -1,6 +1,6 @@
 //! Rows → tables: one statement for all that changes, whatever the number of rows.
 
-use kantoku_domain::{Id, Recorded, Timestamp};
+use kantoku_domain::{Recorded, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, types::time::OffsetDateTime};
@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::{
     Error,
     checkpoint::CHANNEL,
-    document::{Record, Versioned},
-    rows::{Rows, Table},
+    document::{PauseDocument, Record, Versioned},
+    rows::{Rows, Table, Versions},
 };
 
 /// Records, the index of events and the checkpoint. Postgres delivers the notice with the commit,
@@ -54,9 +54,11 @@ pub(crate) async fn upsert(
     last: &Recorded,
     stream_created: Timestamp,
 ) -> Result<(), Error> {
-    versions(connection, rows.specifications.iter().map(|row| (row.id, row.version, row))).await?;
-    versions(connection, rows.types.iter().map(|row| (row.id, row.version, row))).await?;
-    versions(connection, rows.pipelines.iter().map(|row| (row.id, row.version, row))).await?;
+    versions(connection, &rows.specifications).await?;
+    versions(connection, &rows.types).await?;
+    versions(connection, &rows.pipelines).await?;
+    versions(connection, &rows.policies).await?;
+    pauses(connection, &rows.pauses).await?;
     let tasks = Columns::of(&rows.tasks);
     let contexts = Columns::of(&rows.contexts);
     let resources = Columns::of(&rows.resources);
@@ -140,14 +142,14 @@ impl<'a> Index<'a> {
     }
 }
 
-async fn versions<'a, T: Versioned>(
+async fn versions<T: Versioned>(
     connection: &mut PgConnection,
-    rows: impl Iterator<Item = (Id, u64, &'a T)>,
+    table: &Versions<T>,
 ) -> Result<(), Error> {
     let mut ids = Vec::new();
     let mut numbers = Vec::new();
     let mut documents = Vec::new();
-    for (id, version, row) in rows {
+    for ((id, version), row) in table.changed() {
         ids.push(id.uuid());
         numbers.push(version as i64);
         documents.push(json(row));
@@ -159,7 +161,7 @@ async fn versions<'a, T: Versioned>(
         "INSERT INTO {} (id, version, document) \
          SELECT id, version, document::jsonb \
          FROM UNNEST($1::uuid[], $2::bigint[], $3::text[]) AS r (id, version, document) \
-         ON CONFLICT (id, version) DO NOTHING",
+         ON CONFLICT (id, version) DO UPDATE SET document = excluded.document",
         T::TABLE
     )))
     .bind(ids)
@@ -168,6 +170,28 @@ async fn versions<'a, T: Versioned>(
     .execute(connection)
     .await
     .map_err(Error::database("writing definitions"))?;
+    Ok(())
+}
+
+async fn pauses(connection: &mut PgConnection, table: &Table<PauseDocument>) -> Result<(), Error> {
+    let (mut ids, mut documents) = (Vec::new(), Vec::new());
+    for (id, row) in table.changed() {
+        ids.push(id.uuid());
+        documents.push(json(row));
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO pauses (id, document) \
+         SELECT id, document::jsonb FROM UNNEST($1::uuid[], $2::text[]) AS r (id, document) \
+         ON CONFLICT (id) DO UPDATE SET document = excluded.document",
+    )
+    .bind(ids)
+    .bind(documents)
+    .execute(connection)
+    .await
+    .map_err(Error::database("writing pauses"))?;
     Ok(())
 }
 

@@ -5,7 +5,10 @@
 
 mod context;
 mod event;
+mod namespace;
+mod pause;
 mod pipeline;
+mod policy;
 mod resource;
 mod specification;
 mod task;
@@ -16,12 +19,19 @@ use std::collections::BTreeMap;
 use kantoku_domain::{Id, Namespace, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use context::{ContextDocument, ContextStatus, TaskCounts};
+pub use context::{ContextDocument, ContextRestart, ContextStatus, Stop, TaskCounts};
 pub use event::EventDocument;
+pub use namespace::NamespaceDocument;
+pub use pause::PauseDocument;
 pub use pipeline::PipelineDocument;
+pub use policy::{Deletion, PolicyDocument};
 pub use resource::{ResourceDocument, ResourceStatus};
 pub use specification::SpecificationDocument;
-pub use task::{Dependency, DependencyStatus, TaskDocument, TaskStatus};
+pub(crate) use task::TaskState;
+pub use task::{
+    Approval, Awaited, ChildrenCancelled, Dependency, DependencyStatus, Revival, Successor,
+    TaskDocument, TaskStatus,
+};
 pub use typename::TypeDocument;
 
 /// A document with an id that changes over time: one row.
@@ -47,7 +57,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     fn labels(&self) -> Option<&BTreeMap<String, String>>;
 }
 
-/// A document that has a name and versions: one row per version, which never changes.
+/// A document that has a name and versions: one row per version.
 pub trait Versioned: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     /// Its table.
     const TABLE: &'static str;

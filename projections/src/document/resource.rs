@@ -64,6 +64,9 @@ pub struct ResourceDocument {
     pub context_id: Option<Id>,
     /// When it was allocated.
     pub created_at: Timestamp,
+    /// When it got its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
     /// When it changed last.
     pub updated_at: Timestamp,
     /// The last event that changed it.
@@ -90,6 +93,7 @@ impl ResourceDocument {
             output: None,
             context_id: None,
             created_at: recorded.metadata.at,
+            resolved_at: None,
             updated_at: recorded.metadata.at,
             stream_seq: recorded.stream_seq,
         }
@@ -110,6 +114,7 @@ impl ResourceDocument {
     /// Takes in that its custodian gave it a value.
     pub(crate) fn resolve(&mut self, datum: &Datum, recorded: &Recorded) {
         self.status = ResourceStatus::Ready;
+        self.resolved_at = Some(recorded.metadata.at);
         match datum {
             Datum::Value(value) => self.value = Some(value.clone()),
             Datum::Blob(BlobRef { digest, size }) => {
@@ -120,8 +125,8 @@ impl ResourceDocument {
         self.touch(recorded);
     }
 
-    /// Takes in that it will be resolved by another task.
-    pub(crate) fn delegate(&mut self, custodian: Id, recorded: &Recorded) {
+    /// Takes in that another task has custody of it now.
+    pub(crate) fn pass_to(&mut self, custodian: Id, recorded: &Recorded) {
         self.custodian = Some(custodian);
         self.touch(recorded);
     }
@@ -130,6 +135,15 @@ impl ResourceDocument {
     pub(crate) fn abandon(&mut self, custodian: Id, recorded: &Recorded) {
         if self.custodian == Some(custodian) && self.status == ResourceStatus::Allocated {
             self.status = ResourceStatus::Failed;
+            self.touch(recorded);
+        }
+    }
+
+    /// Takes in that `custodian` may resolve it yet, as it came back, or took the place of the one
+    /// before: a resource that had failed is pending again.
+    pub(crate) fn reclaim(&mut self, custodian: Id, recorded: &Recorded) {
+        if self.custodian == Some(custodian) && self.status == ResourceStatus::Failed {
+            self.status = ResourceStatus::Allocated;
             self.touch(recorded);
         }
     }

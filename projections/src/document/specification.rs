@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kantoku_domain::{
     Executable, Id, Name, Namespace, Recorded, RetryPolicy, Timeouts, Timestamp, Type,
-    specification::Applied,
+    pause::Paused, specification::Applied,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct SpecificationDocument {
     pub retry: RetryPolicy,
     /// How long they may take.
     pub timeouts: Timeouts,
+    /// Whether its tasks, of all versions, are to wait, by whom and why; added by queries.
+    #[serde(default)]
+    pub paused: Option<Paused>,
     /// When it was applied.
     pub created_at: Timestamp,
     /// The event that applied it.
@@ -63,6 +66,7 @@ impl SpecificationDocument {
             queue: definition.queue,
             retry: definition.retry,
             timeouts: definition.timeouts,
+            paused: None,
             created_at: recorded.metadata.at,
             stream_seq: recorded.stream_seq,
         }

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kantoku_domain::{Dependency as Expression, Id};
-use sqlx::PgConnection;
-use uuid::Uuid;
+use kantoku_domain::{
+    Dependency as Expression, Timestamp,
+    dependency::{Facts, Readiness, Status},
+};
+use sqlx::{PgConnection, types::time::OffsetDateTime};
 
+use super::facts::Known;
 use crate::{
     Error,
-    document::{Dependency, DependencyStatus, TaskDocument},
+    document::{Awaited, Dependency, DependencyStatus, TaskDocument},
 };
 
 /// Fills in `dependencies` and `source`.
@@ -16,73 +19,45 @@ pub(super) async fn complete(
     connection: &mut PgConnection,
     tasks: &mut [TaskDocument],
 ) -> Result<(), Error> {
-    let mut resources = BTreeSet::new();
-    let mut others = BTreeSet::new();
-    for (_, leaf) in tasks.iter().flat_map(TaskDocument::waits_for) {
-        match leaf {
-            Expression::Resource(id) => resources.insert(id),
-            Expression::Task(id) => others.insert(id),
-            _ => false,
-        };
-    }
-    let resources = statuses(
-        connection,
-        "SELECT id, CASE WHEN document ? 'value' OR document ? 'digest' THEN 'ready' \
-                         WHEN status = 'allocated' THEN 'pending' ELSE 'failed' END \
-         FROM resources WHERE id = ANY($1)",
-        &resources,
-    )
-    .await?;
-    let others = statuses(
-        connection,
-        "SELECT id, CASE WHEN sub_status = 'ok' THEN 'ready' \
-                         WHEN status IN ('finished', 'cancelled', 'skipped') THEN 'failed' \
-                         ELSE 'pending' END \
-         FROM tasks WHERE id = ANY($1)",
-        &others,
-    )
-    .await?;
+    let known = Known::load(connection, tasks).await?;
     let sources = sources(connection, tasks).await?;
+    let now = OffsetDateTime::now_utc().into();
     for task in tasks {
-        task.dependencies = task
-            .waits_for()
-            .into_iter()
-            .map(|(name, data)| {
-                let known = match &data {
-                    Expression::Resource(id) => resources.get(id),
-                    Expression::Task(id) => others.get(id),
-                    _ => None,
-                };
-                let status = known.copied().unwrap_or(DependencyStatus::Pending);
-                Dependency { name: name.to_owned(), data, status }
-            })
-            .collect();
+        task.dependencies = dependencies(task, &known, now);
         let key = (task.namespace.to_string(), task.specification.to_string(), task.version as i64);
         task.source = sources.get(&key).cloned();
     }
     Ok(())
 }
 
-async fn statuses(
-    connection: &mut PgConnection,
-    sql: &'static str,
-    ids: &BTreeSet<Id>,
-) -> Result<BTreeMap<Id, DependencyStatus>, Error> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(sql)
-        .bind(ids)
-        .fetch_all(connection)
-        .await
-        .map_err(Error::database("reading dependencies"))?;
-    let status = |name: &str| match name {
-        "ready" => DependencyStatus::Ready,
-        "failed" => DependencyStatus::Failed,
-        _ => DependencyStatus::Pending,
+/// What the task waits for, judged by the rules that decide about it: as of now, or of its end.
+fn dependencies(task: &TaskDocument, known: &Known, now: Timestamp) -> Vec<Dependency> {
+    let facts = known.of(task);
+    let now = task.finished_at.unwrap_or(now);
+    let status = |awaited: &Awaited| match () {
+        () if task.is_past_waiting() => DependencyStatus::Ready,
+        () => judge(awaited, &facts, now),
     };
-    Ok(rows.into_iter().map(|(id, name)| (Id::from_uuid(id), status(&name))).collect())
+    let waits_for = task.waits_for().into_iter();
+    waits_for
+        .map(|awaited| {
+            let status = status(&awaited);
+            Dependency { name: awaited.name, data: awaited.data, status }
+        })
+        .collect()
+}
+
+fn judge(awaited: &Awaited, facts: &impl Facts, now: Timestamp) -> DependencyStatus {
+    let resource = matches!(awaited.data, Expression::Resource(_)).then_some(&awaited.data);
+    if resource.is_some_and(|resource| resource.evaluate(facts, now) == Status::Ready) {
+        // It has arrived, whatever the task's rule says of the others.
+        return DependencyStatus::Ready;
+    }
+    match awaited.needs.evaluate(facts, now) {
+        Readiness::Pending { .. } => DependencyStatus::Pending,
+        Readiness::Ready { .. } => DependencyStatus::Ready,
+        Readiness::Failed(_) => DependencyStatus::Failed,
+    }
 }
 
 /// Who maintains the specifications of `tasks`, by namespace, name and version.

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kantoku_domain::{
     Dependency, Id, Name, Namespace, Timestamp, Type,
+    dependency::{Cause, Trigger},
+    pause::Paused,
     task::{Failure, Outcome},
 };
 use serde::Deserialize;
 use sqlx::{AssertSqlSafe, PgConnection, types::Json};
-use uuid::Uuid;
 
-use super::{Reader, lookup::record};
+use super::{CHAIN, Reader, lookup::record, uuids};
 use crate::{
     Error,
-    document::{ContextDocument, ResourceStatus, TaskStatus},
+    document::{Approval, ContextDocument, ResourceStatus, TaskStatus},
 };
 
 /// A context with its tasks.
@@ -23,7 +24,7 @@ pub struct Graph {
     pub context: ContextDocument,
     /// Its tasks, by id.
     pub tasks: BTreeMap<Id, GraphTask>,
-    /// Tasks of other contexts that its tasks wait for, by id.
+    /// Tasks of other contexts that its tasks wait for, and what took their places, by id.
     pub outside: BTreeMap<Id, GraphTask>,
     /// The resources that its tasks read, by id. One that nobody allocated is missing.
     pub resources: BTreeMap<Id, GraphResource>,
@@ -52,6 +53,10 @@ pub struct GraphTask {
     pub attempt: u32,
     /// The task that spawned it.
     pub parent_id: Option<Id>,
+    /// The task that it took the place of.
+    pub restart_parent: Option<Id>,
+    /// The task that took its place.
+    pub restarted_as: Option<Id>,
     /// Where executors look for it.
     pub queue: String,
     /// The resources that it reads, by input.
@@ -60,10 +65,19 @@ pub struct GraphTask {
     pub writes: BTreeMap<String, Id>,
     /// What it waits for besides its inputs.
     pub depends_on: Option<Dependency>,
+    /// When it runs, unless all that it reads and depends on has to be there.
+    pub when: Option<Trigger>,
+    /// Whether it is to wait, by whom and why.
+    pub paused: Option<Paused>,
+    /// Who has said yes, by approval.
+    #[serde(default)]
+    pub approvals: BTreeMap<String, Vec<Approval>>,
     /// Whether it has a `TaskSpawned` of its own, or is named by another event only.
     pub unfolded: bool,
     /// When the next attempt may be claimed.
     pub not_before: Option<Timestamp>,
+    /// When it began to wait: when it was spawned, or came back from being skipped.
+    pub waiting_since: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
     /// When the last attempt was claimed.
@@ -76,8 +90,12 @@ pub struct GraphTask {
     pub error: Option<Failure>,
     /// Why it was cancelled, or what cannot arrive any more.
     pub reason: Option<String>,
+    /// Who cancelled it.
+    pub cancelled_by: Option<String>,
     /// The task whose end made it impossible.
     pub root_cause: Option<Id>,
+    /// Of one that was skipped: whether anybody failed, or a rule chose so.
+    pub cause: Option<Cause>,
 }
 
 /// A resource without its value.
@@ -124,32 +142,23 @@ impl Reader {
         let tasks: BTreeMap<Id, GraphTask> =
             tasks.into_iter().map(|task| (task.id, task)).collect();
 
-        let read = tasks.values().flat_map(|task| task.reads.values());
-        let leaves = || tasks.values().flat_map(|task| leaves(task.depends_on.as_ref()));
-        let awaited = leaves().filter_map(|leaf| match leaf {
-            Dependency::Resource(id) => Some(id),
-            _ => None,
-        });
-        let wanted: BTreeSet<Id> = read.chain(awaited).copied().collect();
-        let resources = by_id::<GraphResource>(&mut tx, RESOURCE, "resources", &wanted).await?;
-        let resources: BTreeMap<Id, GraphResource> =
-            resources.into_iter().map(|resource| (resource.id, resource)).collect();
-
+        let read = tasks.values().flat_map(|task| task.reads.values()).copied();
+        let named: BTreeSet<Id> = read.chain(tasks.values().flat_map(waited_for)).collect();
+        let resources = resources(&mut tx, &named).await?;
         let custodians = resources.values().filter_map(|resource| resource.custodian);
-        let after = leaves().filter_map(|leaf| match leaf {
-            Dependency::Task(id) => Some(*id),
-            _ => None,
-        });
-        let outside: BTreeSet<Id> =
-            custodians.chain(after).filter(|id| !tasks.contains_key(id)).collect();
-        let outside = by_id::<GraphTask>(&mut tx, TASK, "tasks", &outside).await?;
-        let outside = outside.into_iter().map(|task| (task.id, task)).collect();
+        let outside = named.iter().copied().chain(custodians);
+        let outside = outside.filter(|id| !tasks.contains_key(id)).collect();
+        let mut outside = with_successors(&mut tx, &outside).await?;
+        outside.retain(|id, _| !tasks.contains_key(id));
         Ok(Graph { context, tasks, outside, resources, truncated, as_of_seq })
     }
 }
 
-fn leaves(expression: Option<&Dependency>) -> impl Iterator<Item = &Dependency> {
-    expression.into_iter().flat_map(Dependency::leaves)
+/// The tasks and resources that a task waits for besides its inputs.
+fn waited_for(task: &GraphTask) -> impl Iterator<Item = Id> {
+    let leaves = task.depends_on.iter().flat_map(Dependency::leaves);
+    let upstream = task.when.iter().flat_map(|when| &when.upstream);
+    leaves.filter_map(Dependency::named).copied().chain(upstream.map(|upstream| upstream.task))
 }
 
 /// One more than asked for tells that there are more.
@@ -169,22 +178,38 @@ async fn of_context(
     Ok(rows.into_iter().map(|Json(task)| task).collect())
 }
 
-async fn by_id<T: for<'de> Deserialize<'de> + Send + Unpin + 'static>(
+/// Those of `ids` that are resources.
+async fn resources(
     connection: &mut PgConnection,
-    columns: &'static str,
-    table: &'static str,
     ids: &BTreeSet<Id>,
-) -> Result<Vec<T>, Error> {
+) -> Result<BTreeMap<Id, GraphResource>, Error> {
     if ids.is_empty() {
-        return Ok(vec![]);
+        return Ok(BTreeMap::new());
     }
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<Json<T>> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT {columns} FROM {table} WHERE id = ANY($1)"
+    let rows: Vec<Json<GraphResource>> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT {RESOURCE} FROM resources WHERE id = ANY($1)"
     )))
-    .bind(ids)
+    .bind(uuids(ids))
     .fetch_all(connection)
     .await
     .map_err(Error::database("reading what a context depends on"))?;
-    Ok(rows.into_iter().map(|Json(row)| row).collect())
+    Ok(rows.into_iter().map(|Json(row)| (row.id, row)).collect())
+}
+
+/// Those of `ids` that are tasks, with whatever took their places.
+async fn with_successors(
+    connection: &mut PgConnection,
+    ids: &BTreeSet<Id>,
+) -> Result<BTreeMap<Id, GraphTask>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<Json<GraphTask>> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "{CHAIN} SELECT {TASK} FROM chain JOIN tasks USING (id)"
+    )))
+    .bind(uuids(ids))
+    .fetch_all(connection)
+    .await
+    .map_err(Error::database("reading what a context depends on"))?;
+    Ok(rows.into_iter().map(|Json(row)| (row.id, row)).collect())
 }

@@ -27,6 +27,10 @@ pub struct Filter {
     pub specification: Option<String>,
     /// What it runs.
     pub pipeline: Option<String>,
+    /// The task that its chain of restarts began with; that task itself included.
+    pub restart_root: Option<Id>,
+    /// Whether it is paused itself.
+    pub paused: Option<bool>,
     /// Labels that it must have, with these values.
     pub labels: BTreeMap<String, String>,
 }
@@ -44,13 +48,15 @@ impl Filter {
             && has("context_id", self.context_id.map(|id| id.to_string()))
             && has("specification", self.specification.clone())
             && has("pipeline", self.pipeline.clone())
+            && has("restart_root", self.restart_root.map(|id| id.to_string()))
+            && has("paused", self.paused.map(|paused| paused.to_string()))
             && self.labels.iter().all(labels)
     }
 
     /// The same without what changes in the life of a record.
     #[must_use]
     pub fn lasting(&self) -> Self {
-        Self { status: None, sub_status: None, ..self.clone() }
+        Self { status: None, sub_status: None, paused: None, ..self.clone() }
     }
 }
 
@@ -163,6 +169,16 @@ pub(super) fn push_filter<T: Record>(
     if let Some(id) = filter.context_id {
         check_column::<T>("context_id")?;
         sql.push(" AND context_id = ").push_bind(id.uuid());
+    }
+    if let Some(id) = filter.restart_root {
+        check_column::<T>("restart_root")?;
+        sql.push(" AND (restart_root = ").push_bind(id.uuid());
+        sql.push(" OR id = ").push_bind(id.uuid()).push(")");
+    }
+    if let Some(paused) = filter.paused {
+        check_column::<T>("paused")?;
+        // Not bound: so that the planner knows which it is.
+        sql.push(if paused { " AND paused" } else { " AND NOT paused" });
     }
     if !filter.labels.is_empty() {
         check_column::<T>("labels")?;

@@ -1,13 +1,13 @@
-//! One document: by id, by the beginning of an id, by name and version.
+//! One document: by id, or by the beginning of an id.
 
-use kantoku_domain::{Id, Name, Namespace};
-use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, types::Json};
+use kantoku_domain::{Id, Namespace};
+use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
-use super::{Found, Page, Reader, check_limit};
+use super::{Found, Reader, uuids};
 use crate::{
     Error,
-    document::{Record, TaskDocument, Versioned},
+    document::{Record, TaskDocument},
 };
 
 impl Reader {
@@ -44,7 +44,7 @@ impl Reader {
             "SELECT document FROM {} WHERE id = ANY($1) AND namespace = $2",
             T::TABLE
         )))
-        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .bind(uuids(ids))
         .bind(namespace.as_str())
         .fetch_all(&mut *tx)
         .await
@@ -79,68 +79,6 @@ impl Reader {
             [] => Err(Error::NotFound { kind: T::KIND, name: prefix.to_owned(), as_of_seq }),
             _ => Err(Error::Ambiguous { kind: T::TABLE, prefix: prefix.to_owned() }),
         }
-    }
-
-    /// A version of a specification, a type or a pipeline; the latest when `version` is `None`.
-    pub async fn version<T: Versioned>(
-        &self,
-        namespace: &Namespace,
-        name: &Name,
-        version: Option<u64>,
-    ) -> Result<Found<T>, Error> {
-        let (mut tx, as_of_seq) = self.snapshot().await?;
-        let document: Option<Json<T>> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "SELECT document FROM {} \
-             WHERE namespace = $1 AND name = $2 AND ($3::bigint IS NULL OR version = $3) \
-             ORDER BY version DESC LIMIT 1",
-            T::TABLE
-        )))
-        .bind(namespace.as_str())
-        .bind(name.as_str())
-        .bind(version.map(|version| version as i64))
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(Error::database("reading a definition"))?;
-        let Json(document) = document.ok_or_else(|| Error::NotFound {
-            kind: T::KIND,
-            name: version
-                .map_or_else(|| name.to_string(), |version| format!("{name} version {version}")),
-            as_of_seq,
-        })?;
-        Ok(Found { document, as_of_seq })
-    }
-
-    /// The latest versions of all specifications, types or pipelines, by name. The cursor is the
-    /// last name of the page before.
-    pub async fn versions<T: Versioned>(
-        &self,
-        namespace: &Namespace,
-        limit: u32,
-        cursor: Option<&str>,
-    ) -> Result<Page<T>, Error> {
-        let limit = check_limit(limit)?;
-        let (mut tx, as_of_seq) = self.snapshot().await?;
-        let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT DISTINCT ON (name) document FROM {} WHERE namespace = ",
-            T::TABLE
-        ));
-        sql.push_bind(namespace.as_str().to_owned());
-        if let Some(after) = cursor {
-            sql.push(" AND name > ").push_bind(after.to_owned());
-        }
-        sql.push(" ORDER BY name, version DESC LIMIT ").push_bind(limit + 1);
-        let mut items: Vec<T> = sql
-            .build_query_scalar::<Json<T>>()
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(Error::database("reading definitions"))?
-            .into_iter()
-            .map(|Json(item)| item)
-            .collect();
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next_cursor = items.last().filter(|_| more).map(|item| item.name().to_owned());
-        Ok(Page { items, next_cursor, as_of_seq })
     }
 }
 

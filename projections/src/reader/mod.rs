@@ -3,18 +3,24 @@
 mod changes;
 mod dependencies;
 mod events;
+mod facts;
 mod follow;
 mod graph;
 mod ids;
 mod list;
 mod lookup;
+mod pauses;
+mod positions;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 
+use kantoku_domain::Id;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
 use crate::{Database, Error};
 
@@ -22,9 +28,19 @@ pub use changes::{Changes, Mark};
 pub use events::EventQuery;
 pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
+pub use positions::ContextTasks;
 
 /// How many items a page may have.
 pub const LIMIT_MAX: u32 = 1_000;
+
+/// The tasks `$1`, and whatever took their places. Each once, so that it ends.
+const CHAIN: &str = "\
+    WITH RECURSIVE chain AS ( \
+        SELECT UNNEST($1::uuid[]) AS id UNION \
+        SELECT (task.document ->> 'restarted_as')::uuid FROM chain, LATERAL ( \
+            SELECT document FROM tasks WHERE tasks.id = chain.id OFFSET 0) task \
+        WHERE task.document ->> 'restarted_as' IS NOT NULL \
+    )";
 
 /// One document, as of a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +115,10 @@ impl Reader {
             .map_err(Error::database(doing))?;
         Ok((tx, as_of as u64))
     }
+}
+
+fn uuids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> Vec<Uuid> {
+    ids.into_iter().map(|id| id.uuid()).collect()
 }
 
 /// `limit`, if it is one.

@@ -92,7 +92,7 @@ async fn a_verification_finds_the_table_that_was_tampered_with() {
     let compared = rebuild.verify().await.unwrap();
     let position = events[299].stream_seq;
     assert_eq!(compared.as_of_seq, position);
-    assert_eq!(compared.equal.len(), 8);
+    assert_eq!(compared.equal.len(), 10);
     assert!(compared.equal.values().all(|equal| *equal), "{:?}", compared.equal);
     assert_eq!(told.lock().unwrap().last(), Some(&(position, position)));
 

@@ -1,77 +1,28 @@
 //! A task, from the plan that names it to its end.
 
+mod apply;
+mod notes;
+mod status;
+mod waits;
+
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Binding, Dependency as Expression, Event, Id, Name, Namespace, Recorded, RetryPolicy, Timeouts,
+    Binding, Dependency as Expression, Id, Name, Namespace, Recorded, RetryPolicy, Timeouts,
     Timestamp,
-    task::{Delegation, Failure, Outcome, Output, Spawned},
+    dependency::{Cause, Trigger},
+    pause::Paused,
+    task::{Delegation, Expired, Failure, Outcome, Output, Spawned},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Record;
 
-/// Where a task is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TaskStatus {
-    /// It waits.
-    #[default]
-    Initialized,
-    /// It may be claimed.
-    Ready,
-    /// An attempt runs.
-    Received,
-    /// It has ended.
-    Finished,
-    /// It was stopped.
-    Cancelled,
-    /// It will not run.
-    Skipped,
-}
-
-impl TaskStatus {
-    /// The name in documents.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initialized => "initialized",
-            Self::Ready => "ready",
-            Self::Received => "received",
-            Self::Finished => "finished",
-            Self::Cancelled => "cancelled",
-            Self::Skipped => "skipped",
-        }
-    }
-
-    /// Whether nothing can follow.
-    pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Finished | Self::Cancelled | Self::Skipped)
-    }
-}
-
-/// Whether what a task waits for has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum DependencyStatus {
-    /// It may happen yet.
-    Pending,
-    /// It has.
-    Ready,
-    /// It cannot any more.
-    Failed,
-}
-
-/// One thing that a task waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dependency {
-    /// The input's name, or `depends_on`.
-    pub name: String,
-    /// `{"resource": id}` or `{"task": id}`.
-    pub data: Expression,
-    /// Whether it has happened.
-    pub status: DependencyStatus,
-}
+pub(crate) use apply::TaskState;
+pub use notes::{Approval, ChildrenCancelled, Revival, Successor};
+pub use status::{Dependency, DependencyStatus, TaskStatus};
+pub use waits::Awaited;
 
 /// A task. `dependencies` is never stored: it depends on other rows and is added by queries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +54,9 @@ pub struct TaskDocument {
     /// What it waits for besides its inputs, as spawned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depends_on: Option<Expression>,
+    /// When it runs, unless all that it reads and depends on has to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Trigger>,
     /// All that it waits for, with status.
     #[serde(default)]
     pub dependencies: Vec<Dependency>,
@@ -116,6 +70,12 @@ pub struct TaskDocument {
     pub restart_parent: Option<Id>,
     /// The task that is a restart of this one.
     pub restarted_as: Option<Id>,
+    /// How that came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<Successor>,
+    /// Whether no other took its place, nor that of a task that it descends from. Once it has ended,
+    /// its context counts it only then.
+    pub current: bool,
     /// The attempt that is ready, runs or ran last; 0 before the first.
     pub attempt: u32,
     /// Where executors look for it.
@@ -131,23 +91,52 @@ pub struct TaskDocument {
     pub retry: RetryPolicy,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// Whether it is to wait, by whom and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+    /// Who has said yes, by approval, in the order in which they did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approvals: BTreeMap<String, Vec<Approval>>,
     /// What the executable said besides its outputs.
     pub result: Option<Value>,
     /// What went wrong last.
     pub error: Option<Failure>,
+    /// The time that was up, if that has ended it and no attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<Expired>,
     /// Why it was cancelled, or what cannot arrive any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The task whose end made it impossible.
+    /// Who cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<String>,
+    /// The task whose end made it impossible; itself, if its own time was up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_cause: Option<Id>,
+    /// Other tasks because of which it would be impossible, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_causes: Vec<Id>,
+    /// Of one that was skipped: whether anybody failed, or a rule chose so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Why it came back from being skipped last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revived: Option<Revival>,
+    /// The order to stop what it had spawned, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children_cancelled: Option<ChildrenCancelled>,
     /// When the next attempt may be claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     /// When it was first named.
     pub created_at: Timestamp,
+    /// When it began to wait: when it was spawned, or came back from being skipped.
+    pub waiting_since: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
+    /// When an attempt was announced last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
     /// When the last attempt was claimed.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -156,7 +145,13 @@ pub struct TaskDocument {
     pub node: Option<String>,
     /// Whether it has a `TaskSpawned` of its own, or is named by another event only.
     pub unfolded: bool,
-    /// The last event that changed it.
+    /// Where the order lies that it descends from: the start of its context, or a restart. Orders to
+    /// stop that lie behind it reach it, wherever it is spawned.
+    pub origin: u64,
+    /// The `stream_seq` of the last event of its own, announcements aside; 0 while it has none. What
+    /// commands are decided on.
+    pub position: u64,
+    /// The last event that changed it, of its own or not.
     pub stream_seq: u64,
 }
 
@@ -176,12 +171,15 @@ impl TaskDocument {
             outputs: spawned.outputs.clone(),
             delegated: BTreeMap::new(),
             depends_on: spawned.depends_on.clone(),
+            when: spawned.when.clone(),
             dependencies: Vec::new(),
             context_id: spawned.context_id,
             parent_id: spawned.parent_id,
-            restart_root: None,
-            restart_parent: None,
+            restart_root: spawned.restart_root,
+            restart_parent: spawned.restart_parent,
             restarted_as: None,
+            restarted: None,
+            current: true,
             attempt: 0,
             queue: spawned.queue.clone(),
             shard_key: spawned.shard_key.clone(),
@@ -189,106 +187,46 @@ impl TaskDocument {
             labels: spawned.labels.clone(),
             retry: spawned.retry.clone(),
             timeouts: spawned.timeouts.clone(),
+            paused: None,
+            approvals: BTreeMap::new(),
             result: None,
             error: None,
+            expired: None,
             reason: None,
+            cancelled_by: None,
             root_cause: None,
+            other_causes: Vec::new(),
+            cause: None,
+            revived: None,
+            children_cancelled: None,
             not_before: None,
             created_at: recorded.metadata.at,
+            waiting_since: recorded.metadata.at,
             updated_at: recorded.metadata.at,
+            ready_at: None,
             started_at: None,
             finished_at: None,
             node: None,
             unfolded: false,
+            origin: recorded.stream_seq,
+            position: 0,
             stream_seq: recorded.stream_seq,
         }
-    }
-
-    /// Takes in an event of this task, or the cancellation of the context that it is planned in.
-    pub fn apply(&mut self, recorded: &Recorded) {
-        let at = recorded.metadata.at;
-        match &recorded.event {
-            Event::TaskSpawned(_) => self.unfolded = true,
-            // A second ready event may cross the claim: the claim decides.
-            Event::TaskReady(ready)
-                if matches!(self.status, TaskStatus::Initialized | TaskStatus::Ready) =>
-            {
-                self.status = TaskStatus::Ready;
-                self.attempt = ready.attempt;
-            }
-            Event::TaskReceived(received) => {
-                self.status = TaskStatus::Received;
-                self.attempt = received.attempt;
-                self.node = Some(received.node.clone());
-                self.started_at = Some(at);
-                self.not_before = None;
-            }
-            Event::TaskAttemptFailed(failed) => {
-                self.status = TaskStatus::Initialized;
-                self.attempt = failed.attempt;
-                self.error = Some(failed.error.clone());
-                self.not_before = Some(failed.not_before);
-            }
-            Event::TaskFinished(finished) => {
-                self.end(TaskStatus::Finished, at);
-                self.sub_status = Some(finished.outcome);
-                self.attempt = finished.attempt;
-                self.error.clone_from(&finished.error);
-                self.result.clone_from(&finished.result);
-                self.delegated.clone_from(&finished.delegated);
-            }
-            Event::TaskCancelled(cancelled) => {
-                self.end(TaskStatus::Cancelled, at);
-                self.reason = Some(cancelled.reason.clone());
-            }
-            Event::TaskSkipped(skipped) => {
-                self.end(TaskStatus::Skipped, at);
-                self.root_cause = Some(skipped.root_cause);
-                self.reason = Some(skipped.missing.clone());
-            }
-            _ => return,
-        }
-        self.touch(recorded);
-    }
-
-    /// Takes in that its context was ordered to stop before it was unfolded: nothing will run it.
-    pub(crate) fn drop_from_plan(&mut self, reason: &str, recorded: &Recorded) {
-        self.end(TaskStatus::Cancelled, recorded.metadata.at);
-        self.reason = Some(reason.to_owned());
-        self.touch(recorded);
-    }
-
-    fn end(&mut self, status: TaskStatus, at: Timestamp) {
-        self.status = status;
-        self.finished_at = Some(at);
-        self.not_before = None;
-    }
-
-    fn touch(&mut self, recorded: &Recorded) {
-        self.updated_at = recorded.metadata.at;
-        self.stream_seq = recorded.stream_seq;
-    }
-
-    /// What contexts count by.
-    pub(crate) const fn state(&self) -> (TaskStatus, Option<Outcome>) {
-        (self.status, self.sub_status)
-    }
-
-    /// What the task waits for: the resources among its inputs, then the leaves of `depends_on`.
-    pub fn waits_for(&self) -> Vec<(&str, Expression)> {
-        let inputs = self.inputs.iter().filter_map(|(name, binding)| {
-            binding.resource().map(|id| (name.as_str(), Expression::Resource(id)))
-        });
-        let leaves = self.depends_on.iter().flat_map(Expression::leaves);
-        inputs.chain(leaves.map(|leaf| ("depends_on", leaf.clone()))).collect()
     }
 }
 
 impl Record for TaskDocument {
     const TABLE: &'static str = "tasks";
     const KIND: &'static str = "task";
-    const COLUMNS: &'static [&'static str] =
-        &["status", "sub_status", "context_id", "specification", "labels"];
+    const COLUMNS: &'static [&'static str] = &[
+        "status",
+        "sub_status",
+        "context_id",
+        "specification",
+        "restart_root",
+        "paused",
+        "labels",
+    ];
 
     fn id(&self) -> Id {
         self.id
@@ -315,6 +253,9 @@ impl Record for TaskDocument {
             }),
             "context_id" => Some(self.context_id.to_string()),
             "specification" => Some(self.specification.to_string()),
+            // The root is of its own chain.
+            "restart_root" => Some(self.restart_root.unwrap_or(self.id).to_string()),
+            "paused" => Some(self.paused.is_some().to_string()),
             _ => None,
         }
     }

@@ -1,0 +1,15 @@
+//! A namespace, as far as it is more than a word.
+
+use kantoku_domain::{Namespace, pause::Paused};
+use serde::{Deserialize, Serialize};
+
+/// A namespace. Each one that can be written exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceDocument {
+    /// Its name.
+    pub name: Namespace,
+    /// Whether all its work is to wait, by whom and why.
+    pub paused: Option<Paused>,
+    /// The last event that changed it; 0 if none did.
+    pub stream_seq: u64,
+}
