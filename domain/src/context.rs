@@ -123,9 +123,7 @@ impl Aggregate for Context {
             Event::ContextPaused(paused) => self.paused = Some(paused.clone()),
             Event::ContextResumed(_) => self.paused = None,
             Event::ContextRestarted(restarted) => self.restarted(restarted),
-            Event::ContextRestartSettled(settled) => {
-                self.restarting.remove(&settled.id);
-            }
+            Event::ContextRestartSettled(settled) => self.settled(settled),
             _ => {}
         }
     }

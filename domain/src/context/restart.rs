@@ -71,6 +71,9 @@ pub struct Claimed {
     pub position: u64,
     /// The other task.
     pub successor: Id,
+    /// Somebody overtook the step: there is no such other, and the state is free for another plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overtaken: bool,
 }
 
 impl Context {
@@ -85,7 +88,7 @@ impl Context {
             match self.restarted.get(&step.task_id) {
                 Some(claimed) if claimed.successor == successor => {}
                 // Two plans for the same state of a task: the first wins.
-                Some(claimed) if claimed.position >= step.position => {
+                Some(claimed) if claimed.position >= step.position && !claimed.overtaken => {
                     return Err(already_restarted(claimed.successor));
                 }
                 _ => is_repeated = false,
@@ -116,7 +119,21 @@ impl Context {
         self.restarting.insert(restarted.id);
         for step in restarted.steps.iter().filter(|step| step.action == Action::Rerun) {
             let successor = successor_id(restarted.id, step.task_id);
-            self.restarted.insert(step.task_id, Claimed { position: step.position, successor });
+            let claimed = Claimed { position: step.position, successor, overtaken: false };
+            self.restarted.insert(step.task_id, claimed);
+        }
+    }
+
+    pub(super) fn settled(&mut self, settled: &RestartSettled) {
+        self.restarting.remove(&settled.id);
+        for Superseded { task_id, .. } in &settled.superseded {
+            let successor = successor_id(settled.id, *task_id);
+            // Another plan may have claimed the task since.
+            if let Some(claimed) = self.restarted.get_mut(task_id)
+                && claimed.successor == successor
+            {
+                claimed.overtaken = true;
+            }
         }
     }
 

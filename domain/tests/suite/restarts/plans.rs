@@ -272,6 +272,34 @@ fn of_two_plans_for_one_state_the_first_wins() {
 }
 
 #[test]
+fn what_was_overtaken_is_free_for_another_plan() {
+    let mut world = World::new(&["b"], &[]);
+    world.name(step("b", &[], &[]));
+    world.name(step("c", &["b"], &[]));
+    world.run_some(2, &mut |_| 0);
+    let [b, c] = ["b", "c"].map(step_id);
+    world.send(c, &Command::Cancel(Cancel::because("enough"))).expect("accepted").expect("stops");
+    world.run(&mut |_| 0);
+    world.failing.clear();
+    let order = |plan: &Plan| plan.order("again", None, &[].into());
+    let plan = ask(&world, Target::Task(b), REALLOCATE).expect("a plan");
+    world.order(&order(&plan)).expect("accepted").expect("an event");
+    let other = ask(&world, Target::Task(b), REUSE).expect("a plan");
+    world.order(&order(&other)).expect("accepted").expect("it is the first to reach the task");
+    world.run(&mut |_| 0);
+    let superseded = world.settled[0].superseded.iter().map(|it| it.task_id);
+    let mut superseded: Vec<_> = superseded.collect();
+    superseded.sort_unstable();
+    let mut both = vec![b, c];
+    both.sort_unstable();
+    assert_eq!(superseded, both);
+    assert_eq!(world.task(c).restarted_as, None, "and nobody else has its place");
+    let plan = ask(&world, Target::All, REALLOCATE).expect("a plan");
+    carry_out(&mut world, &plan);
+    is_ok(&world, world.task(c).restarted_as.expect("restarted"));
+}
+
+#[test]
 fn a_plan_from_outside_is_not_trusted() {
     let mut world = chain();
     let plan = ask(&world, Target::Task(step_id("b")), REALLOCATE).expect("a plan");
