@@ -1,6 +1,7 @@
 //! `*.pause`, `*.resume`, `task.approve`, `namespace.get`
 
-use kantoku_domain::{Name, Namespace, pause::Paused};
+use kantoku_domain::{Name, Namespace};
+use kantoku_projections::document::NamespaceDocument;
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, methods};
@@ -97,17 +98,6 @@ pub struct NamespaceParams {
     /// Which; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
-}
-
-/// A namespace. Every one that can be written exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamespaceDocument {
-    /// Its name.
-    pub name: Namespace,
-    /// Whether all its work is to wait.
-    pub paused: Option<Paused>,
-    /// The last event that changed it; 0 if none did.
-    pub stream_seq: u64,
 }
 
 /// A word that a task waits for.

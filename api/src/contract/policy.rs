@@ -1,12 +1,7 @@
 //! `policy.*`
 
-use std::collections::BTreeMap;
-
-use kantoku_domain::{
-    Id, Millis, Name, Namespace, Timestamp,
-    policy::{Ageing, Limit},
-};
-use kantoku_projections::reader::Page;
+use kantoku_domain::{Millis, Name, Namespace};
+use kantoku_projections::{document::PolicyDocument, reader::Page};
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, NamesParams, methods};
@@ -46,31 +41,4 @@ pub struct PolicyDeleteParams {
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
-}
-
-/// A policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyDocument {
-    /// The id.
-    pub id: Id,
-    /// Whose it is.
-    pub namespace: Namespace,
-    /// Its name.
-    pub name: Name,
-    /// Which version, 1 for the first.
-    pub version: u64,
-    /// Its content.
-    pub digest: String,
-    /// For people.
-    pub description: String,
-    /// How much may run at once, or start in a while.
-    pub limits: BTreeMap<String, Limit>,
-    /// How waiting counts as priority.
-    pub ageing: Option<Ageing>,
-    /// Whether contexts have equal shares.
-    pub fair_share: Option<bool>,
-    /// When it was applied.
-    pub created_at: Timestamp,
-    /// The event that applied it.
-    pub stream_seq: u64,
 }

@@ -31,7 +31,7 @@ pub(crate) trait Followed: Record + Item + Clone {
 }
 
 impl Item for TaskDocument {
-    fn position(&self) -> u64 {
+    fn at_seq(&self) -> u64 {
         self.stream_seq
     }
 
@@ -52,7 +52,7 @@ impl Followed for TaskDocument {
 }
 
 impl Item for ContextDocument {
-    fn position(&self) -> u64 {
+    fn at_seq(&self) -> u64 {
         self.stream_seq
     }
 

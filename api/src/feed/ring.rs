@@ -18,7 +18,7 @@ const TAKE_MAX: usize = 256;
 /// Something with a place in a sequence.
 pub(crate) trait Item: Serialize + Send + Sync + 'static {
     /// Its position in the stream. Several items may have the same.
-    fn position(&self) -> u64;
+    fn at_seq(&self) -> u64;
     /// What it is about.
     fn subjects(&self) -> [Id; 2];
 }
@@ -115,7 +115,7 @@ impl<T: Item> Ring<T> {
         let mut inner = self.lock();
         let number = inner.next_watcher;
         inner.next_watcher += 1;
-        let from = inner.items.partition_point(|kept| kept.item.position() <= after);
+        let from = inner.items.partition_point(|kept| kept.item.at_seq() <= after);
         let state = State {
             notify: Arc::default(),
             pending: (from < inner.items.len()).then_some(inner.first + from as u64),
@@ -186,7 +186,7 @@ impl<T: Item> Inner<T> {
         let Some(gone) = self.items.pop_front() else { return };
         self.first += 1;
         self.bytes -= gone.bytes;
-        self.floor = gone.item.position();
+        self.floor = gone.item.at_seq();
     }
 
     /// What is pending for a watcher; `None` when that is nothing.

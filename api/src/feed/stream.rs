@@ -14,7 +14,7 @@ const DELAY_BASE: Duration = Duration::from_millis(50);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 
 impl Item for Recorded {
-    fn position(&self) -> u64 {
+    fn at_seq(&self) -> u64 {
         self.stream_seq
     }
 

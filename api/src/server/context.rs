@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
 use kantoku_domain::{
-    Event, Id, Kind, Namespace, Reason, Recorded, Rejection, Task,
-    context::Outputs,
+    Context, Event, Id, Kind, Namespace, Reason, Recorded, Rejection, Task,
     restart::{Graph, Node},
     task::{Planned, Spawned, Status},
 };
@@ -75,9 +74,10 @@ impl Api {
     ) -> Result<Tasks, ApiError> {
         self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
         let (ids, _) = self.reader.task_ids(namespace, context_id, TASKS_MAX + 1).await?;
+        let document = self.reader.record::<ContextDocument>(namespace, context_id).await?.document;
         let of_context = self.bus.ledger().history(namespace, Kind::Context, context_id, 0).await?;
         let mut found = Found::default();
-        found.context(context_id, &of_context);
+        found.context(document, &of_context);
         found.look_for(ids);
         loop {
             if found.seen.len() > TASKS_MAX {
@@ -126,22 +126,18 @@ impl Found {
         self.planned.extend(tasks);
     }
 
-    fn context(&mut self, id: Id, history: &[Recorded]) {
-        let graph = &mut self.tasks.graph;
-        graph.context_id = id;
-        let mut outputs = Outputs::default();
-        let mut context = Loaded::<kantoku_domain::Context>::default();
+    fn context(&mut self, document: ContextDocument, history: &[Recorded]) {
+        let mut context = Loaded::<Context>::default();
         for recorded in history {
-            outputs.apply(&recorded.event);
             context.take(recorded);
-        }
-        graph.outputs = outputs.into_current();
-        graph.cancelled = context.state.cancelled;
-        for recorded in history {
             if let Event::ContextOpened(opened) = &recorded.event {
                 self.named(&opened.plan);
             }
         }
+        let graph = &mut self.tasks.graph;
+        graph.context_id = document.id;
+        graph.outputs = document.outputs;
+        graph.cancelled = context.state.cancelled;
     }
 
     fn task(&mut self, id: Id, history: &[Recorded]) {

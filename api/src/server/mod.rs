@@ -6,6 +6,7 @@
 
 mod admission;
 mod alive;
+mod attempt;
 mod cancel;
 mod command;
 mod config;
@@ -22,8 +23,13 @@ pub mod metric;
 mod module;
 mod operation;
 mod params;
+#[cfg(test)]
+mod past;
+mod pause;
+mod policy;
 mod record;
 mod resource;
+mod restart;
 mod run;
 mod shared;
 mod socket;
@@ -115,14 +121,18 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
 fn methods() -> Module {
     let mut module = Module::default();
     let families = [
+        attempt::register,
         cancel::register,
         definition::register,
         event::register,
         logs::register,
         manifest::register,
         operation::register,
+        pause::register,
+        policy::register,
         record::register,
         resource::register,
+        restart::register,
         run::register,
         spawn::register,
         subscribe::register,

@@ -6,14 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use kantoku_domain::{Dependency, Id, Namespace};
+use kantoku_domain::{Id, Namespace};
 use kantoku_projections::{
     Error as ReadError,
     document::{ContextDocument, TaskDocument},
     reader::{Graph, GraphTask},
 };
 
-use super::{Api, Module, shared::blocking};
+use super::{Api, Module, shared::blocking, why::needs_of};
 use crate::{
     ApiError, Code,
     contract::{GetParams, TREE_TASKS_MAX, TaskTree, Tree, TreeTask},
@@ -66,16 +66,26 @@ fn draw(graph: Graph) -> Tree {
     Tree { context, tasks: drawn.collect(), truncated, as_of_seq }
 }
 
-/// The tasks of the same context that resolve what `task` reads, or that it comes after.
+/// The tasks of the same context that resolve what `task` reads, or that it comes after; of those
+/// that were restarted, the last.
 fn waits_for(graph: &Graph, task: &GraphTask) -> BTreeSet<Id> {
-    let custodian = |resource: &Id| graph.resources.get(resource)?.custodian;
-    let of_inputs = task.reads.values().filter_map(custodian);
-    let leaves = task.depends_on.iter().flat_map(Dependency::leaves);
-    let of_leaves = leaves.filter_map(|leaf| match leaf {
-        Dependency::Resource(id) => custodian(id),
-        leaf => leaf.named().copied(),
+    let tasks = needs_of(task).named().into_iter().filter_map(|id| {
+        let resource = graph.resources.get(&id);
+        resource.map_or(Some(head(graph, id)), |resource| resource.custodian)
     });
-    of_inputs.chain(of_leaves).filter(|id| graph.tasks.contains_key(id)).collect()
+    tasks.filter(|id| graph.tasks.contains_key(id)).collect()
+}
+
+/// The task that has the place of `id` now.
+fn head(graph: &Graph, id: Id) -> Id {
+    let mut head = id;
+    for _ in 0..graph.tasks.len() {
+        match graph.tasks.get(&head).and_then(|task| task.restarted_as) {
+            Some(next) => head = next,
+            None => break,
+        }
+    }
+    head
 }
 
 /// Kahn's method: of the tasks that wait for nothing any more, the first by name is next. A child
@@ -122,8 +132,8 @@ fn tree_task(task: GraphTask, waits_for: Option<&BTreeSet<Id>>) -> TreeTask {
         sub_status: task.sub_status,
         attempt: task.attempt,
         parent_id: task.parent_id,
-        restart_parent: None,
-        restarted_as: None,
+        restart_parent: task.restart_parent,
+        restarted_as: task.restarted_as,
         waits_for: waits_for.into_iter().flatten().copied().collect(),
         started_at: task.started_at,
         finished_at: task.finished_at,
@@ -133,8 +143,13 @@ fn tree_task(task: GraphTask, waits_for: Option<&BTreeSet<Id>>) -> TreeTask {
 
 #[cfg(test)]
 mod tests {
+    use kantoku_domain::{
+        Dependency,
+        dependency::{Trigger, TriggerRule, Upstream},
+    };
+
     use super::*;
-    use crate::server::why::testing::{graph, reads};
+    use crate::server::why::testing::{graph, id_of, reads};
 
     fn steps(tree: &Tree) -> Vec<&str> {
         tree.tasks.iter().filter_map(|task| task.step.as_deref()).collect()
@@ -150,6 +165,23 @@ mod tests {
         ]));
         assert_eq!(steps(&drawn), ["b", "z-first", "m", "a-last"]);
         assert_eq!(drawn.tasks[3].waits_for.len(), 2);
+    }
+
+    #[test]
+    fn a_task_comes_after_all_that_its_expression_and_its_rule_name_as_they_are_now() {
+        let steps = ["a", "b", "c", "b-again", "last"].map(|step| reads(step, &[]));
+        let mut graph = graph(&steps);
+        graph.tasks.get_mut(&id_of("b")).expect("a step").restarted_as = Some(id_of("b-again"));
+        let last = graph.tasks.get_mut(&id_of("last")).expect("a step");
+        let not = Dependency::Not(Box::new(Dependency::Failed(id_of("a"))));
+        last.depends_on = Some(Dependency::Any(vec![not, Dependency::Done(id_of("b"))]));
+        let upstream = vec![Upstream { task: id_of("c"), inputs: vec![] }];
+        last.when = Some(Trigger { rule: TriggerRule::AllDone, upstream });
+        let drawn = draw(graph);
+        let last = drawn.tasks.last().expect("a step");
+        assert_eq!(last.step.as_deref(), Some("last"));
+        let waits_for: BTreeSet<Id> = last.waits_for.iter().copied().collect();
+        assert_eq!(waits_for, ["a", "b-again", "c"].map(id_of).into());
     }
 
     #[test]

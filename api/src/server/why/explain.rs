@@ -1,51 +1,18 @@
-//! From facts to the smallest set of them that explains a task. Pure.
-
-use std::collections::BTreeMap;
+//! From facts to a sentence. Pure.
 
 use kantoku_domain::{
-    Dependency, Id, Timestamp,
+    Dependency, Timestamp,
+    dependency::{Ground, Status},
+    standing::Stage,
     task::{Failure, Outcome},
 };
-use kantoku_projections::{
-    document::TaskStatus,
-    reader::{Graph, GraphTask},
-};
+use kantoku_projections::{document::TaskStatus, reader::GraphTask};
 
-use super::roots::Roots;
+use super::{held_up::is_paused, moment::Moment, roots::Roots};
 use crate::contract::WhyFact;
 
-/// All that is known, of one moment.
-pub(super) struct Moment<'a> {
-    pub(super) graph: &'a Graph,
-    /// The services; `None` when that is not known.
-    pub(super) present: Option<Vec<Present>>,
-    /// Who cancelled which task.
-    pub(super) cancelled_by: BTreeMap<Id, String>,
-    pub(super) now: Timestamp,
-}
-
-/// A service that is present.
-#[derive(Clone, Debug)]
-pub(super) struct Present {
-    pub(super) service_id: String,
-    pub(super) kind: String,
-    /// The queue that it serves, of an executor.
-    pub(super) queue: Option<String>,
-    /// What it runs, of a node, separated by spaces.
-    pub(super) handlers: String,
-    pub(super) running: u32,
-    pub(super) slots: u32,
-}
-
-impl Present {
-    pub(super) fn serves(&self, queue: &str) -> bool {
-        self.kind == "executor" && self.queue.as_deref().unwrap_or("default") == queue
-    }
-
-    pub(super) fn runs(&self, handler: &str) -> bool {
-        self.kind == "node" && self.handlers.split(' ').any(|name| name == handler)
-    }
-}
+/// How many things are named in a sentence.
+const NAMED_MAX: usize = 10;
 
 /// Why.
 pub(super) struct Explanation {
@@ -55,10 +22,10 @@ pub(super) struct Explanation {
     pub(super) facts: Vec<WhyFact>,
 }
 
-impl Moment<'_> {
+impl Moment {
     /// Why `task` is where it is.
     pub(super) fn explain(&self, task: &GraphTask) -> Explanation {
-        Explanation { summary: self.summary(task), facts: Roots::of(self, task.id) }
+        Explanation { summary: self.summary(task), facts: Roots::of(self, task.id).facts() }
     }
 
     fn summary(&self, task: &GraphTask) -> String {
@@ -83,89 +50,108 @@ impl Moment<'_> {
                     error()
                 )
             }
-            TaskStatus::Cancelled => self.cancelled(task),
+            TaskStatus::Cancelled => cancelled(task),
             TaskStatus::Skipped => format!(
                 "it will not run: {} cannot arrive{}",
                 task.reason.as_deref().unwrap_or("what it waits for"),
-                task.root_cause.map_or_else(String::new, |id| format!(
-                    ", because of {}",
-                    self.find(id).map_or_else(|| format!("task {id}"), name)
-                )),
+                task.root_cause
+                    .filter(|cause| *cause != task.id)
+                    .map_or_else(String::new, |id| format!(", because of {}", self.name(id))),
             ),
         }
     }
 
     fn waiting(&self, task: &GraphTask) -> String {
-        let open = self.open(task);
-        if !open.is_empty() {
-            let what: Vec<String> = open.iter().take(10).map(|(what, _)| what.clone()).collect();
-            let more = if open.len() > 10 { ", …" } else { "" };
-            let all =
-                task.reads.len() + task.depends_on.iter().flat_map(Dependency::leaves).count();
-            return format!("it waits for {} of {all}: {}{more}", open.len(), what.join(", "));
-        }
-        match task.not_before.filter(|at| *at > self.now) {
-            Some(at) => format!("attempt {} failed; the next may start at {at}", task.attempt),
-            None if !task.unfolded => "it is planned, and about to be spawned".into(),
-            None => "all that it waits for is there, and it is about to be announced".into(),
-        }
-    }
-
-    pub(super) fn cancelled(&self, task: &GraphTask) -> String {
-        let by = self.cancelled_by.get(&task.id);
-        let by = by.map_or_else(String::new, |actor| format!(" by {actor}"));
-        let reason = task.reason.as_deref().filter(|reason| !reason.is_empty());
-        format!(
-            "it was cancelled{by}{}: {}",
-            at(task.finished_at),
-            reason.unwrap_or("no reason given")
-        )
-    }
-
-    pub(super) fn find(&self, id: Id) -> Option<&GraphTask> {
-        self.graph.tasks.get(&id).or_else(|| self.graph.outside.get(&id))
-    }
-
-    /// What `task` waits for and is not there, each with its name.
-    pub(super) fn open(&self, task: &GraphTask) -> Vec<(String, Dependency)> {
-        let inputs = task.reads.iter();
-        let inputs = inputs.map(|(name, id)| (format!("input {name}"), Dependency::Resource(*id)));
-        let leaves = task.depends_on.iter().flat_map(Dependency::leaves).map(|leaf| {
-            let what = match leaf {
-                Dependency::Task(id) => {
-                    format!(
-                        "the end of {}",
-                        self.find(*id).map_or_else(|| format!("task {id}"), name)
-                    )
+        if let Some(standing) = self.standings.get(&task.id) {
+            return match &standing.stage {
+                Stage::Waiting => self.waits_for(task, &standing.grounds),
+                Stage::Backoff => self.is_tried_again(task, standing.next_at),
+                Stage::Paused => match &standing.paused {
+                    Some(pausing) => format!("it could run, but {}", is_paused(task, pausing)),
+                    None => "it could run, but for a pause".into(),
+                },
+                Stage::Queued { .. } if standing.blocked.is_empty() => {
+                    "all that it waits for is there, and it is about to be announced".into()
                 }
-                Dependency::Resource(id) => format!("resource {id}"),
-                _ => "all of several".into(),
+                Stage::Queued { since } => {
+                    format!("it could run since {since}, and has to wait for others")
+                }
+                Stage::Announced { queue, .. } => {
+                    format!("attempt {} waits to be claimed in queue {queue:?}", standing.attempt)
+                }
+                Stage::Held { node, since } => {
+                    format!("attempt {} runs on {node} since {since}", standing.attempt)
+                }
+                Stage::Skipped(skipped) => {
+                    format!("it will not run: {} cannot arrive", skipped.missing)
+                }
             };
-            (what, leaf.clone())
-        });
-        inputs.chain(leaves).filter(|(_, leaf)| !self.holds(leaf)).collect()
+        }
+        let needs = self.needs(task);
+        match needs.status {
+            Status::Pending { .. } => self.waits_for(task, &needs.grounds),
+            Status::Failed { .. } => "it cannot run any more, and is about to be skipped".into(),
+            Status::Ready => match task.not_before.filter(|at| *at > self.now) {
+                Some(at) => self.is_tried_again(task, Some(at)),
+                None if !task.unfolded => "it is planned, and about to be spawned".into(),
+                None => match self.pausing(task) {
+                    Some(pausing) => format!("it could run, but {}", is_paused(task, &pausing)),
+                    None => {
+                        "all that it waits for is there, and it is about to be announced".into()
+                    }
+                },
+            },
+        }
     }
 
-    fn holds(&self, leaf: &Dependency) -> bool {
-        match leaf {
-            Dependency::Resource(id) => {
-                self.graph.resources.get(id).is_some_and(|resource| resource.has_value)
+    fn is_tried_again(&self, task: &GraphTask, until: Option<Timestamp>) -> String {
+        let until = until.unwrap_or(self.now);
+        format!("attempt {} failed; the next may start at {until}", task.attempt)
+    }
+
+    fn waits_for(&self, task: &GraphTask, grounds: &[Ground]) -> String {
+        let leaves = task.depends_on.iter().flat_map(Dependency::leaves).count();
+        let upstream = task.when.iter().flat_map(|when| &when.upstream);
+        let governed = || upstream.clone().flat_map(|upstream| &upstream.inputs).count();
+        let all = task.reads.len() - governed().min(task.reads.len()) + upstream.clone().count();
+        let (open, all) = match grounds.first().and_then(|ground| ground.one_of) {
+            Some(one_of) if grounds.iter().all(|it| it.one_of == Some(one_of)) => one_of,
+            _ => (grounds.len(), (all + leaves).max(grounds.len())),
+        };
+        let named = grounds.iter().take(NAMED_MAX);
+        let named: Vec<String> = named.map(|ground| self.called(ground)).collect();
+        let more = if grounds.len() > NAMED_MAX { ", …" } else { "" };
+        format!("it waits for {open} of {all}: {}{more}", named.join(", "))
+    }
+
+    /// What people call a thing that is waited for.
+    fn called(&self, ground: &Ground) -> String {
+        if ground.name.starts_with("input ") {
+            return ground.name.clone();
+        }
+        match &ground.leaf {
+            Dependency::Resource(id) => format!("resource {id}"),
+            Dependency::Failed(id) if ground.negated => {
+                format!("the end of {} without a failure", self.name(*id))
             }
-            Dependency::Task(id) => {
-                self.find(*id).is_some_and(|task| task.sub_status == Some(Outcome::Ok))
-            }
-            Dependency::All(parts) => parts.iter().all(|part| self.holds(part)),
-            _ => false,
+            Dependency::Failed(id) => format!("a failure of {}", self.name(*id)),
+            Dependency::Task(id) | Dependency::Done(id) => format!("the end of {}", self.name(*id)),
+            Dependency::At(at) => format!("{at}"),
+            Dependency::Window(_) => "a window of time".into(),
+            Dependency::Approval(approval) => format!("approval {:?}", approval.name),
+            Dependency::Event(pattern) => format!("an event {}", pattern.type_),
+            Dependency::Http(probe) => format!("an answer from {}", probe.url),
+            _ => ground.name.clone(),
         }
     }
 }
 
-/// How people call it: by its step if it has one.
-pub(super) fn name(task: &GraphTask) -> String {
-    match &task.step {
-        Some(step) => format!("step {step:?}"),
-        None => format!("task {}", task.id),
-    }
+/// By whom and why it was stopped.
+pub(super) fn cancelled(task: &GraphTask) -> String {
+    let by = task.cancelled_by.as_ref();
+    let by = by.map_or_else(String::new, |actor| format!(" by {actor}"));
+    let reason = task.reason.as_deref().filter(|reason| !reason.is_empty());
+    format!("it was cancelled{by}{}: {}", at(task.finished_at), reason.unwrap_or("no reason given"))
 }
 
 /// A failure, with the end of what the process wrote.

@@ -1,9 +1,19 @@
 //! What is said of tasks, whatever became of them.
 
-use kantoku_projections::{document::ResourceStatus, reader::GraphResource};
+use std::collections::BTreeMap;
+
+use kantoku_projections::{
+    document::ResourceStatus,
+    reader::{Graph, GraphResource},
+};
+
+use kantoku_domain::Id;
 
 use super::{
-    super::testing::{Given, T0, graph, id_of, output_of, reads},
+    super::{
+        moment::{Pauses, Present},
+        testing::{Given, T0, graph, id_of, output_of, reads},
+    },
     *,
 };
 
@@ -18,9 +28,10 @@ fn node() -> Present {
     }
 }
 
-fn moment(graph: &Graph) -> Moment<'_> {
-    let present = Some(vec![node()]);
-    Moment { graph, present, cancelled_by: BTreeMap::new(), now: T0 }
+fn moment(graph: &Graph) -> Moment {
+    let (graph, present) = (graph.clone(), Some(vec![node()]));
+    let (standings, pauses) = (BTreeMap::new(), Pauses::default());
+    Moment { graph, standings, pauses, present, now: T0 }
 }
 
 fn executor(queue: &str, running: u32) -> Present {
@@ -30,7 +41,7 @@ fn executor(queue: &str, running: u32) -> Present {
 }
 
 #[track_caller]
-fn facts(moment: &Moment<'_>, step: &str) -> Vec<(String, Option<Id>)> {
+fn facts(moment: &Moment, step: &str) -> Vec<(String, Option<Id>)> {
     let facts = moment.explain(&moment.graph.tasks[&id_of(step)]).facts;
     facts.into_iter().map(|fact| (fact.kind, fact.task_id)).collect()
 }
@@ -160,8 +171,8 @@ fn a_cancelled_task_says_by_whom_and_why() {
     let a = graph.tasks.get_mut(&id_of("a")).expect("it");
     a.status = TaskStatus::Cancelled;
     a.reason = Some("wrong file".into());
-    let mut moment = moment(&graph);
-    moment.cancelled_by.insert(id_of("a"), "ada".into());
+    a.cancelled_by = Some("ada".into());
+    let moment = moment(&graph);
     let told = moment.explain(&graph.tasks[&id_of("a")]);
     assert_eq!(told.summary, "it was cancelled by ada: wrong file");
     assert_eq!(facts(&moment, "a"), [fact("cancelled", "a")]);

@@ -2,54 +2,88 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use kantoku_domain::{Dependency, Id, task::Outcome};
+use kantoku_domain::{
+    Dependency, Id,
+    dependency::{Ground, Status},
+    standing::{Stage, Standing},
+    task::Outcome,
+};
 use kantoku_projections::{
     document::{ResourceStatus, TaskStatus},
     reader::GraphTask,
 };
 
-use super::explain::{Moment, Present, name, since, told};
+use super::{
+    explain::{cancelled, since, told},
+    held_up,
+    moment::{Moment, name},
+};
 use crate::contract::WhyFact;
 
 /// More facts than this are counted, not told.
-const FACTS_MAX: usize = 100;
+pub(super) const FACTS_MAX: usize = 100;
 
 /// Collects the facts at the far ends of chains of waiting, each once. Chains may be long: a list
 /// of tasks to look at, no recursion.
 pub(super) struct Roots<'a> {
-    moment: &'a Moment<'a>,
+    moment: &'a Moment,
     seen: BTreeSet<Id>,
     open: VecDeque<Id>,
     facts: Vec<WhyFact>,
+    untold: usize,
+    /// The tasks that wait, and for more than other tasks: those of whom the scheduler may know more.
+    pub(super) ends: Vec<Id>,
+}
+
+/// A fact of this kind about a task.
+pub(super) fn fact(kind: &str, message: String, task: &GraphTask) -> WhyFact {
+    WhyFact {
+        kind: kind.to_owned(),
+        message,
+        resource_id: None,
+        task_id: Some(task.id),
+        at: None,
+        held_by: Vec::new(),
+    }
 }
 
 impl<'a> Roots<'a> {
-    /// The facts behind where `task` is.
-    pub(super) fn of(moment: &'a Moment<'a>, task: Id) -> Vec<WhyFact> {
-        let mut roots =
-            Self { moment, seen: [task].into(), open: [task].into(), facts: Vec::new() };
+    /// Follows all chains that begin with `task`.
+    pub(super) fn of(moment: &'a Moment, task: Id) -> Self {
+        let mut roots = Self {
+            moment,
+            seen: [task].into(),
+            open: [task].into(),
+            facts: Vec::new(),
+            untold: 0,
+            ends: Vec::new(),
+        };
         while let Some(id) = roots.open.pop_front() {
             if let Some(task) = moment.find(id) {
                 roots.look_at(task);
             } else {
                 let message = format!("there is no task {id}: check the id");
-                roots.add("dependency", message).task_id = Some(id);
+                roots.add(WhyFact { task_id: Some(id), ..bare("dependency", message) });
             }
         }
-        let untold = roots.facts.len().saturating_sub(FACTS_MAX);
-        roots.facts.truncate(FACTS_MAX);
-        if untold > 0 {
-            roots.add("more", format!("{untold} more facts like these"));
-        }
-        roots.facts
+        roots
     }
 
-    fn add(&mut self, kind: &str, message: String) -> &mut WhyFact {
-        let (kind, resource_id, task_id, at) = (kind.to_owned(), None, None, None);
-        let held_by = Vec::new();
-        self.facts.push(WhyFact { kind, message, resource_id, task_id, at, held_by });
-        let last = self.facts.len() - 1;
-        &mut self.facts[last]
+    /// The facts, as many as are told.
+    pub(super) fn facts(self) -> Vec<WhyFact> {
+        let mut facts = self.facts;
+        if self.untold > 0 {
+            facts.push(bare("more", format!("{} more facts like these", self.untold)));
+        }
+        facts
+    }
+
+    fn add(&mut self, fact: WhyFact) {
+        if self.facts.len() < FACTS_MAX {
+            self.facts.push(fact);
+        } else {
+            self.untold += 1;
+        }
     }
 
     fn look_later(&mut self, id: Id) {
@@ -62,36 +96,35 @@ impl<'a> Roots<'a> {
         let (at, fact) = match task.status {
             TaskStatus::Initialized => return self.initialized(task),
             TaskStatus::Skipped => return self.skipped(task),
-            TaskStatus::Ready => (Some(task.updated_at), self.ready(task)),
+            TaskStatus::Ready => (Some(task.updated_at), held_up::announced(self.moment, task)),
             TaskStatus::Received => {
                 let node = task.node.as_deref().unwrap_or("an unknown node");
                 let message = format!("{} runs on {node}{}", name(task), since(task.started_at));
-                (task.started_at, self.add("running", message))
+                (task.started_at, fact("running", message, task))
             }
             TaskStatus::Finished if task.sub_status == Some(Outcome::Ok) => return,
             TaskStatus::Finished => {
                 let error = task.error.as_ref().map_or_else(String::new, told);
                 let message = format!("{} failed: {error}", name(task));
-                (task.finished_at, self.add("failed", message))
+                (task.finished_at, fact("failed", message, task))
             }
             TaskStatus::Cancelled => {
-                let message = format!("{}: {}", name(task), self.moment.cancelled(task));
-                (task.finished_at, self.add("cancelled", message))
+                let message = format!("{}: {}", name(task), cancelled(task));
+                (task.finished_at, fact("cancelled", message, task))
             }
         };
-        fact.task_id = Some(task.id);
-        fact.at = at;
+        self.add(WhyFact { at: fact.at.or(at), ..fact });
     }
 
     fn skipped(&mut self, task: &GraphTask) {
-        match task.root_cause {
+        match task.root_cause.filter(|cause| *cause != task.id) {
             Some(cause) if self.moment.find(cause).is_some() => self.look_later(cause),
             cause => {
                 let missing = task.reason.as_deref().unwrap_or("what it waits for");
                 let message = format!("{} will not run: {missing} cannot arrive", name(task));
-                let fact = self.add("skipped", message);
-                fact.task_id = cause.or(Some(task.id));
-                fact.at = task.finished_at;
+                let task_id = cause.or(Some(task.id));
+                let at = task.finished_at;
+                self.add(WhyFact { task_id, at, ..fact("skipped", message, task) });
             }
         }
     }
@@ -102,19 +135,70 @@ impl<'a> Roots<'a> {
                 "task {} of another context waits itself; ask why of it: ktk why task/{}",
                 task.id, task.id
             );
-            self.add("dependency", message).task_id = Some(task.id);
-            return;
+            return self.add(fact("dependency", message, task));
         }
-        let open = self.moment.open(task);
-        for (what, leaf) in &open {
-            match leaf {
-                Dependency::Task(id) => self.look_later(*id),
-                Dependency::Resource(id) => self.resource(task, what, *id),
-                _ => {}
+        if let Some(standing) = self.moment.standings.get(&task.id) {
+            return self.standing(task, standing);
+        }
+        let needs = self.moment.needs(task);
+        let is_ready = needs.status == Status::Ready;
+        let is_end = is_ready || !needs.grounds.iter().all(is_of_others);
+        self.ends.extend(is_end.then_some(task.id));
+        if !is_ready {
+            needs.grounds.iter().for_each(|ground| self.ground(task, ground));
+        }
+        if let Some(pausing) = self.moment.pausing(task) {
+            self.add(held_up::paused(self.moment, task, &pausing));
+        } else if is_ready {
+            self.add(held_up::due(self.moment, task));
+        }
+    }
+
+    /// What the scheduler says of a task that waits.
+    fn standing(&mut self, task: &GraphTask, standing: &Standing) {
+        self.ends.push(task.id);
+        if standing.stage == Stage::Waiting {
+            standing.grounds.iter().for_each(|ground| self.ground(task, ground));
+            self.untold += standing.left_out;
+        }
+        if let Some(pausing) = &standing.paused {
+            self.add(held_up::paused(self.moment, task, pausing));
+        }
+        for blocked in &standing.blocked {
+            self.add(held_up::blocked(self.moment, task, blocked));
+        }
+        match &standing.stage {
+            Stage::Backoff => self.add(held_up::backoff(task, standing.next_at)),
+            Stage::Queued { .. } if standing.blocked.is_empty() && standing.paused.is_none() => {
+                self.add(held_up::due(self.moment, task));
             }
+            Stage::Announced { since, .. } => {
+                let at = Some(*since);
+                self.add(WhyFact { at, ..held_up::announced(self.moment, task) });
+            }
+            Stage::Held { node, since } => {
+                let message = format!("{} runs on {node} since {since}", name(task));
+                self.add(WhyFact { at: Some(*since), ..fact("running", message, task) });
+            }
+            _ => {}
         }
-        if open.is_empty() {
-            self.due(task);
+    }
+
+    /// One fact that a task waits for, or that has ruled it out.
+    fn ground(&mut self, task: &GraphTask, ground: &Ground) {
+        match &ground.leaf {
+            Dependency::Resource(id) => self.resource(task, &ground.name, *id),
+            Dependency::Task(id) | Dependency::Done(id) | Dependency::Failed(id) => {
+                match self.moment.head(*id) {
+                    Some(other) if other.sub_status == Some(Outcome::Ok) => {
+                        let message = format!("{}: {}", name(task), ground.message);
+                        self.add(fact("dependency", message, task));
+                    }
+                    Some(other) => self.look_later(other.id),
+                    None => self.look_later(*id),
+                }
+            }
+            _ => self.add(held_up::waits(task, ground)),
         }
     }
 
@@ -123,6 +207,7 @@ impl<'a> Roots<'a> {
         if let Some(custodian) = resource.and_then(|resource| resource.custodian) {
             return self.look_later(custodian);
         }
+        let what = if is_input(what) { what.to_owned() } else { format!("resource {id}") };
         let waits = format!("{what} of {}", name(task));
         let message = match resource {
             None => format!("{waits} is resource {id}, which does not exist: check the id"),
@@ -137,71 +222,22 @@ impl<'a> Roots<'a> {
             ),
         };
         let kind = if what.starts_with("input ") { "input" } else { "dependency" };
-        let fact = self.add(kind, message);
-        fact.resource_id = Some(id);
-        fact.task_id = Some(task.id);
+        self.add(WhyFact { resource_id: Some(id), ..fact(kind, message, task) });
     }
+}
 
-    /// All that the task waits for is there.
-    fn due(&mut self, task: &GraphTask) {
-        if let Some(at) = task.not_before.filter(|at| *at > self.moment.now) {
-            let error = task.error.as_ref().map_or_else(String::new, told);
-            let message = format!(
-                "{} failed in attempt {} and is tried again at {at}: {error}",
-                name(task),
-                task.attempt
-            );
-            let fact = self.add("backoff", message);
-            (fact.task_id, fact.at) = (Some(task.id), Some(at));
-            return;
-        }
-        let (handler, next) =
-            if task.unfolded { ("scheduler", "announced") } else { ("unfolder", "spawned") };
-        let name = name(task);
-        let present = self.moment.present.as_ref();
-        let (kind, message) = if present.is_some_and(|all| !all.iter().any(|s| s.runs(handler))) {
-            let message = format!(
-                "{name} is to be {next}, and no {handler} is present: start one with \
-                 ktk serve --only {handler}"
-            );
-            (format!("no_{handler}"), message)
-        } else {
-            ("due".into(), format!("{name} is about to be {next}"))
-        };
-        let fact = self.add(&kind, message);
-        (fact.task_id, fact.at) = (Some(task.id), Some(task.updated_at));
-    }
+fn bare(kind: &str, message: String) -> WhyFact {
+    let (kind, resource_id, task_id, at) = (kind.to_owned(), None, None, None);
+    WhyFact { kind, message, resource_id, task_id, at, held_by: Vec::new() }
+}
 
-    /// It was announced, and nobody has claimed it.
-    fn ready(&mut self, task: &GraphTask) -> &mut WhyFact {
-        let (task_name, queue) = (name(task), &task.queue);
-        let Some(present) = &self.moment.present else {
-            let message = format!("{task_name} waits to be claimed in queue {queue:?}");
-            return self.add("ready", message);
-        };
-        let executors: Vec<&Present> =
-            present.iter().filter(|service| service.serves(queue)).collect();
-        if executors.is_empty() {
-            let message = format!(
-                "{task_name} is ready, and no executor of queue {queue:?} is present: start one \
-                 with ktk serve --only executor --queue {queue}"
-            );
-            return self.add("no_executor", message);
-        }
-        let load: Vec<String> = executors
-            .iter()
-            .map(|e| format!("{} runs {} of {}", e.service_id, e.running, e.slots))
-            .collect();
-        let is_full = executors.iter().all(|executor| executor.running >= executor.slots);
-        let (kind, state) = if is_full {
-            ("busy", "all executors are busy")
-        } else {
-            ("ready", "about to be claimed")
-        };
-        let message =
-            format!("{task_name} is ready in queue {queue:?}, {state}: {}", load.join(", "));
-        self.add(kind, message)
-    }
+fn is_input(name: &str) -> bool {
+    name.starts_with("input ")
+}
+
+/// Whether it is about another task, which is looked at itself.
+fn is_of_others(ground: &Ground) -> bool {
+    ground.leaf.named().is_some()
 }
 
 /// The command that gives a resource its value.

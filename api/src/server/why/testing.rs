@@ -65,6 +65,12 @@ fn task(given: &Given) -> GraphTask {
         reads: reads.collect(),
         writes: [("out".to_owned(), output_of(&given.step))].into(),
         depends_on: None,
+        when: None,
+        restart_parent: None,
+        restarted_as: None,
+        paused: None,
+        approvals: BTreeMap::new(),
+        waiting_since: T0,
         unfolded: true,
         not_before: None,
         updated_at: T0,
@@ -74,6 +80,8 @@ fn task(given: &Given) -> GraphTask {
         error: None,
         reason: None,
         root_cause: None,
+        cause: None,
+        cancelled_by: None,
     }
 }
 
@@ -88,6 +96,10 @@ fn context() -> ContextDocument {
         outputs: BTreeMap::new(),
         labels: BTreeMap::new(),
         cancelled: None,
+        cancelled_by: None,
+        paused: None,
+        last_cancelled: None,
+        restarts: vec![],
         created_at: T0,
         updated_at: T0,
         finished_at: None,

@@ -1,0 +1,63 @@
+//! `policy.*`
+
+use std::sync::Arc;
+
+use kantoku_domain::{Id, Kind, Policy, policy};
+use kantoku_projections::{document::PolicyDocument, reader::Page};
+
+use super::{Api, Caller, Module, shared::new_id};
+use crate::{
+    ApiError, Code,
+    contract::{
+        Accepted, NamesParams, PolicyDelete, PolicyDeleteParams, PolicyGet, PolicyList,
+        PolicyParams,
+    },
+};
+
+/// How many items a page has unless it says otherwise.
+const LIMIT: u32 = 100;
+
+pub(super) fn register(module: &mut Module) {
+    module.register::<PolicyGet>(get);
+    module.register::<PolicyList>(list);
+    module.register_command::<PolicyDelete>(delete);
+}
+
+async fn get(api: Arc<Api>, params: PolicyParams) -> Result<PolicyDocument, ApiError> {
+    api.catch_up(params.min_seq, params.timeout).await?;
+    let namespace = params.namespace.unwrap_or_default();
+    match api.reader.version::<PolicyDocument>(&namespace, &params.name, None).await {
+        Ok(found) if found.document.deleted.is_none() => Ok(found.document),
+        Ok(_) | Err(kantoku_projections::Error::NotFound { .. }) => {
+            Err(api.no_such::<PolicyDocument>(&namespace, "name", &params.name).await)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn list(api: Arc<Api>, params: NamesParams) -> Result<Page<PolicyDocument>, ApiError> {
+    api.catch_up(params.min_seq, params.timeout).await?;
+    let namespace = params.namespace.unwrap_or_default();
+    let limit = params.limit.unwrap_or(LIMIT);
+    let cursor = params.cursor.as_deref();
+    let mut page = api.reader.versions::<PolicyDocument>(&namespace, limit, cursor).await?;
+    page.items.retain(|policy| policy.deleted.is_none());
+    Ok(page)
+}
+
+async fn delete(
+    api: Arc<Api>,
+    caller: Caller,
+    params: PolicyDeleteParams,
+) -> Result<Accepted, ApiError> {
+    let namespace = params.namespace.unwrap_or_default();
+    let id = Id::named(&namespace, Kind::Policy, params.name.as_str());
+    let envelope = api.envelope(&caller, new_id(), id, id);
+    match api.execute::<Policy>(&namespace, &policy::Command::Delete, &envelope).await {
+        Ok(outcome) => Ok(Accepted { stream_seq: outcome.stream_seq }),
+        Err(error) if error.code == Code::NotFound => {
+            Err(api.no_such::<PolicyDocument>(&namespace, "name", &params.name).await)
+        }
+        Err(error) => Err(error),
+    }
+}
