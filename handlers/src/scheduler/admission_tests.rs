@@ -138,10 +138,8 @@ fn a_queue_has_but_a_few_that_nobody_has_claimed_and_the_best_are_next() {
     assert_eq!(acted.len(), 3, "another queue is another: {acted:?}");
     scene.spawn(Spawned { priority: 9, ..task("urgent") });
     assert_eq!(scene.act(), [""; 0]);
-    let announced = ["a", "b", "c"].into_iter();
-    let mut announced = announced.filter(|step| scene.standing(step).stage.name() == "announced");
-    let first = announced.next().expect("two of them");
-    drop(announced);
+    let is_announced = |step: &&str| scene.standing(step).stage.name() == "announced";
+    let first = ["a", "b", "c"].into_iter().find(is_announced).expect("two of them are");
     scene.receive(first);
     assert_eq!(scene.act(), ["ready urgent 1.0"]);
 }

@@ -187,4 +187,6 @@ mod pause_tests;
 #[cfg(test)]
 mod restart_tests;
 #[cfg(test)]
+mod standing_tests;
+#[cfg(test)]
 mod testing;

@@ -111,11 +111,11 @@ impl Scheduler {
 
     /// The task has no slots, and is to be looked at.
     fn reopen(&mut self, recorded: &Recorded) {
+        self.lay_aside(recorded.id);
+        self.release(recorded.id);
         let Some(task) = self.tasks.get_mut(&recorded.id) else { return };
         task.cause = recorded.metadata.event_id;
         task.stage = Stage::Open;
-        self.lay_aside(recorded.id);
-        self.release(recorded.id);
         self.look_at(recorded.id);
     }
 
@@ -214,8 +214,12 @@ impl Scheduler {
 
     /// The task waits neither for admission, nor for the end of a pause, nor for the clock.
     pub(super) fn lay_aside(&mut self, id: Id) {
-        self.admission.withdraw(id);
         let Some(task) = self.tasks.get_mut(&id) else { return };
+        if let Stage::Queued { .. } = task.stage {
+            self.admission.withdraw(id);
+            // Something may have been kept for it.
+            self.may_admit = true;
+        }
         self.ready.remove(&(task.profile.context_id, id));
         if let Some(at) = task.alarm.take() {
             self.alarms.remove(&(at, id));

@@ -3,79 +3,24 @@
 //! Every event is foreseen, applied, and applied again. Whenever the scheduler is asked what is due,
 //! one that folds the history anew is asked as well, and has to say the same.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Aggregate as _, Binding, Datum, Decision, Dependency, Envelope, Event, Id, Kind, Millis, Name,
-    Namespace, Partition, Recorded, RetryPolicy, Source, Standing, Task, Timeouts, Timestamp, Type,
+    Aggregate as _, Datum, Decision, Envelope, Event, Id, Kind, Namespace, Recorded, RetryPolicy,
+    Standing, Task, Timeouts, Type,
     dependency::{HttpProbe, Probed},
     pause::{Paused, Resumed},
     policy,
     restart::OutputPolicy,
-    task::{
-        Child, Command, Failure, Output, Ready, Received, Restart, Spawned, SpecificationRef,
-        Success, Template,
-    },
+    task::{Child, Command, Failure, Ready, Received, Restart, Spawned, Success, Template},
 };
 
 use super::Scheduler;
 use crate::{Effect, Handler as _};
 
-const PARTITION: Partition = Partition::of(5);
-
-pub(super) fn id(key: &str) -> Id {
-    Id::default().derive(key, PARTITION)
-}
-
-/// The output of a step.
-pub(super) fn out(step: &str) -> Id {
-    id(step).derive("out", PARTITION)
-}
-
-pub(super) fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(seconds * 1_000_000)
-}
-
-pub(super) fn name(text: &str) -> Name {
-    text.parse().expect("a name")
-}
-
-/// A task without needs.
-pub(super) fn task(step: &str) -> Spawned {
-    Spawned {
-        step: Some(step.into()),
-        specification: SpecificationRef { name: name("spec"), version: 1, digest: "d".into() },
-        inputs: BTreeMap::new(),
-        outputs: [("out".into(), Output { id: out(step), type_: Type::Number })].into(),
-        depends_on: None,
-        when: None,
-        context_id: id("context"),
-        parent_id: None,
-        restart_root: None,
-        restart_parent: None,
-        queue: "default".into(),
-        shard_key: None,
-        priority: 0,
-        labels: BTreeMap::new(),
-        retry: RetryPolicy { attempts: 2, backoff: Millis(10_000), ..RetryPolicy::default() },
-        timeouts: Timeouts::default(),
-    }
-}
-
-/// A task that reads the outputs of others.
-pub(super) fn reader(step: &str, of: &[&str]) -> Spawned {
-    let input = |from: &&str| {
-        let source = Source::Resource(out(from));
-        let binding = Binding { source, type_: Type::Number, map: None, names: vec![] };
-        ((*from).to_owned(), binding)
-    };
-    Spawned { inputs: of.iter().map(input).collect(), ..task(step) }
-}
-
-/// A task that depends on something.
-pub(super) fn dependent(step: &str, on: Dependency) -> Spawned {
-    Spawned { depends_on: Some(on), ..task(step) }
-}
+pub(super) use tasks::*;
 
 impl Scheduler {
     /// How much is kept of tasks that may still go on.
@@ -90,6 +35,51 @@ impl Scheduler {
             self.slots().count(),
         ]
     }
+}
+
+/// How an attempt ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    Ok,
+    Failed { retryable: bool },
+    Delegated,
+}
+
+impl End {
+    fn command(self, attempt: u32) -> Command {
+        let success = match self {
+            Self::Failed { retryable } => {
+                let error = Failure::new("exit", "exit code 1", retryable);
+                return Command::Fail { attempt, error };
+            }
+            Self::Ok => {
+                let outputs = [("out".to_owned(), Datum::Value(1.into()))].into();
+                Success { outputs, ..Success::default() }
+            }
+            Self::Delegated => {
+                let children = vec![Child { key: "child".into(), template: template() }];
+                let delegate = [("out".into(), ("child".into(), "out".into()))].into();
+                Success { children, delegate, ..Success::default() }
+            }
+        };
+        Command::Finish { attempt, success: Box::new(success) }
+    }
+}
+
+fn template() -> Template {
+    Template {
+        specification: task("child").specification,
+        inputs: BTreeMap::new(),
+        outputs: [("out".to_owned(), Type::Number)].into(),
+        queue: "default".into(),
+        labels: BTreeMap::new(),
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    }
+}
+
+pub(super) fn received(attempt: u32, round: u32) -> Received {
+    Received { attempt, node: "node".into(), boot_id: id("boot"), ready_seq: 0, round }
 }
 
 pub(super) struct Scene {
@@ -183,54 +173,40 @@ impl Scene {
         self.order(id(&step), &Command::Spawn(Box::new(task)));
     }
 
+    /// A node takes the task.
     pub(super) fn receive(&mut self, step: &str) {
-        let id_of_step = self.called(step);
-        let task = self.task(id_of_step);
-        let (attempt, round) = (task.attempt + 1, task.round);
-        let (node, boot_id) = ("node".into(), id("boot"));
-        let received = Received { attempt, node, boot_id, ready_seq: 0, round };
-        self.order(id_of_step, &Command::Receive(received));
+        let id = self.called(step);
+        let task = self.task(id);
+        let received = received(task.attempt + 1, task.round);
+        self.order(id, &Command::Receive(received));
     }
 
     pub(super) fn succeed(&mut self, step: &str) {
-        let outputs = [("out".to_owned(), Datum::Value(1.into()))].into();
-        self.finish(step, Success { outputs, ..Success::default() });
-    }
-
-    fn finish(&mut self, step: &str, success: Success) -> Event {
         self.receive(step);
-        let id = self.called(step);
-        let attempt = self.task(id).attempt;
-        self.order(id, &Command::Finish { attempt, success: Box::new(success) })
+        self.end(self.called(step), End::Ok);
     }
 
     /// A task ends well, and passes its output to a child, which is called `child`.
     pub(super) fn delegate(&mut self, step: &str) {
-        let template = Template {
-            specification: task("x").specification,
-            inputs: BTreeMap::new(),
-            outputs: [("out".to_owned(), Type::Number)].into(),
-            queue: "default".into(),
-            labels: BTreeMap::new(),
-            retry: RetryPolicy::default(),
-            timeouts: Timeouts::default(),
-        };
-        let children = vec![Child { key: "child".into(), template }];
-        let delegate = [("out".into(), ("child".into(), "out".into()))].into();
-        let event = self.finish(step, Success { children, delegate, ..Success::default() });
-        let Event::TaskFinished(finished) = event else { panic!("{event:?}") };
-        let child = &finished.children[0];
-        self.names.insert(child.id, "child".into());
-        self.order(child.id, &Command::Spawn(Box::new(child.task.clone())));
+        self.receive(step);
+        let planned = self.end(self.called(step), End::Delegated).expect("a child");
+        self.spawn_planned(planned);
     }
 
     /// An attempt fails; the last, unless another may do better.
     pub(super) fn fail(&mut self, step: &str, retryable: bool) {
         self.receive(step);
-        let id = self.called(step);
+        self.end(self.called(step), End::Failed { retryable });
+    }
+
+    /// The attempt of a task that a node has ends; the child that it leads to, if it does.
+    pub(super) fn end(&mut self, id: Id, end: End) -> Option<(Id, Spawned)> {
         let attempt = self.task(id).attempt;
-        let error = Failure::new("exit", "exit code 1", retryable);
-        self.order(id, &Command::Fail { attempt, error });
+        let command = end.command(attempt);
+        let Event::TaskFinished(finished) = self.order(id, &command) else { return None };
+        let child = finished.children.into_iter().next()?;
+        self.names.insert(child.id, "child".into());
+        Some((child.id, child.task))
     }
 
     /// Restarts a task, and spawns what takes its place, which is called `step` with a prime.
