@@ -7,14 +7,15 @@ use async_nats::{
     jetstream::{self, Context},
 };
 use futures::Stream;
-use kantoku_domain::{Recorded, Timestamp};
+use kantoku_domain::{Id, Namespace, Recorded, Standing, Timestamp};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
     Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, Discovery, DueConsumer, Fault,
-    Heartbeat, HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Queue, Replay,
-    ServiceEntry, Settings, SetupError, Timers, connect, leases, setup, subject,
+    Heartbeat, HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Question, Questions,
+    Queue, Replay, ServiceEntry, Settings, SetupError, Timers, connect, leases, questions, setup,
+    subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -134,6 +135,24 @@ impl Bus {
         service_id: &str,
     ) -> Result<impl Stream<Item = CancelOrder> + Send + Unpin + use<>, Fault> {
         leases::cancel_orders(&self.client, service_id).await
+    }
+
+    /// Asks a scheduler where a task stands and why, and waits for its answer up to `timeout`.
+    /// `None` when nobody answers, or nobody knows the task: it may be over, or just have begun.
+    /// Whether the caller may know of the task is for the caller to find out before.
+    pub async fn ask(
+        &self,
+        namespace: &Namespace,
+        task_id: Id,
+        timeout: Duration,
+    ) -> Result<Option<Standing>, Fault> {
+        let question = Question { namespace: namespace.clone(), task_id };
+        questions::ask(&self.client, &question, timeout).await
+    }
+
+    /// The questions of all who ask, from about now on.
+    pub async fn questions(&self) -> Result<Questions, Fault> {
+        Questions::open(&self.client).await
     }
 
     /// The version of the server that this is connected to.

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn an_event_on_a_subject_of_another_kind_has_no_owner() {
         let namespace = Namespace::default();
-        let ready = task::Ready { task_id: id(), attempt: 1, guard: 1, round: 0, inputs: [].into() };
+        let ready =
+            task::Ready { task_id: id(), attempt: 1, guard: 1, round: 0, inputs: [].into() };
         let (ready, cancelled) = (Event::TaskReady(ready), cancelled("late"));
         let queue = subject::ready(&namespace, "gpu", 0);
         let task = subject::event(&namespace, Kind::Task, id());

@@ -50,7 +50,8 @@ pub struct HeartbeatReply {
     pub lost: Vec<HeldAttempt>,
 }
 
-/// An attempt is to be stopped, as its task was cancelled.
+/// An attempt is to be stopped, as its task has ended otherwise: it was cancelled or restarted, or
+/// its time is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelOrder {
     /// The task.
@@ -209,13 +210,13 @@ pub(crate) async fn cancel_orders(
 }
 
 /// `None`, after a line that says so, for what another version or nobody of ours sent.
-fn read<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Option<T> {
     serde_json::from_slice(payload)
         .inspect_err(|error| tracing::warn!(subject, %error, "a message cannot be read"))
         .ok()
 }
 
-fn to_json<T: Serialize>(value: &T) -> Bytes {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Bytes {
     serde_json::to_vec(value).expect("messages have string keys only").into()
 }
 

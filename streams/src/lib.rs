@@ -4,7 +4,7 @@
 //! ([`JetStream`], or [`Memory`] in tests) and on [`Blobs`] for what is large. [`connect()`] and
 //! [`setup()`] come first; [`Bus`] opens everything at once. A [`Consumer`] is how handlers read;
 //! [`Timers`] fire as [`Due`]; [`Logs`] keep what tasks say; [`Heartbeats`] and [`CancelOrder`]s go
-//! between executors and lease keepers; [`Presence`] tells who is there. All names are in
+//! between executors and lease keepers, [`Questions`] to schedulers; [`Presence`] tells who is there. All names are in
 //! [`subject`], the stored form is in [`codec`].
 
 mod backoff;
@@ -31,6 +31,7 @@ mod lru;
 mod memory;
 pub mod metric;
 mod presence;
+mod questions;
 mod queue;
 mod replay;
 mod setup;
@@ -59,6 +60,7 @@ pub use ledger::{ExecuteError, Ledger, Loaded, Outcome};
 pub use logs::{LogAddress, LogEntry, LogFilter, LogLine, LogPage, LogStream, Logs};
 pub use memory::Memory;
 pub use presence::{Load, Presence, ServiceEntry};
+pub use questions::{Asker, Question, Questions};
 pub use queue::Queue;
 pub use replay::Replay;
 pub use setup::{Settings, SetupError, setup};

@@ -36,6 +36,9 @@ pub const BEATS: &str = "beat.*";
 /// Where a lease keeper hears itself; no service's token is this.
 pub const ECHOES: &str = "beat.==";
 
+/// Where schedulers are asked about tasks, in no stream.
+pub const QUESTIONS: &str = "ask.scheduler";
+
 /// The header that names an event's type. Types are no part of subjects: loading by a wildcard
 /// is some three hundred times slower than by a literal subject.
 pub const TYPE_HEADER: &str = "Ktk-Type";
