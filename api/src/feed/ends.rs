@@ -21,9 +21,15 @@ struct State {
     next: u64,
 }
 
-/// Whether a task can have no further event of its own but a restart.
+/// Whether a task has ended with this, at the latest. One that was skipped may come back.
 pub(crate) const fn is_end(event: &Event) -> bool {
-    matches!(event, Event::TaskFinished(_) | Event::TaskCancelled(_) | Event::TaskSkipped(_))
+    matches!(
+        event,
+        Event::TaskFinished(_)
+            | Event::TaskCancelled(_)
+            | Event::TaskSkipped(_)
+            | Event::TaskRestarted(_)
+    )
 }
 
 impl Ends {

@@ -29,31 +29,48 @@ async fn wait_for_task(api: Arc<Api>, params: WaitParams) -> Result<TaskWaited, 
     let deadline = Instant::now() + patience(params.timeout)?;
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
-    // Before the history is read, so that nothing happens in between.
-    let mut end = api.feed.ends.expect(id);
-    let history = api.bus.ledger().history(&namespace, Kind::Task, id, 0).await?;
-    if let Some(ended) = history.iter().rev().find_map(ended) {
-        return Ok(ended);
-    }
-    if history.is_empty() {
-        // A plan or a parent may have named it.
-        let found = api.task_by(&namespace, id, deadline).await?;
-        if found.status.is_terminal() {
-            return Ok(task_as_known(found, true));
+    loop {
+        // Before the history is read, so that nothing happens in between.
+        let mut end = api.feed.ends.expect(id);
+        let history = api.bus.ledger().history(&namespace, Kind::Task, id, 0).await?;
+        if let Some(ended) = end_of(&history) {
+            return Ok(ended);
+        }
+        if history.is_empty() {
+            // A plan or a parent may have named it.
+            let found = api.task_by(&namespace, id, deadline).await?;
+            if found.status.is_terminal() {
+                return Ok(task_as_known(found, true));
+            }
+        }
+        let event = tokio::select! {
+            event = timeout_at(deadline, end.event()) => event,
+            () = api.stop.cancelled() => return Err(stopping()),
+        };
+        let known = history.last().map_or(0, |last| last.stream_seq);
+        match event {
+            // An end that it came back from since: the stream is behind the history.
+            Ok(Some(recorded)) if recorded.stream_seq <= known => {}
+            Ok(Some(recorded)) => return ended(&recorded).ok_or_else(stopping),
+            Ok(None) => return Err(stopping()),
+            Err(_) => {
+                let found = api.task_by(&namespace, id, Instant::now() + GRACE).await?;
+                return Ok(task_as_known(found, false));
+            }
         }
     }
-    let event = tokio::select! {
-        event = timeout_at(deadline, end.event()) => event,
-        () = api.stop.cancelled() => return Err(stopping()),
-    };
-    match event {
-        Ok(Some(recorded)) => ended(&recorded).ok_or_else(stopping),
-        Ok(None) => Err(stopping()),
-        Err(_) => {
-            let found = api.task_by(&namespace, id, Instant::now() + GRACE).await?;
-            Ok(task_as_known(found, false))
-        }
-    }
+}
+
+/// How a task has ended, if it has and did not come back.
+fn end_of(history: &[Recorded]) -> Option<TaskWaited> {
+    let end = history.iter().fold(None, |end, recorded| match &recorded.event {
+        Event::TaskRevived(_) => None,
+        // That is its end only if it was live.
+        Event::TaskRestarted(_) => end.or(Some(recorded)),
+        event if is_end(event) => Some(recorded),
+        _ => end,
+    });
+    end.and_then(ended)
 }
 
 /// How long a wait that is over may take to say where things are.
@@ -77,6 +94,11 @@ fn ended(recorded: &Recorded) -> Option<TaskWaited> {
         }
         Event::TaskSkipped(skipped) => {
             (TaskStatus::Skipped, None, BTreeMap::new(), Some(skipped.missing.clone()))
+        }
+        // What it was to do, another does.
+        Event::TaskRestarted(restarted) => {
+            let message = format!("it was restarted as {}", restarted.successor.id);
+            (TaskStatus::Cancelled, None, BTreeMap::new(), Some(message))
         }
         _ => return None,
     };
@@ -229,4 +251,37 @@ impl Api {
 fn value_of(resource: ResourceDocument) -> Option<Value> {
     let ResourceDocument { value, digest, size, .. } = resource;
     value.or_else(|| Some(json!({"digest": digest?, "size": size})))
+}
+
+#[cfg(test)]
+mod tests {
+    use kantoku_domain::task::{Command, Revived};
+
+    use super::*;
+    use crate::server::past::{Past, step_id};
+
+    #[test]
+    fn the_end_that_counts_is_the_one_that_the_task_did_not_come_back_from() {
+        let mut past = Past::default();
+        let [failed, skipped, live] = ["a", "b", "c"].map(|step| past.spawn(step, &[]));
+        let status = |past: &Past, id| end_of(&past.histories[&id]).map(|it| it.status);
+        past.receive(failed, 1);
+        assert_eq!(status(&past, failed), None);
+        past.fail(failed, 1, "exit", false);
+        past.skip(skipped, failed);
+        assert_eq!(status(&past, skipped), Some(TaskStatus::Skipped));
+        past.order(failed, &Command::Restart(Box::default()));
+        let of_failed = end_of(&past.histories[&failed]).expect("it has ended");
+        assert_eq!(of_failed.sub_status, Some(kantoku_domain::task::Outcome::Failed));
+        let revived = Revived { root_cause: failed, restarted_as: step_id("a-again") };
+        past.order(skipped, &Command::Revive(revived));
+        assert_eq!(status(&past, skipped), None);
+        let step = kantoku_domain::task::Restart {
+            outputs: kantoku_domain::restart::OutputPolicy::Reallocate,
+            step_of: Some(step_id("restart")),
+            ..Default::default()
+        };
+        past.order(live, &Command::Restart(Box::new(step)));
+        assert_eq!(status(&past, live), Some(TaskStatus::Cancelled));
+    }
 }
