@@ -21,7 +21,7 @@ use super::{
 /// The event that changed something, and when.
 #[derive(Clone, Copy)]
 pub(super) struct Because {
-    event_id: Id,
+    pub(super) event_id: Id,
     at: Timestamp,
 }
 
@@ -156,8 +156,10 @@ impl Scheduler {
         }
         let news = self.knowledge.succeed(id, successor);
         self.watchers.follow(id, successor);
-        // Even if nothing is open that was not before: somebody may come back because of it.
-        self.tell(successor, news.unwrap_or(News::NONE), because);
+        if let Some(news) = news {
+            self.tell(successor, news, because);
+        }
+        self.reconsider(id, because);
     }
 
     /// A resource can be resolved after all.

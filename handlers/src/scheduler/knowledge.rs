@@ -47,8 +47,6 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Nothing is more or less open than before.
-    pub(super) const NONE: Self = Self { open: 0, is_bad: false };
     const SETTLED: Self = Self { open: -1, is_bad: false };
     const OPENED: Self = Self { open: 1, is_bad: false };
 }
@@ -109,7 +107,7 @@ impl Knowledge {
     ) -> Option<News> {
         let news = match self.fates.get(&id) {
             Some(Fate::Holds { .. }) => return None,
-            Some(Fate::Impossible { .. }) => News::NONE,
+            Some(Fate::Impossible { .. }) => News { open: 0, ..News::SETTLED },
             None => News::SETTLED,
         };
         let output = output.map(|name| self.names.name(name));

@@ -13,6 +13,7 @@ mod knowledge;
 mod names;
 mod own;
 mod probes;
+mod skips;
 mod standing;
 mod task;
 mod view;
@@ -47,6 +48,8 @@ pub struct Scheduler {
     /// Tasks that are not over, and those that were given up and may come back.
     tasks: HashMap<Id, Waiting>,
     watchers: Watchers,
+    /// Whose failure or end each task was given up because of.
+    blamed: BTreeSet<(Id, Id)>,
     awaited: Awaited,
     probes: Probes,
     pauses: Pauses,
@@ -79,6 +82,7 @@ impl Scheduler {
             nodes: Names::default(),
             tasks: HashMap::new(),
             watchers: Watchers::default(),
+            blamed: BTreeSet::new(),
             awaited: Awaited::default(),
             probes: Probes::default(),
             pauses: Pauses::default(),
@@ -184,6 +188,8 @@ mod admission_tests;
 mod dependency_tests;
 #[cfg(test)]
 mod pause_tests;
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod restart_tests;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use kantoku_domain::{
     Event, Id, Recorded,
     dependency::{Cause, How},
-    task::{Approved, Finished, Outcome, Ready, Received, Skipped},
+    task::{Approved, Finished, Outcome, Ready, Received},
 };
 
 use super::{
@@ -150,46 +150,12 @@ impl Scheduler {
         self.tell(recorded.id, news, Because::of(recorded));
     }
 
-    /// The task will not run unless it is revived: it is kept.
-    fn skipped(&mut self, recorded: &Recorded, skipped: &Skipped) {
-        let id = recorded.id;
-        self.lay_aside(id);
-        self.release(id);
-        self.ignore(id);
-        let Some(task) = self.tasks.get_mut(&id) else { return };
-        task.stage = Stage::Skipped(Box::new(skipped.clone()));
-        task.is_reviving = false;
-        task.cause = recorded.metadata.event_id;
-        let (root_cause, cause) = (skipped.root_cause, skipped.cause);
-        for output in task.output_ids() {
-            self.give_up(output, recorded, (root_cause, cause));
-        }
-        let how = How::Skipped { root_cause, cause };
-        let news = self.knowledge.end(id, how, recorded.metadata.at);
-        self.tell(id, news, Because::of(recorded));
-        // Perhaps a restart was seen before.
-        self.look_at(id);
-    }
-
-    /// The task waits again, and begins anew to do so.
-    fn revived(&mut self, recorded: &Recorded) {
-        let (id, because) = (recorded.id, Because::of(recorded));
-        let Some(task) = self.tasks.get_mut(&id) else { return };
-        (task.stage, task.is_reviving) = (Stage::Open, false);
-        task.round += 1;
-        task.cause = recorded.metadata.event_id;
-        task.begin_to_wait(recorded);
-        for output in task.output_ids() {
-            self.hope(output, because);
-        }
-        self.listen(id);
-        if let Some(news) = self.knowledge.go_on(id) {
-            self.tell(id, news, because);
-        }
-        self.look_at(id);
-    }
-
-    fn give_up(&mut self, output: Id, recorded: &Recorded, (root_cause, cause): (Id, Cause)) {
+    pub(super) fn give_up(
+        &mut self,
+        output: Id,
+        recorded: &Recorded,
+        (root_cause, cause): (Id, Cause),
+    ) {
         let at = recorded.metadata.at;
         if let Some(news) = self.knowledge.give_up(output, root_cause, cause, at) {
             self.tell(output, news, Because::of(recorded));
@@ -201,6 +167,7 @@ impl Scheduler {
         self.lay_aside(id);
         self.release(id);
         self.ignore(id);
+        self.blame_nobody(id);
         let task = self.tasks.remove(&id)?;
         for it in watched(&task.needs) {
             let watched = match it {
@@ -227,7 +194,7 @@ impl Scheduler {
     }
 
     /// The task has no slots: others may.
-    fn release(&mut self, id: Id) {
+    pub(super) fn release(&mut self, id: Id) {
         self.admission.release(id);
         self.may_admit = true;
     }
@@ -239,7 +206,7 @@ impl Scheduler {
         heard.probes.iter().for_each(|probe| self.probes.watch(probe, id));
     }
 
-    fn ignore(&mut self, id: Id) {
+    pub(super) fn ignore(&mut self, id: Id) {
         let Some(heard) = self.tasks.get(&id).and_then(|task| task.heard.as_ref()) else { return };
         heard.events.iter().for_each(|(pattern, _)| self.awaited.leave(pattern, id));
         heard.probes.iter().for_each(|probe| self.probes.leave(probe, id));

@@ -231,5 +231,5 @@ fn nothing_is_kept_of_those_who_wait_once_they_are_over() {
     let successor = scene.called("b'");
     let restart = Restart { outputs: Reallocate, ..Restart::default() };
     scene.order(successor, &Command::Restart(Box::new(restart)));
-    assert_eq!(scene.scheduler.left(), [0; 7]);
+    assert_eq!(scene.scheduler.left(), [0; 8]);
 }

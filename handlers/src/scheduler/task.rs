@@ -70,7 +70,7 @@ pub(super) enum Stage {
 pub(super) enum Gate {
     /// All has to go well, so counting tells.
     All,
-    /// What goes well means nothing before all is settled.
+    /// While all goes well, nothing follows before all is settled.
     Last,
     /// Nothing means anything before all is settled.
     Settled,
@@ -125,7 +125,7 @@ impl Waiting {
         match (&self.stage, self.gate) {
             (Stage::Skipped(_), _) | (_, Gate::Each) => true,
             (_, Gate::Settled) => is_settled || news.open > 0,
-            (_, Gate::All | Gate::Last) => is_settled || news.open > 0 || news.is_bad,
+            (_, Gate::All | Gate::Last) => is_settled || news.open > 0 || self.is_spoiled,
         }
     }
 

@@ -3,9 +3,10 @@
 //! Every event is foreseen, applied, and applied again. Whenever the scheduler is asked what is due,
 //! one that folds the history anew is asked as well, and has to say the same.
 
+mod oracle;
 mod tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kantoku_domain::{
     Aggregate as _, Datum, Decision, Envelope, Event, Id, Kind, Namespace, Recorded, RetryPolicy,
@@ -20,14 +21,16 @@ use kantoku_domain::{
 use super::Scheduler;
 use crate::{Effect, Handler as _};
 
+pub(super) use oracle::Oracle;
 pub(super) use tasks::*;
 
 impl Scheduler {
     /// How much is kept of tasks that may still go on.
-    pub(super) fn left(&self) -> [usize; 7] {
+    pub(super) fn left(&self) -> [usize; 8] {
         [
             self.tasks.len(),
             self.watchers.len(),
+            self.blamed.len(),
             self.awaited.len(),
             self.probes.len(),
             self.ready.len(),
@@ -76,10 +79,6 @@ fn template() -> Template {
         retry: RetryPolicy::default(),
         timeouts: Timeouts::default(),
     }
-}
-
-pub(super) fn received(attempt: u32, round: u32) -> Received {
-    Received { attempt, node: "node".into(), boot_id: id("boot"), ready_seq: 0, round }
 }
 
 pub(super) struct Scene {
@@ -175,9 +174,14 @@ impl Scene {
 
     /// A node takes the task.
     pub(super) fn receive(&mut self, step: &str) {
-        let id = self.called(step);
+        self.claim(self.called(step));
+    }
+
+    pub(super) fn claim(&mut self, id: Id) {
         let task = self.task(id);
-        let received = received(task.attempt + 1, task.round);
+        let (attempt, round) = (task.attempt + 1, task.round);
+        let (node, boot_id) = ("node".into(), super::testing::id("boot"));
+        let received = Received { attempt, node, boot_id, ready_seq: 0, round };
         self.order(id, &Command::Receive(received));
     }
 
@@ -230,6 +234,10 @@ impl Scene {
         *self.names.iter().find(|(_, known)| *known == name).expect("a task").0
     }
 
+    pub(super) fn call(&mut self, id: Id, name: &str) {
+        self.names.insert(id, name.to_owned());
+    }
+
     pub(super) fn pause(&mut self, kind: Kind, id: Id) {
         let paused = Paused { by: "ann".into(), reason: "audit".into(), since: at(self.now) };
         let event = match kind {
@@ -258,6 +266,33 @@ impl Scene {
         self.record(Kind::Policy, id("policy"), Event::PolicyApplied(applied));
     }
 
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (Id, &Task)> {
+        self.tasks.iter().map(|(id, (task, _))| (*id, task))
+    }
+
+    /// The tasks that were announced and can be claimed.
+    pub(super) fn claimable(&self) -> Vec<Id> {
+        let announced = self.log.iter().filter_map(|recorded| match &recorded.event {
+            Event::TaskReady(ready) => {
+                let fence = self.task(ready.task_id).fence();
+                let is_early = at(self.now) < self.task(ready.task_id).not_before;
+                (!is_early && fence.claim(ready.attempt, ready.round).is_ok())
+                    .then_some(ready.task_id)
+            }
+            _ => None,
+        });
+        announced.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn oracle(&self, task: Id) -> Oracle<'_> {
+        Oracle { log: &self.log, task }
+    }
+
+    /// The slots in use.
+    pub(super) fn slots(&self) -> BTreeMap<String, usize> {
+        self.scheduler.slots().collect()
+    }
+
     pub(super) fn task(&self, id: Id) -> &Task {
         &self.tasks[&id].0
     }
@@ -272,6 +307,11 @@ impl Scene {
         self.answers.push((probe.clone(), probed));
     }
 
+    /// What is due, while something that was due before may not be carried out.
+    pub(super) fn unchecked_due(&mut self) -> Vec<Effect> {
+        self.scheduler.due(at(self.now), usize::MAX)
+    }
+
     /// What is due, checked against a scheduler that folds the history anew.
     pub(super) fn due(&mut self) -> Vec<Effect> {
         let mut anew = Scheduler::with_window(self.window);
@@ -281,7 +321,7 @@ impl Scene {
             anew.due(probed.at, usize::MAX);
             anew.probed(probe, *probed);
         }
-        let due = self.scheduler.due(at(self.now), usize::MAX);
+        let due = self.unchecked_due();
         let commands = |effects: &[Effect]| {
             let effects = effects.iter().filter(|it| !matches!(it, Effect::Probe { .. }));
             let mut texts: Vec<_> = effects.map(|effect| format!("{effect:?}")).collect();
