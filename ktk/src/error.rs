@@ -189,7 +189,7 @@ impl From<ApiError> for CommandError {
         if let Some(state) = &data.current {
             message = format!("{message} (it is {state})");
         }
-        if let Some(winner) = data.winner {
+        if let Some(winner) = data.winner.filter(|id| !message.contains(&id.to_string())) {
             message = format!("{message} (faster was {winner})");
         }
         // Who was refused knows enough; who met a fault needs what the server's logs say.
@@ -197,7 +197,11 @@ impl From<ApiError> for CommandError {
         if let Some(trace) = data.trace_id.as_ref().filter(|_| is_fault) {
             message = format!("{message} (trace {trace})");
         }
-        let advice = data.retryable.then(|| "the same command again".to_owned());
+        let advice = match data.winner {
+            _ if data.retryable => Some("the same command again".to_owned()),
+            Some(winner) => Some(format!("ktk describe task/{winner}")),
+            None => None,
+        };
         Self { advice, api: Some(Box::new(error)), ..Self::new(exit, message) }
     }
 }
@@ -228,6 +232,22 @@ mod tests {
         let mut ambiguous = ApiError::new(Code::Invalid, "several");
         ambiguous.data.reason = "ambiguous".into();
         assert_eq!(CommandError::from(ambiguous).exit_code(), 3);
+    }
+
+    #[test]
+    fn who_was_too_late_is_led_to_the_winner() {
+        let mut error = ApiError::new(Code::Rejected, "the task was restarted already");
+        let winner: kantoku_domain::Id = "0193a5c2-1b2c-7aaa-8000-000000000001".parse().unwrap();
+        error.data.winner = Some(winner);
+        let shown = CommandError::from(error.clone()).to_string();
+        let advice = format!("try: ktk describe task/{winner}");
+        assert_eq!(
+            shown,
+            format!("the task was restarted already (faster was {winner})\n{advice}")
+        );
+        error.message = format!("the task was restarted already, as {winner}");
+        let shown = CommandError::from(error).to_string();
+        assert_eq!(shown, format!("the task was restarted already, as {winner}\n{advice}"));
     }
 
     #[test]

@@ -13,26 +13,31 @@ pub(crate) enum Kind {
     Specification,
     Type,
     Pipeline,
+    Policy,
+    Namespace,
     Event,
     Service,
 }
 
 impl Kind {
     /// Each with its name, its short name and its plural.
-    const NAMES: [(Self, [&str; 3]); 8] = [
+    const NAMES: [(Self, [&str; 3]); 10] = [
         (Self::Task, ["task", "t", "tasks"]),
         (Self::Context, ["context", "cx", "contexts"]),
         (Self::Resource, ["resource", "r", "resources"]),
         (Self::Specification, ["specification", "spec", "specifications"]),
         (Self::Type, ["type", "ty", "types"]),
         (Self::Pipeline, ["pipeline", "pl", "pipelines"]),
+        (Self::Policy, ["policy", "pol", "policies"]),
+        (Self::Namespace, ["namespace", "ns", "namespaces"]),
         (Self::Event, ["event", "ev", "events"]),
         (Self::Service, ["service", "svc", "services"]),
     ];
 
     /// For help texts.
     pub(crate) const HELP: &str = "Kinds, with their short names: tasks (t), contexts (cx), \
-resources (r), specifications (spec), types (ty), pipelines (pl), events (ev), services (svc)";
+resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
+events (ev), services (svc)";
 
     /// Its name in the singular.
     pub(crate) fn name(self) -> &'static str {

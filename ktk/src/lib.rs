@@ -3,8 +3,10 @@
 mod assignment;
 pub mod cli;
 mod commands;
+mod current;
 pub mod dev;
 mod error;
+mod failed;
 mod kind;
 mod last;
 mod manifest;
@@ -14,6 +16,7 @@ mod render;
 mod rows;
 mod serve;
 mod session;
+mod step;
 mod target;
 mod waiting;
 pub mod wfcommons;

@@ -10,7 +10,7 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
-    contract::{GetParams, Method, Subscription, TIMEOUT_MAX, VersionParams},
+    contract::{GetParams, Method, PolicyParams, Subscription, TIMEOUT_MAX, VersionParams},
 };
 use kantoku_domain::{Millis, NameError, Namespace};
 
@@ -224,6 +224,16 @@ impl Session {
             min_seq: self.min_seq(),
             timeout: self.read_timeout(),
         })
+    }
+
+    /// Asks for the policy `name`, as it holds now.
+    pub(crate) fn policy(&self, name: &str) -> Result<PolicyParams, CommandError> {
+        let VersionParams { name, version: None, namespace, min_seq, timeout } =
+            self.version(name)?
+        else {
+            return Err(CommandError::usage("only the version of a policy that holds can be had"));
+        };
+        Ok(PolicyParams { name, namespace, min_seq, timeout })
     }
 
     /// How long the server waits for `--min-seq`: a little less than we wait for its answer.

@@ -2,19 +2,21 @@
 
 use std::str::FromStr;
 
-use kantoku_api::contract::{ContextList, Filter, ListParams, TaskList};
+use kantoku_api::contract::{ContextList, Filter, ListParams};
 use kantoku_domain::Id;
-use serde_json::json;
 
 use crate::{
     error::{CommandError, Exit},
+    failed,
     kind::Kind,
     last::Last,
     session::Session,
+    step,
 };
 
 /// A name, with its kind if that was written. The name may be an id, the beginning of one,
-/// `@last` (what was started last from here) or `@failed` (what failed last).
+/// `@last` (what was started last from here) or `@failed` (what failed last); of a task also
+/// `CONTEXT/STEP`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// As written before the slash.
@@ -48,25 +50,22 @@ impl Target {
         Self { kind: Some(kind), name: name.to_owned() }
     }
 
-    /// The kind, `default` if none was written; and the name with `@last` and `@failed` replaced.
+    /// The kind, `default` if none was written; and the name with `@last` and `@failed` replaced. A
+    /// step of a context is a task.
     pub(crate) async fn resolve(
         &self,
         session: &Session,
         default: Kind,
     ) -> Result<(Kind, String), CommandError> {
         let kind = self.kind.unwrap_or(default);
-        let name = match self.name.strip_prefix('@') {
-            Some("last") => last(session, kind)?.to_string(),
-            Some("failed") => last_failed(session, kind).await?.to_string(),
-            Some(_) => {
-                return Err(CommandError::usage(format!(
-                    "{:?} is no name: there are @last and @failed",
-                    self.name
-                )));
-            }
-            None => self.name.clone(),
-        };
-        Ok((kind, name))
+        if let (Kind::Task | Kind::Context, Some((context, step))) =
+            (kind, self.name.split_once('/'))
+        {
+            let context = id_of(context, Kind::Context, session).await?;
+            let task_id = step::task_of(&context, step, session).await?;
+            return Ok((Kind::Task, task_id.to_string()));
+        }
+        Ok((kind, id_of(&self.name, kind, session).await?))
     }
 
     /// Like [`Self::resolve`] where both a task and a context will do. `@last` alone is whatever was
@@ -79,6 +78,18 @@ impl Target {
             None if self.name == "@last" => self.resolve(session, Kind::Context).await,
             _ => self.resolve(session, Kind::Task).await,
         }
+    }
+}
+
+/// The name with `@last` and `@failed` replaced.
+async fn id_of(name: &str, kind: Kind, session: &Session) -> Result<String, CommandError> {
+    match name.strip_prefix('@') {
+        Some("last") => Ok(last(session, kind)?.to_string()),
+        Some("failed") => Ok(last_failed(session, kind).await?.to_string()),
+        Some(_) => {
+            Err(CommandError::usage(format!("{name:?} is no name: there are @last and @failed")))
+        }
+        None => Ok(name.to_owned()),
     }
 }
 
@@ -105,26 +116,25 @@ fn last(session: &Session, kind: Kind) -> Result<Id, CommandError> {
     }
 }
 
-/// What failed last.
+/// What failed last, and was not restarted since.
 async fn last_failed(session: &Session, kind: Kind) -> Result<Id, CommandError> {
-    let filter = match kind {
-        Kind::Task => json!({ "status": "finished", "sub_status": "failed" }),
-        Kind::Context => json!({ "status": "failed" }),
+    let (id, as_of_seq) = match kind {
+        Kind::Task => {
+            let (failed, as_of_seq) = failed::tasks(None, 1, session.min_seq(), session).await?;
+            (failed.first().map(|task| task.id), as_of_seq)
+        }
+        Kind::Context => {
+            let params = ListParams {
+                filter: Filter::from_iter([("status".to_owned(), "failed".into())]),
+                limit: Some(1),
+                namespace: session.namespace(),
+                min_seq: session.min_seq(),
+                ..ListParams::default()
+            };
+            let page = session.call::<ContextList>(&params).await?;
+            (page.items.first().map(|context| context.id), page.as_of_seq)
+        }
         _ => return Err(without_id(kind, "@failed")),
-    };
-    let params = ListParams {
-        filter: Filter::from_iter(filter.as_object().cloned().unwrap_or_default()),
-        limit: Some(1),
-        namespace: session.namespace(),
-        min_seq: session.min_seq(),
-        ..ListParams::default()
-    };
-    let (id, as_of_seq) = if kind == Kind::Task {
-        let page = session.call::<TaskList>(&params).await?;
-        (page.items.first().map(|task| task.id), page.as_of_seq)
-    } else {
-        let page = session.call::<ContextList>(&params).await?;
-        (page.items.first().map(|context| context.id), page.as_of_seq)
     };
     id.ok_or_else(|| {
         CommandError::new(Exit::NotFound, format!("no {kind} has failed"))
@@ -148,6 +158,8 @@ mod tests {
         assert_eq!(target("spec/text/words"), Target::new(Kind::Specification, "text/words"));
         assert_eq!(target("text/words"), Target { kind: None, name: "text/words".into() });
         assert_eq!(target("@last"), Target { kind: None, name: "@last".into() });
+        assert_eq!(target("@last/deploy"), Target { kind: None, name: "@last/deploy".into() });
+        assert_eq!(target("cx/@last/deploy"), Target::new(Kind::Context, "@last/deploy"));
         assert!("task/".parse::<Target>().is_err());
     }
 }

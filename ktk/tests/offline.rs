@@ -88,6 +88,24 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         &["get", "pipelines", "-A"],
         &["describe", "task", "1", "-A"],
         &["cancel", "task/1", "-l", "team=search"],
+        &["restart"],
+        &["restart", "pipeline/a"],
+        &["restart", "task/1", "--only-failed"],
+        &["restart", "context/1", "--from", "a", "--only-failed"],
+        &["restart", "context/1", "--outputs", "recycle"],
+        &["restart", "context/1", "--version", "newest"],
+        &["restart", "context/1", "--dry-run", "--wait"],
+        &["pause", "pipeline/a"],
+        &["resume", "type/a"],
+        &["approve", "task/1"],
+        &["approve", "spec/a", "go"],
+        &["attempts", "context/1"],
+        &["tree", "1", "--by", "luck"],
+        &["wait", "task/1", "--for", "status=soon"],
+        &["wait", "context/1", "--for", "status=ready"],
+        &["delete", "pipeline/a"],
+        &["delete", "policy/a@2"],
+        &["delete", "a"],
     ] {
         let (stdout, stderr) = ended(home.ktk(args), 2);
         assert_eq!(stdout, "", "{args:?}");
@@ -130,6 +148,14 @@ fn a_server_that_is_not_there_ends_with_8_and_advice() {
         &["wait", "task/1"],
         &["cancel", "task/1"],
         &["get", "tasks", "-w"],
+        &["get", "policies"],
+        &["restart", "task/1"],
+        &["restart", "context/1/step"],
+        &["pause", "namespace/a"],
+        &["resume", "spec/a"],
+        &["approve", "1/step", "go"],
+        &["attempts", "1"],
+        &["delete", "policy", "a"],
     ] {
         let (stdout, stderr) = ended(home.ktk(args), 8);
         assert_eq!(stdout, "", "{args:?}");
@@ -181,6 +207,21 @@ fn bad_yaml_is_refused_with_its_place_before_any_server_is_asked() {
     assert_eq!(places.len(), 2, "{report}");
     assert_eq!((&places[0]["line"], &places[0]["column"]), (&3.into(), &1.into()));
     assert_eq!(places[0]["file"], "twice.yaml");
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_is_refused_before_any_server_is_asked() {
+    let home = Home::new();
+    let restart = ["restart", "context/1", "--plan", "plan.json"];
+    let (_, stderr) = ended(home.ktk(&restart), 1);
+    assert!(stderr.contains("cannot read plan.json"), "{stderr}");
+    for text in ["", "{}", "{\"plan\": 3}", "plan: yaml"] {
+        home.file("plan.json", text);
+        let (stdout, stderr) = ended(home.ktk(&restart), 4);
+        assert_eq!(stdout, "");
+        assert!(stderr.contains("plan.json holds no plan"), "{text}: {stderr}");
+        assert!(stderr.contains("try: ktk restart TARGET --dry-run"), "{stderr}");
+    }
 }
 
 #[test]

@@ -1,44 +1,37 @@
 //! The tasks that failed, and why.
 
-use kantoku_api::contract::{Filter, ListParams, TaskList};
-use kantoku_domain::Id;
+use kantoku_domain::{Id, task::Failure};
 use kantoku_projections::document::TaskDocument;
-use serde_json::json;
 
 use crate::{
     error::CommandError,
+    failed,
     output::Paint,
     render::{one_line, short_id},
     session::Session,
 };
 
 /// How many failed tasks are named.
-const SHOWN_MAX: u32 = 10;
+const SHOWN_MAX: usize = 10;
 
-/// The tasks of a context that failed, the last one first, at most [`SHOWN_MAX`].
+/// The tasks of a context that failed and were not restarted since, the last one first, at most
+/// [`SHOWN_MAX`].
 pub(super) async fn of_context(
     context_id: Id,
     as_of_seq: u64,
     session: &Session,
 ) -> Result<Vec<TaskDocument>, CommandError> {
-    let filter = [
-        ("context_id".to_owned(), json!(context_id)),
-        ("status".to_owned(), json!("finished")),
-        ("sub_status".to_owned(), json!("failed")),
-    ];
-    let params = ListParams {
-        filter: Filter::from_iter(filter),
-        limit: Some(SHOWN_MAX),
-        namespace: session.namespace(),
-        min_seq: Some(as_of_seq),
-        ..ListParams::default()
-    };
-    Ok(session.call::<TaskList>(&params).await?.items)
+    let (failed, _) = failed::tasks(Some(context_id), SHOWN_MAX, Some(as_of_seq), session).await?;
+    Ok(failed)
 }
 
 /// What went wrong, on one line.
 pub(super) fn message(task: &TaskDocument) -> String {
-    let Some(error) = &task.error else { return "it says no more".into() };
+    task.error.as_ref().map_or_else(|| "it says no more".into(), failure_line)
+}
+
+/// A failure on one line, with the last one of stderr.
+pub(super) fn failure_line(error: &Failure) -> String {
     let mut text = one_line(&error.message).into_owned();
     // The last line of what a process wrote to stderr is nearly always the one that matters.
     let last = error.stderr_tail.as_deref().and_then(|tail| tail.trim_end().lines().last());

@@ -151,6 +151,11 @@ impl Printer<'_> {
                 if before.is_some_and(|attempt| attempt != line.attempt) {
                     self.session.note(&format!("ktk: attempt {}", line.attempt));
                 }
+                // What the executor says is none of what the task wrote.
+                if line.stream == "system" {
+                    self.session.note(&line.text);
+                    return Ok(());
+                }
                 print_line(&line.text)
             }
             Format::Wide => {

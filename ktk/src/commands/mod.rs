@@ -5,7 +5,10 @@
 //! [`ClientCommand::run`].
 
 mod apply;
+mod approve;
+mod attempts;
 mod cancel;
+mod delete;
 mod describe;
 mod doctor;
 mod events;
@@ -15,7 +18,9 @@ mod get;
 mod import;
 mod logs;
 mod outputs;
+mod pause;
 mod projections;
+mod restart;
 mod run;
 mod spawn;
 mod tree;
@@ -36,7 +41,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// Make so what manifests declare: specifications, types, pipelines
+    /// Make so what manifests declare: specifications, types, pipelines, policies
     #[command(after_help = apply::EXAMPLES)]
     Apply(apply::Args),
     /// Start a pipeline
@@ -63,6 +68,9 @@ pub(crate) enum ClientCommand {
     /// Say why a task is where it is
     #[command(after_help = why::EXAMPLES)]
     Why(why::Args),
+    /// Show every try of a task, of what it was restarted from and as, and what was different
+    #[command(after_help = attempts::EXAMPLES)]
+    Attempts(attempts::Args),
     /// Show what a task wrote
     #[command(after_help = logs::EXAMPLES)]
     Logs(logs::Args),
@@ -84,6 +92,21 @@ pub(crate) enum ClientCommand {
     /// Stop a task, or all tasks of a context
     #[command(after_help = cancel::EXAMPLES)]
     Cancel(cancel::Args),
+    /// Run a task again, or a context, or some of it; or show what that would come to
+    #[command(after_help = restart::EXAMPLES)]
+    Restart(restart::Args),
+    /// Let a task, a context, a specification or a namespace wait
+    #[command(after_help = pause::PAUSE_EXAMPLES)]
+    Pause(pause::PauseArgs),
+    /// Let it go on
+    #[command(after_help = pause::RESUME_EXAMPLES)]
+    Resume(pause::ResumeArgs),
+    /// Say yes to an approval that a task waits for
+    #[command(after_help = approve::EXAMPLES)]
+    Approve(approve::Args),
+    /// Take back what a manifest declared: a policy
+    #[command(after_help = delete::EXAMPLES)]
+    Delete(delete::Args),
     /// Show the versions of this program and of the server
     #[command(after_help = version::EXAMPLES)]
     Version(version::Args),
@@ -122,6 +145,12 @@ impl ClientCommand {
             Self::Doctor(args) => doctor::run(args, session).await,
             Self::Validate(args) => validate::run(args, session).await,
             Self::Cancel(args) => cancel::run(args, session).await,
+            Self::Restart(args) => restart::run(args, session).await,
+            Self::Pause(args) => pause::pause(args, session).await,
+            Self::Resume(args) => pause::resume(args, session).await,
+            Self::Approve(args) => approve::run(args, session).await,
+            Self::Attempts(args) => attempts::run(args, session).await,
+            Self::Delete(args) => delete::run(args, session).await,
             Self::Version(args) => version::run(&args, session).await,
         }
     }

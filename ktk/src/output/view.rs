@@ -78,12 +78,18 @@ impl View {
         console::truncate_str(&line, length, "…").into_owned()
     }
 
+    /// A status in its colour, and that it is paused if it is.
+    pub(crate) fn status_or_paused(&self, status: &str, is_paused: bool) -> String {
+        let status = self.status(status);
+        if is_paused { format!("{status} {}", self.status("PAUSED")) } else { status }
+    }
+
     /// A status in its colour.
     pub(crate) fn status(&self, status: &str) -> String {
         match status {
-            "finished/failed" | "failed" => self.paint.red(status),
+            "finished/failed" | "failed" | "lost" => self.paint.red(status),
             "finished/ok" | "ok" => self.paint.green(status),
-            "cancelled" | "skipped" => self.paint.yellow(status),
+            "cancelled" | "skipped" | "expired" | "PAUSED" => self.paint.yellow(status),
             "received" | "ready" | "running" => self.paint.cyan(status),
             _ => status.to_owned(),
         }

@@ -2,17 +2,26 @@
 //!
 //! Everything here is a function of documents, a width and a time; only [`Screen`] writes.
 
+mod chains;
 mod contexts;
 mod graph;
 mod groups;
+mod needs;
+mod plan;
 mod row;
 mod screen;
 mod state;
 mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod tree;
 
+pub(crate) use chains::chain_lines;
 pub(crate) use contexts::{context_line, context_lines};
+pub(crate) use graph::By;
+pub(crate) use needs::{approval_text, needs_text};
+pub(crate) use plan::{PlanCounts, PlanView, plan_text};
 pub(crate) use screen::{Screen, stdout_width};
 pub(crate) use state::State;
 pub(crate) use text::{duration, one_line, printable, short_id};

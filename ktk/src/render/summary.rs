@@ -13,6 +13,11 @@ const BAR_WIDTH: usize = 24;
 
 /// Its name, where it is and for how long, then a bar with the numbers of its tasks.
 pub(super) fn header(tree: &Tree, canvas: &Canvas) -> Vec<String> {
+    vec![title(tree, canvas), bar(tree, canvas)]
+}
+
+/// Its name, where it is and for how long.
+pub(super) fn title(tree: &Tree, canvas: &Canvas) -> String {
     let context = &tree.context;
     let name = match (&context.pipeline, tree.tasks.first()) {
         (Some(pipeline), _) => format!("{} v{}", pipeline.name.as_str(), pipeline.version),
@@ -22,8 +27,8 @@ pub(super) fn header(tree: &Tree, canvas: &Canvas) -> Vec<String> {
     let elapsed = context.finished_at.unwrap_or(canvas.now).since(context.created_at);
     let state = State::of_context(context.status);
     let word = state.paint(canvas.paint, state.word());
-    let title = format!("{name}  {word}  {}  {}", text::duration(elapsed), context.id);
-    vec![title, bar(tree, canvas)]
+    let paused = if context.paused.is_some() { "  PAUSED" } else { "" };
+    format!("{name}  {word}{paused}  {}  {}", text::duration(elapsed), context.id)
 }
 
 fn bar(tree: &Tree, canvas: &Canvas) -> String {
@@ -49,7 +54,7 @@ fn bar(tree: &Tree, canvas: &Canvas) -> String {
 
 /// How many tasks are in which state: those that are shown, or all when they are not all shown.
 fn counts(tree: &Tree) -> Vec<(State, u64)> {
-    let TaskCounts { initialized, ready, received, ok, failed, cancelled, skipped } =
+    let TaskCounts { initialized, ready, received, ok, failed, cancelled, skipped, .. } =
         tree.context.tasks;
     let count = |state: State| {
         if !tree.truncated {

@@ -7,13 +7,13 @@ use kantoku_api::contract::{Tree, TreeTask};
 use kantoku_domain::Timestamp;
 
 use super::{
-    State,
+    By, State,
     graph::Graph,
     groups,
     row::{Row, task_name, task_time},
     summary, text,
 };
-use crate::output::Paint;
+use crate::{current::current, output::Paint};
 
 /// How deep branches are indented at most: deeper ones stay there.
 const INDENT_MAX: usize = 8;
@@ -34,8 +34,9 @@ pub(crate) struct Canvas {
     pub(crate) now: Timestamp,
 }
 
-/// The whole picture; never more lines than the canvas has, and none wider.
-pub(crate) fn tree_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
+/// The whole picture of what is current; never more lines than the canvas has, and none wider.
+pub(crate) fn tree_lines(all: &Tree, by: By, canvas: &Canvas) -> Vec<String> {
+    let tree = &*current(all);
     let mut lines = summary::header(tree, canvas);
     let failures_max = (canvas.height / FAILURES_PART).max(FAILURES_MIN);
     let failures = summary::failures(tree, canvas, failures_max);
@@ -44,7 +45,12 @@ pub(crate) fn tree_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
         lines.extend(failures);
     }
     lines.push(String::new());
-    lines.extend(body(tree, canvas, canvas.height.saturating_sub(lines.len())));
+    lines.extend(body(tree, by, canvas, canvas.height.saturating_sub(lines.len())));
+    let replaced = all.tasks.len() - tree.tasks.len();
+    if replaced > 0 {
+        let id = tree.context.id;
+        lines.push(format!("  … {replaced} that others replaced: ktk tree {id} --by restart"));
+    }
     if tree.truncated {
         lines.push(format!("  … only the first {} tasks are shown", tree.tasks.len()));
     }
@@ -61,6 +67,7 @@ pub(crate) fn name_width(tree: &Tree) -> usize {
 
 /// Only what it comes to and what failed.
 pub(crate) fn header_lines(tree: &Tree, canvas: &Canvas) -> Vec<String> {
+    let tree = &*current(tree);
     let mut lines = summary::header(tree, canvas);
     lines.extend(summary::failures(tree, canvas, canvas.height.saturating_sub(lines.len())));
     lines.into_iter().map(|line| cut(line, canvas.width)).collect()
@@ -100,8 +107,8 @@ pub(super) fn cut(line: String, width: usize) -> String {
     }
 }
 
-fn body(tree: &Tree, canvas: &Canvas, lines_max: usize) -> Vec<String> {
-    let graph = Graph::new(&tree.tasks);
+fn body(tree: &Tree, by: By, canvas: &Canvas, lines_max: usize) -> Vec<String> {
+    let graph = Graph::new(&tree.tasks, by);
     if tree.tasks.len() <= lines_max {
         let branches = Branches { tasks: &tree.tasks, graph: &graph, now: canvas.now };
         return Row::lines(&branches.rows(), canvas);
@@ -109,7 +116,7 @@ fn body(tree: &Tree, canvas: &Canvas, lines_max: usize) -> Vec<String> {
     groups::lines(&tree.tasks, &graph, canvas, lines_max)
 }
 
-/// Every task on a line of its own, children below the task that spawned them.
+/// Every task on a line of its own, below the one that it belongs to.
 struct Branches<'a> {
     tasks: &'a [TreeTask],
     graph: &'a Graph,
@@ -162,6 +169,9 @@ impl Branches<'_> {
         let names: Vec<_> = before.into_iter().map(|at| task_name(&self.tasks[at])).collect();
         if !names.is_empty() {
             parts.push(format!("← {}", names.join(", ")));
+        }
+        if let Some(before) = task.restart_parent {
+            parts.push(format!("restart of {}", text::short_id(before)));
         }
         if !State::of(task).has_ended()
             && let Some(error) = &task.error

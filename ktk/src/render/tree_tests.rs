@@ -3,38 +3,14 @@
 use std::time::{Duration, Instant};
 
 use kantoku_api::contract::{Tree, TreeTask};
-use kantoku_domain::{Id, Timestamp, task::Outcome};
-use kantoku_projections::document::{ContextDocument, ContextStatus, TaskCounts, TaskStatus};
-use serde_json::json;
+use kantoku_domain::task::Outcome;
+use kantoku_projections::document::TaskStatus;
 
 use super::*;
-
-const START: &str = "2026-01-02T03:04:05Z";
-
-fn at(millis: u64) -> Timestamp {
-    START.parse::<Timestamp>().unwrap().plus(Duration::from_millis(millis))
-}
-
-fn id(n: usize) -> Id {
-    format!("{n:08x}-0000-5000-8000-00000000002a").parse().unwrap()
-}
-
-/// A task that waits for others, by number.
-fn task(n: usize, step: &str, waits_for: &[usize]) -> TreeTask {
-    TreeTask {
-        id: id(n),
-        step: Some(step.into()),
-        specification: "text/count".parse().unwrap(),
-        status: TaskStatus::Initialized,
-        sub_status: None,
-        attempt: 0,
-        parent_id: None,
-        waits_for: waits_for.iter().copied().map(id).collect(),
-        started_at: None,
-        finished_at: None,
-        error: None,
-    }
-}
+use crate::render::{
+    chain_lines,
+    testing::{at, id, task, tree},
+};
 
 fn received(task: TreeTask, from: u64) -> TreeTask {
     TreeTask { status: TaskStatus::Received, attempt: 1, started_at: Some(at(from)), ..task }
@@ -58,33 +34,13 @@ fn failed(task: TreeTask, from: u64, to: u64, error: &str) -> TreeTask {
     }
 }
 
-fn tree(tasks: Vec<TreeTask>) -> Tree {
-    let context = ContextDocument {
-        id: id(0),
-        namespace: "default".parse().unwrap(),
-        status: ContextStatus::Running,
-        tasks: TaskCounts::default(),
-        pipeline: serde_json::from_value(json!({"name": "top-words", "version": 2, "digest": ""}))
-            .unwrap(),
-        params: [].into(),
-        outputs: [].into(),
-        labels: [].into(),
-        cancelled: None,
-        created_at: at(0),
-        updated_at: at(0),
-        finished_at: None,
-        stream_seq: 1,
-    };
-    Tree { context, tasks, truncated: false, as_of_seq: 1 }
-}
-
 fn canvas(width: usize, height: usize) -> Canvas {
     Canvas { width, height, paint: Paint::OFF, now: at(4_200) }
 }
 
 #[track_caller]
 fn assert_picture(tree: &Tree, canvas: &Canvas, expected: &str) {
-    let picture = tree_lines(tree, canvas).join("\n");
+    let picture = tree_lines(tree, By::Parent, canvas).join("\n");
     let expected = expected.trim_start_matches('\n').trim_end();
     assert_eq!(picture, expected, "\n--- is\n{picture}\n--- should be\n{expected}");
 }
@@ -194,7 +150,7 @@ fn a_picture_never_exceeds_its_canvas() {
             *task = failed(task.clone(), 0, n as u64, "a long reason, of many words, in one line");
         }
         for canvas in [canvas(120, 50), canvas(80, 24), canvas(30, 12), canvas(5, 5)] {
-            let lines = tree_lines(&tree, &canvas);
+            let lines = tree_lines(&tree, By::Parent, &canvas);
             assert!(lines.len() <= canvas.height, "{} lines in {canvas:?}", lines.len());
             for line in lines {
                 assert!(console::measure_text_width(&line) <= canvas.width, "{line} {canvas:?}");
@@ -205,8 +161,8 @@ fn a_picture_never_exceeds_its_canvas() {
 
 #[test]
 fn colours_change_nothing_but_the_colour() {
-    let plain = tree_lines(&words(), &canvas(80, 40));
-    let coloured = tree_lines(&words(), &Canvas { paint: Paint::ON, ..canvas(80, 40) });
+    let plain = tree_lines(&words(), By::Parent, &canvas(80, 40));
+    let coloured = tree_lines(&words(), By::Parent, &Canvas { paint: Paint::ON, ..canvas(80, 40) });
     let stripped: Vec<_> = coloured.iter().map(|line| console::strip_ansi_codes(line)).collect();
     assert_eq!(stripped, plain);
     assert_ne!(coloured, plain);
@@ -219,7 +175,7 @@ fn tasks_that_spawn_each_other_thousands_deep_stay_on_the_canvas() {
         tasks.push(TreeTask { parent_id: Some(id(n - 1)), ..task(n, "child", &[]) });
     }
     let tree = tree(tasks);
-    let lines = tree_lines(&tree, &canvas(80, 5_000));
+    let lines = tree_lines(&tree, By::Parent, &canvas(80, 5_000));
     assert_eq!(lines.len(), 3 + 2_999);
     assert!(lines.iter().all(|line| console::measure_text_width(line) <= 80));
 }
@@ -228,7 +184,7 @@ fn tasks_that_spawn_each_other_thousands_deep_stay_on_the_canvas() {
 fn a_picture_of_two_thousand_tasks_takes_no_time_that_a_person_would_notice() {
     let tree = lattice(40, 50, 1_000);
     let started = Instant::now();
-    tree_lines(&tree, &canvas(120, 50));
+    tree_lines(&tree, By::Parent, &canvas(120, 50));
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
@@ -237,4 +193,83 @@ fn a_change_is_one_line() {
     let failed = failed(task(3, "count", &[]), 0, 2_500, "boom\nbang");
     let line = change_line(&failed, name_width(&words()), at(2_500));
     assert_eq!(line, "03:04:07 ✖ failed     count   text/count  2.5 s  boom");
+}
+
+/// A pipeline of which a task was restarted twice, the second time on other tasks' outputs.
+fn mended() -> Tree {
+    let restarted = |task, by| TreeTask { restarted_as: Some(id(by)), ..task };
+    let restart = |task, of| TreeTask { restart_parent: Some(id(of)), ..task };
+    let child =
+        |n, parent, step: &str| TreeTask { parent_id: Some(id(parent)), ..task(n, step, &[]) };
+    tree(vec![
+        finished(task(1, "fetch", &[]), 0, 12),
+        restarted(failed(task(2, "count", &[1]), 100, 3_100, "exit code 1: boom"), 5),
+        finished(child(3, 2, "part"), 200, 300),
+        restart(restarted(failed(task(5, "count", &[1]), 3_200, 3_300, "boom"), 6), 2),
+        restart(finished(task(6, "count", &[1]), 3_400, 4_000), 5),
+        received(child(8, 6, "part"), 4_100),
+        finished(task(7, "top", &[6]), 4_050, 4_100),
+    ])
+}
+
+#[test]
+fn what_was_restarted_gives_way_to_what_took_its_place() {
+    assert_picture(
+        &mended(),
+        &canvas(80, 40),
+        "
+top-words v2  running  4.2 s  00000000-0000-5000-8000-00000000002a
+███████████████████░░░░░  3 of 4 ended · 1 running · 3 ok
+
+├─ ✔ ok          fetch  text/count  12 ms
+├─ ✔ ok          count  text/count  600 ms   ← fetch  restart of 00000005
+│  └─ ● running  part   text/count  100 ms
+└─ ✔ ok          top    text/count  50 ms    ← count
+  … 3 that others replaced: ktk tree 00000000-0000-5000-8000-00000000002a --by …
+",
+    );
+}
+
+#[test]
+fn by_data_each_task_stands_below_the_last_of_those_before_it() {
+    let picture = tree_lines(&words(), By::Data, &canvas(80, 40)).join("\n");
+    let expected = "
+└─ ✔ ok                   fetch   text/count  12 ms
+   └─ ✔ ok                words   text/count  40 ms    ← fetch
+      ├─ ✔ ok             part-1  text/count  1.3 s
+      ├─ ● running        part-2  text/count  3.2 s
+      └─ ✖ failed         count   text/count  3.0 s    attempt 3  ← words
+         └─ ○ waiting     top     text/count           ← words, count";
+    let body = picture.split_once("boom\n").unwrap().1;
+    assert_eq!(body, expected, "\n--- is\n{body}\n--- should be\n{expected}");
+}
+
+#[test]
+fn chains_of_restarts_show_each_task_with_what_took_its_place() {
+    let lines = chain_lines(&mended(), &canvas(80, 40)).join("\n");
+    let expected = "
+top-words v2  running  4.2 s  00000000-0000-5000-8000-00000000002a
+
+✖ failed        count  text/count  3.0 s    00000002  attempt 3  exit code 1: b…
+└─ ✖ failed     count  text/count  100 ms   00000005  attempt 3  boom
+   └─ ✔ ok      count  text/count  600 ms   00000006
+  … 4 tasks were never restarted";
+    let expected = expected.trim_start_matches('\n');
+    assert_eq!(lines, expected, "\n--- is\n{lines}\n--- should be\n{expected}");
+    let few = chain_lines(&mended(), &canvas(80, 5));
+    assert_eq!(few.len(), 5);
+    assert_eq!(few[4], "  … 1 more restarts; 4 tasks were never restarted");
+    assert!(chain_lines(&words(), &canvas(80, 40))[2].contains("nothing was restarted"));
+}
+
+#[test]
+fn a_chain_that_leads_back_to_itself_ends() {
+    let around = |n, before, after| TreeTask {
+        restart_parent: before,
+        restarted_as: Some(id(after)),
+        ..task(n, "a", &[])
+    };
+    let lines =
+        chain_lines(&tree(vec![around(1, None, 2), around(2, Some(id(1)), 1)]), &canvas(80, 40));
+    assert!(lines.len() <= 6, "{lines:?}");
 }

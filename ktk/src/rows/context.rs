@@ -52,7 +52,7 @@ impl Row for ContextDocument {
             pipeline.map_or_else(String::new, |pipeline| {
                 format!("{}@{}", pipeline.name, pipeline.version)
             }),
-            view.status(status(self.status)),
+            view.status_or_paused(status(self.status), self.paused.is_some()),
             tasks.ok.to_string(),
             tasks.failed.to_string(),
             total.to_string(),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The fields of a definition's document that the server owns. The rest is its `spec`.
-const OWNED: [&str; 9] = [
+const OWNED: [&str; 11] = [
     "id",
     "namespace",
     "name",
@@ -21,12 +21,14 @@ const OWNED: [&str; 9] = [
     "digest",
     "source",
     "description",
+    "paused",
+    "deleted",
     "created_at",
     "stream_seq",
 ];
 
 /// The manifest that declares what a document says.
-fn manifest(kind: &str, document: &impl Serialize) -> Result<Value, serde_json::Error> {
+pub(super) fn manifest(kind: &str, document: &impl Serialize) -> Result<Value, serde_json::Error> {
     let mut spec = serde_json::to_value(document)?;
     let mut metadata = serde_json::Map::new();
     if let Some(fields) = spec.as_object_mut() {
@@ -80,7 +82,8 @@ impl Row for SpecificationDocument {
     }
 
     fn columns(wide: bool) -> Vec<&'static str> {
-        let mut columns = vec!["NAME", "VERSION", "EXECUTABLE", "INPUTS", "OUTPUTS", "AGE"];
+        let mut columns =
+            vec!["NAME", "VERSION", "EXECUTABLE", "INPUTS", "OUTPUTS", "PAUSED", "AGE"];
         if wide {
             columns.extend(["QUEUE", "ATTEMPTS", "DIGEST", "DESCRIPTION"]);
         }
@@ -94,6 +97,7 @@ impl Row for SpecificationDocument {
             executable(&self.executable, view),
             types(&self.inputs, view),
             types(&self.outputs, view),
+            self.paused.as_ref().map(|_| view.status("PAUSED")).unwrap_or_default(),
             view.age(self.created_at),
         ];
         if view.wide {

@@ -52,7 +52,7 @@ impl Row for TaskDocument {
             view.id(self.id),
             self.step.clone().unwrap_or_default(),
             format!("{}@{}", self.specification, self.version),
-            view.status(status(self.status, self.sub_status)),
+            view.status_or_paused(status(self.status, self.sub_status), self.paused.is_some()),
             self.attempt.to_string(),
             view.took(self.started_at, self.finished_at),
             view.age(self.created_at),

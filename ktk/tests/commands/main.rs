@@ -2,9 +2,15 @@
 //! uses names of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod approve;
+mod cancel;
 mod events;
+mod examples;
 mod import;
 mod logs;
+mod pause;
+mod policy;
+mod restart;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../cli/stand.rs"]
 mod stand;
@@ -12,11 +18,74 @@ mod tree;
 mod upkeep;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Output,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::stand::Stand;
+use serde_json::Value;
+
+use crate::stand::{Invocation, Stand};
+
+/// A stand as the user of one namespace sees it.
+struct Own<'a> {
+    stand: &'a Stand,
+    namespace: &'static str,
+}
+
+impl Own<'_> {
+    fn ktk(&self, args: &[&str]) -> Invocation {
+        self.stand.ktk(args).args(&["-n", self.namespace])
+    }
+
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        self.stand.ok(self.ktk(args))
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Value {
+        self.stand.ok_json(self.ktk(args).args(&["-o", "json"]))
+    }
+
+    #[track_caller]
+    fn ends(&self, args: &[&str], code: i32) -> Output {
+        self.stand.ends(self.ktk(args), code)
+    }
+
+    #[track_caller]
+    fn apply(&self, manifest: &str) -> String {
+        let args = ["apply", "-n", self.namespace, "-f", "-"];
+        self.stand.ok(self.stand.input(&args, manifest))
+    }
+
+    /// Applies a file of `examples/semantics`.
+    #[track_caller]
+    fn example(&self, file: &str) -> String {
+        self.ok(&["apply", "-f", example(file).to_str().unwrap()])
+    }
+
+    /// The status of each step of a context, those that were restarted left out, by name.
+    #[track_caller]
+    fn steps(&self, context: &str) -> Vec<(String, String)> {
+        let tree = self.json(&["tree", context]);
+        let current = tree["tasks"].as_array().unwrap().iter();
+        let current = current.filter(|task| task.get("restarted_as").is_none());
+        let mut steps: Vec<_> = current
+            .map(|task| {
+                let status = task["sub_status"].as_str().or(task["status"].as_str()).unwrap();
+                (task["step"].as_str().unwrap().to_owned(), status.to_owned())
+            })
+            .collect();
+        steps.sort();
+        steps
+    }
+}
+
+/// Where an example lies.
+fn example(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/semantics").join(file)
+}
 
 /// A pipeline whose second step fails, in a namespace of its own. The context.
 fn failed_context(stand: &Stand, namespace: &str) -> String {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use kantoku_api::contract::{ContextGet, ResourceGet};
 use kantoku_domain::Recorded;
-use kantoku_projections::document::{ContextDocument, ResourceDocument, TaskDocument};
+use kantoku_projections::document::{
+    ContextDocument, ContextRestart, ResourceDocument, TaskDocument,
+};
 use serde_json::json;
 
 use super::{Page, events};
@@ -63,7 +65,10 @@ fn page(
     }
     page.field("namespace", context.namespace.to_string());
     page.field("labels", labels(&context.labels));
-    page.field("cancelled", context.cancelled.clone().unwrap_or_default());
+    page.paused(context.paused.as_ref());
+    let by = context.cancelled_by.as_ref().map(|by| format!(" (by {by})")).unwrap_or_default();
+    let cancelled = context.cancelled.as_ref().map(|reason| format!("{reason}{by}"));
+    page.field("cancelled", cancelled.unwrap_or_default());
     page.time("created", Some(context.created_at));
     page.time("finished", context.finished_at);
     page.field("took", view.took(Some(context.created_at), context.finished_at));
@@ -91,6 +96,7 @@ fn page(
             page.row([view.id(task.id), name, failures::message(task)]);
         }
     }
+    restarts(&mut page, &context.restarts);
     if !context.params.is_empty() {
         page.section("Parameters");
         for (name, value) in &context.params {
@@ -107,4 +113,32 @@ fn page(
     page.events(events);
     page.line(&format!("ktk tree {}", context.id));
     page
+}
+
+/// What was run again, and what somebody overtook of it.
+fn restarts(page: &mut Page, restarts: &[ContextRestart]) {
+    if restarts.is_empty() {
+        return;
+    }
+    page.section("Restarts of several tasks");
+    for restart in restarts {
+        let settled = if restart.settled { "" } else { ", under way" };
+        page.row([
+            restart.at.to_string(),
+            format!(
+                "{} of {} steps{settled}",
+                restart.steps - restart.superseded_total.min(restart.steps),
+                restart.steps
+            ),
+            format!("outputs {}, version {}", restart.outputs, restart.version),
+            restart.by.clone(),
+            restart.reason.clone(),
+        ]);
+        for superseded in &restart.superseded {
+            page.row([
+                String::new(),
+                format!("superseded task/{}: {}", superseded.task_id, superseded.reason),
+            ]);
+        }
+    }
 }

@@ -1,16 +1,22 @@
-//! Specifications, types and pipelines.
+//! Specifications, types, pipelines and policies.
 
 use std::collections::BTreeMap;
 
-use kantoku_domain::{Timestamp, Type};
-use kantoku_projections::document::{PipelineDocument, SpecificationDocument, TypeDocument};
+use kantoku_domain::{Timestamp, TriggerRule, Type};
+use kantoku_projections::document::{
+    PipelineDocument, PolicyDocument, SpecificationDocument, TypeDocument,
+};
 
 use super::Page;
-use crate::output::{Row, View};
+use crate::{
+    output::{Row, View},
+    rows::{allowed, counted},
+};
 
 pub(super) fn specification(document: &SpecificationDocument, view: &View) -> Page {
     let mut page =
         head(document, &document.description, document.version, document.created_at, view);
+    page.paused(document.paused.as_ref());
     page.field("source", document.source.clone().unwrap_or_default());
     page.field("queue", document.queue.clone());
     page.field("attempts", document.retry.attempts.to_string());
@@ -42,7 +48,11 @@ pub(super) fn pipeline(document: &PipelineDocument, view: &View) -> Page {
             [] => String::new(),
             after => format!("after {}", after.join(", ")),
         };
-        page.row([name.clone(), step.specification.to_string(), after]);
+        let when = match step.when {
+            TriggerRule::AllOk => String::new(),
+            when => format!("when {}", when.name()),
+        };
+        page.row([name.clone(), step.specification.to_string(), after, when]);
         for (input, value) in &step.with {
             let written = value.as_str().map_or_else(|| view.value(value), |text| view.text(text));
             page.row([String::new(), format!("  {input}"), written]);
@@ -52,6 +62,26 @@ pub(super) fn pipeline(document: &PipelineDocument, view: &View) -> Page {
         page.section("Outputs");
         for (name, from) in &document.outputs {
             page.row([name.clone(), from.clone()]);
+        }
+    }
+    page
+}
+
+pub(super) fn policy(document: &PolicyDocument, view: &View) -> Page {
+    let mut page =
+        head(document, &document.description, document.version, document.created_at, view);
+    page.field("digest", document.digest.clone());
+    let ageing = document.ageing;
+    page.field(
+        "ageing",
+        ageing.map(|it| format!("one of priority every {}", it.every)).unwrap_or_default(),
+    );
+    let fair = |fair: bool| if fair { "yes" } else { "no" };
+    page.field("fair share", document.fair_share.map(fair).unwrap_or_default());
+    if !document.limits.is_empty() {
+        page.section("Limits");
+        for (name, limit) in &document.limits {
+            page.row([name.clone(), counted(limit), allowed(limit)]);
         }
     }
     page

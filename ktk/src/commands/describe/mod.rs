@@ -5,11 +5,13 @@ mod definition;
 mod page;
 mod resource;
 mod task;
+mod waits;
 
 use kantoku_api::contract::{
-    EventList, EventsParams, NoParams, PipelineGet, ServiceList, SpecificationGet, TypeGet,
+    EventList, EventsParams, NamespaceGet, NamespaceParams, NoParams, PipelineGet, PolicyGet,
+    ServiceList, SpecificationGet, TypeGet,
 };
-use kantoku_domain::{Id, Recorded};
+use kantoku_domain::{Id, NameError, Recorded};
 
 use self::page::Page;
 use crate::{
@@ -74,6 +76,11 @@ async fn page_of(kind: Kind, name: String, session: &Session) -> Result<(), Comm
             let document = session.call::<PipelineGet>(&session.version(&name)?).await?;
             show(session, &document, || definition::pipeline(&document, &View::of(session)))
         }
+        Kind::Policy => {
+            let document = session.call::<PolicyGet>(&session.policy(&name)?).await?;
+            show(session, &document, || definition::policy(&document, &View::of(session)))
+        }
+        Kind::Namespace => namespace(&name, session).await,
         Kind::Event => event(&name, session).await,
         Kind::Service => service(&name, session).await,
     }
@@ -127,6 +134,18 @@ async fn event(name: &str, session: &Session) -> Result<(), CommandError> {
     show(session, &event, || {
         let mut page = Page::new(&format!("event {stream_seq}"), &View::of(session));
         page.yaml(&event);
+        page
+    })
+}
+
+async fn namespace(name: &str, session: &Session) -> Result<(), CommandError> {
+    let wrong = |error: NameError| CommandError::usage(error.to_string());
+    let params = NamespaceParams { namespace: Some(name.parse().map_err(wrong)?) };
+    let document = session.call::<NamespaceGet>(&params).await?;
+    show(session, &document, || {
+        let mut page = Page::new(&format!("namespace/{name}"), &View::of(session));
+        page.paused(document.paused.as_ref());
+        page.field("position", document.stream_seq.to_string());
         page
     })
 }

@@ -1,6 +1,6 @@
 //! A description as people read it: a title, fields, and sections.
 
-use kantoku_domain::{Recorded, Timestamp};
+use kantoku_domain::{Recorded, Timestamp, pause::Paused};
 use serde::Serialize;
 
 use crate::{
@@ -37,6 +37,17 @@ impl Page {
         if let Some(at) = at {
             let ago = crate::render::duration(self.now.since(at));
             self.field(name, format!("{at} ({ago} ago)"));
+        }
+    }
+
+    /// That it is to wait, by whom, since when and why, if it is.
+    pub(super) fn paused(&mut self, paused: Option<&Paused>) {
+        if let Some(Paused { by, reason, since }) = paused {
+            let ago = crate::render::duration(self.now.since(*since));
+            let reason =
+                if reason.is_empty() { String::new() } else { format!(": {}", one_line(reason)) };
+            let paused = self.paint.yellow("PAUSED");
+            self.field("paused", format!("{paused} by {by} since {since} ({ago}){reason}"));
         }
     }
 

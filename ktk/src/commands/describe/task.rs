@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream};
 use kantoku_api::contract::{ResourceGet, TaskGet, TaskWhy, Why};
-use kantoku_domain::{Dependency, Id, Recorded, Source, task::Outcome};
-use kantoku_projections::document::{DependencyStatus, ResourceDocument, TaskDocument};
+use kantoku_domain::{Id, Recorded, Source, task::Outcome};
+use kantoku_projections::document::{ResourceDocument, Revival, Successor, TaskDocument};
 use serde_json::json;
 
-use super::{Page, events};
+use super::{Page, events, waits};
 use crate::{
     error::CommandError,
     output::{Format, ShortIds, View, labels, print_document, print_line, print_text},
@@ -91,7 +91,8 @@ fn page(known: &Known, session: &Session) -> Page {
     error(&mut page, task);
     inputs(&mut page, task, resources, &view);
     outputs(&mut page, task, resources, &view);
-    dependencies(&mut page, task, &view);
+    waits::dependencies(&mut page, task, &view);
+    waits::approvals(&mut page, task);
     if let Some(why) = why {
         page.section("Why");
         page.text(&why.summary);
@@ -104,7 +105,8 @@ fn page(known: &Known, session: &Session) -> Page {
 }
 
 fn head(page: &mut Page, task: &TaskDocument, view: &View) {
-    let status = view.status(task_status(task.status, task.sub_status));
+    let status = task_status(task.status, task.sub_status);
+    let status = view.status_or_paused(status, task.paused.is_some());
     page.field("status", format!("{status}, attempt {} of {}", task.attempt, task.retry.attempts));
     page.field("step", task.step.clone().unwrap_or_default());
     page.field("specification", format!("{}@{}", task.specification, task.version));
@@ -112,11 +114,17 @@ fn head(page: &mut Page, task: &TaskDocument, view: &View) {
     page.field("context", task.context_id.to_string());
     let id = |id: Option<Id>| id.map(|id| id.to_string()).unwrap_or_default();
     page.field("parent", id(task.parent_id));
+    page.paused(task.paused.as_ref());
+    page.field("restart root", id(task.restart_root));
     page.field("restart of", id(task.restart_parent));
-    page.field("restarted as", id(task.restarted_as));
+    page.field("restarted as", task.restarted.as_ref().map(restarted).unwrap_or_default());
+    page.field("revived", task.revived.as_ref().map(revived).unwrap_or_default());
+    let when = task.when.as_ref().map(|when| when.rule.name());
+    page.field("when", when.unwrap_or_default());
     page.field("labels", labels(&task.labels));
     page.field("node", task.node.clone().unwrap_or_default());
     page.field("reason", task.reason.clone().unwrap_or_default());
+    page.field("cancelled by", task.cancelled_by.clone().unwrap_or_default());
     page.field("root cause", id(task.root_cause));
     page.time("created", Some(task.created_at));
     page.time("started", task.started_at);
@@ -208,22 +216,15 @@ fn outputs(
     }
 }
 
-fn dependencies(page: &mut Page, task: &TaskDocument, view: &View) {
-    if task.dependencies.is_empty() {
-        return;
-    }
-    page.section("Dependencies");
-    for dependency in &task.dependencies {
-        let status = match dependency.status {
-            DependencyStatus::Pending => "PENDING".to_owned(),
-            DependencyStatus::Ready => view.paint.green("READY"),
-            DependencyStatus::Failed => view.paint.red("FAILED"),
-        };
-        let data = match &dependency.data {
-            Dependency::Resource(id) => format!("resource/{id}"),
-            Dependency::Task(id) => format!("task/{id}"),
-            all @ Dependency::All(_) => format!("{} things", all.leaves().len()),
-        };
-        page.row([dependency.name.clone(), status, data]);
-    }
+/// What took its place, and why.
+fn restarted(successor: &Successor) -> String {
+    let Successor { id, outputs, version, reason, by, at, .. } = successor;
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("{id}, outputs {outputs}, version {version}, by {by} at {at}{reason}")
+}
+
+/// Why it waits again.
+fn revived(revival: &Revival) -> String {
+    let Revival { root_cause, restarted_as, at } = revival;
+    format!("at {at}, as {root_cause} was restarted as {restarted_as}")
 }

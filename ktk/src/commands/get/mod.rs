@@ -4,10 +4,12 @@ mod fetch;
 mod watch;
 
 use kantoku_api::contract::{
-    ContextGet, ContextList, GetParams, ListParams, Method, NamesParams, NoParams, PipelineGet,
-    PipelineList, ResourceGet, ResourceList, ServiceList, SpecificationGet, SpecificationList,
-    TaskGet, TaskList, TypeGet, TypeList, VersionParams,
+    ContextGet, ContextList, GetParams, ListParams, Method, NamesParams, NamespaceGet,
+    NamespaceParams, NoParams, PipelineGet, PipelineList, PolicyGet, PolicyList, ResourceGet,
+    ResourceList, ServiceList, SpecificationGet, SpecificationList, TaskGet, TaskList, TypeGet,
+    TypeList, VersionParams,
 };
+use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};
 
 use crate::{
@@ -26,6 +28,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk get cx @last @failed
   ktk get pipelines -o yaml > backup.yaml
   ktk get pipeline top-words@2 -o yaml
+  ktk get policies
   ktk get events --context @last";
 
 #[derive(Debug, clap::Args)]
@@ -78,6 +81,8 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
         }
         Kind::Type => definitions::<TypeGet, TypeList, _>(&args, session).await,
         Kind::Pipeline => definitions::<PipelineGet, PipelineList, _>(&args, session).await,
+        Kind::Policy => policies(&args, session).await,
+        Kind::Namespace => namespaces(&args, session).await,
         Kind::Event => events(&args, session).await,
         Kind::Service => services(&args, session).await,
     }
@@ -119,6 +124,39 @@ where
     for name in &args.names {
         let item = session.call::<G>(&session.version(name)?).await;
         items.push(item.map_err(|error| error.or_list(T::kind()))?);
+    }
+    show_named(session, items)
+}
+
+async fn policies(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    in_one_namespace(session)?;
+    if args.names.is_empty() {
+        return show(session, &fetch::definitions::<PolicyList, _>(session).await?);
+    }
+    let mut items = Vec::new();
+    for name in &args.names {
+        let item = session.call::<PolicyGet>(&session.policy(name)?).await;
+        items.push(item.map_err(|error| error.or_list(Kind::Policy))?);
+    }
+    show_named(session, items)
+}
+
+/// All that can be written exist, so that there is no list: it is about those that are named, or the
+/// one of the session.
+async fn namespaces(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    in_one_namespace(session)?;
+    let named = args.names.iter().map(|name| name.parse().map(Some));
+    let mut names = named
+        .collect::<Result<Vec<_>, NameError>>()
+        .map_err(|error| CommandError::usage(error.to_string()))?;
+    if names.is_empty() {
+        names.push(session.namespace());
+    }
+    let mut items = Vec::new();
+    for namespace in names {
+        items.push(session.call::<NamespaceGet>(&NamespaceParams { namespace }).await?);
     }
     show_named(session, items)
 }

@@ -80,6 +80,8 @@ fn tree_task(task: &TaskDocument) -> TreeTask {
         sub_status: task.sub_status,
         attempt: task.attempt,
         parent_id: task.parent_id,
+        restart_parent: task.restart_parent,
+        restarted_as: task.restarted_as,
         waits_for: Vec::new(),
         started_at: task.started_at,
         finished_at: task.finished_at,

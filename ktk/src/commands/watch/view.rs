@@ -10,7 +10,7 @@ use crate::{
     error::CommandError,
     output::{Format, Paint, now, print_document, print_line},
     render::{
-        Canvas, Screen, State, change_line, header_lines, name_width, stdout_width, tree_lines,
+        By, Canvas, Screen, State, change_line, header_lines, name_width, stdout_width, tree_lines,
     },
     session::Session,
 };
@@ -128,7 +128,7 @@ impl View {
         let (width, height) = screen.size();
         let canvas = Canvas { width, height, paint: Paint::stdout(), now: now() };
         screen
-            .draw(&tree_lines(self.picture.tree(), &canvas))
+            .draw(&tree_lines(self.picture.tree(), By::Parent, &canvas))
             .map_err(|error| CommandError::stdout(&error))?;
         self.drawn_at = Some(Instant::now());
         self.has_changed = false;

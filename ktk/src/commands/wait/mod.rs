@@ -1,6 +1,9 @@
 //! `ktk wait`
 
-use clap::ValueEnum;
+mod status;
+
+use std::str::FromStr;
+
 use kantoku_domain::task::Outcome;
 use kantoku_projections::document::{ContextStatus, TaskStatus};
 use serde::Serialize;
@@ -18,6 +21,7 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "Examples:
   ktk wait task/0193a5c2
   ktk wait context/@last --for=done --timeout 5m
+  ktk wait task/0193a5c2 --for status=received
 The exit code is 5 if it did not end as wanted, 6 if --timeout was over first.";
 
 #[derive(Debug, clap::Args)]
@@ -25,20 +29,51 @@ pub(crate) struct Args {
     /// What to wait for: task/ID or context/ID; the beginning of an id is enough
     #[arg(required = true, value_name = "KIND/NAME")]
     targets: Vec<Target>,
-    /// Which end is wanted
-    #[arg(long = "for", value_enum, default_value_t, value_name = "END")]
-    end: End,
+    /// What is wanted: ok (it has finished well), finished (well or badly), done (finished, cancelled
+    /// or skipped), or of a task status=ready, status=received and so on
+    #[arg(long = "for", default_value = "ok", value_name = "END|status=STATUS")]
+    wanted: Wanted,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    End(End),
+    /// A task has this status.
+    Status(TaskStatus),
+}
+
+/// Which end is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It has finished well
-    #[default]
+    /// It has finished well.
     Ok,
-    /// It has finished, well or badly
+    /// It has finished, well or badly.
     Finished,
-    /// It has ended: finished, cancelled or skipped
+    /// It has ended: finished, cancelled or skipped.
     Done,
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(status) = text.strip_prefix("status=") {
+            let read = serde_json::from_value(status.into());
+            return read.map(Self::Status).map_err(|_| {
+                format!(
+                    "{status:?} is no status: write initialized, ready, received, finished, \
+                     cancelled or skipped"
+                )
+            });
+        }
+        match text {
+            "ok" => Ok(Self::End(End::Ok)),
+            "finished" => Ok(Self::End(End::Finished)),
+            "done" => Ok(Self::End(End::Done)),
+            _ => Err(format!("{text:?} is not ok, finished, done or status=STATUS")),
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
@@ -47,10 +82,16 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             Some(_) => target.resolve(session, Kind::Task).await?,
             None => target.resolve_either(session).await?,
         };
-        match kind {
-            Kind::Task => task(&id, args.end, session).await,
-            Kind::Context => context(&id, args.end, session).await,
-            kind => {
+        match (kind, &args.wanted) {
+            (Kind::Task, Wanted::End(end)) => task(&id, *end, session).await,
+            (Kind::Task, Wanted::Status(status)) => status::wait(&id, *status, session).await,
+            (Kind::Context, Wanted::End(end)) => context(&id, *end, session).await,
+            (Kind::Context, Wanted::Status(_)) => {
+                return Err(CommandError::usage(
+                    "status= is for tasks: of a context wait for an end",
+                ));
+            }
+            (kind, _) => {
                 return Err(CommandError::usage(format!(
                     "a {kind} has no end: name a task or a context"
                 )));
@@ -111,5 +152,19 @@ fn print<T: Serialize>(
         }
         Format::Name => print_line(what),
         format => print_document(format, waited),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_an_end_or_a_status() {
+        assert_eq!("done".parse(), Ok(Wanted::End(End::Done)));
+        assert_eq!("status=received".parse(), Ok(Wanted::Status(TaskStatus::Received)));
+        for wrong in ["", "status", "status=", "status=running", "failed"] {
+            assert!(wrong.parse::<Wanted>().is_err(), "{wrong}");
+        }
     }
 }

@@ -1,0 +1,164 @@
+//! `ktk cancel`
+
+mod gone;
+
+use kantoku_api::contract::{Alive, CancelParams, Cancelled, ContextCancel, TaskCancel};
+use serde_json::json;
+
+use super::visible;
+use crate::{
+    error::CommandError,
+    kind::Kind,
+    output::{Format, ShortIds, Table, View, print_document, print_line, print_text},
+    session::Session,
+    target::Target,
+};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk cancel task/0193a5c2 --reason 'wrong input'
+  ktk cancel task/0193a5c2 --cascade    and all that waits for it
+  ktk cancel context/@last --wait       until nothing of it runs any more";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to stop: task/ID or context/ID; the beginning of an id is enough
+    #[arg(value_name = "KIND/NAME")]
+    target: Target,
+    /// Why, for people
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Of a task: stop also the tasks that wait for it, near or far, which are skipped otherwise; a
+    /// context always stops as a whole
+    #[arg(long)]
+    cascade: bool,
+    /// Return when no attempt of it runs any more
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
+    let (kind, id) = match args.target.kind {
+        Some(_) => args.target.resolve(session, Kind::Task).await?,
+        None => args.target.resolve_either(session).await?,
+    };
+    let params = CancelParams {
+        id: id.clone(),
+        reason: args.reason,
+        cascade: args.cascade,
+        namespace: session.namespace(),
+    };
+    let cancelled = match kind {
+        Kind::Task => session.call::<TaskCancel>(&params).await,
+        Kind::Context => session.call::<ContextCancel>(&params).await,
+        kind => {
+            return Err(CommandError::usage(format!(
+                "a {kind} cannot be cancelled: name a task or a context"
+            )));
+        }
+    };
+    let cancelled = cancelled.map_err(|error| error.or_list(kind))?;
+    visible(session, cancelled.stream_seq).await;
+    let what = format!("{kind}/{id}");
+    match session.output() {
+        Format::Table | Format::Wide => {
+            print_text(&text(&what, &cancelled, &View::of(session)))?;
+            if !args.wait {
+                return Ok(());
+            }
+            gone::wait(&what, &cancelled, session).await?;
+            print_line("nothing of it runs any more")
+        }
+        format => {
+            if args.wait {
+                gone::wait(&what, &cancelled, session).await?;
+            }
+            match format {
+                Format::Name => print_line(&what),
+                format => print_document(
+                    format,
+                    &json!({
+                        "id": id,
+                        "stream_seq": cancelled.stream_seq,
+                        "alive": cancelled.alive,
+                        "alive_total": cancelled.alive_total,
+                        "gone": args.wait,
+                    }),
+                ),
+            }
+        }
+    }
+}
+
+/// That it was ordered to stop, and what ran then, each line with its end.
+fn text(what: &str, cancelled: &Cancelled, view: &View) -> String {
+    let mut text = format!("{what} cancelled\n");
+    match cancelled.alive_total {
+        Some(0) => return text,
+        Some(1) => text.push_str("1 attempt still runs and is told to stop:\n"),
+        Some(total) => {
+            text.push_str(&format!("{total} attempts still run and are told to stop:\n"))
+        }
+        None => {
+            text.push_str("what of it still runs could not be told in time\n");
+            return text;
+        }
+    }
+    let ids = ShortIds::of(cancelled.alive.iter().map(|alive| alive.task_id));
+    let view = View { ids, ..view.clone() };
+    let mut table = Table::with_header(["TASK", "STEP", "ATTEMPT", "NODE", "FOR"]);
+    for Alive { task_id, step, attempt, node, started_at } in &cancelled.alive {
+        table.push(vec![
+            view.id(*task_id),
+            step.clone().unwrap_or_default(),
+            attempt.to_string(),
+            node.clone().unwrap_or_default(),
+            view.took(*started_at, None),
+        ]);
+    }
+    text.push_str(&table.take_text());
+    let told = cancelled.alive.len() as u64;
+    if let Some(more) = cancelled.alive_total.map(|total| total - told).filter(|more| *more > 0) {
+        text.push_str(&format!("  … and {more} more\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        output::Paint,
+        render::testing::{at, id},
+    };
+
+    #[test]
+    fn what_still_runs_is_named() {
+        let view = View {
+            wide: false,
+            namespaces: false,
+            ids: ShortIds::default(),
+            paint: Paint::OFF,
+            now: at(4_200),
+        };
+        let alive = Alive {
+            task_id: id(3),
+            step: Some("tree".into()),
+            attempt: 2,
+            node: Some("node-1".into()),
+            started_at: Some(at(200)),
+        };
+        let cancelled = Cancelled { stream_seq: 7, alive: vec![alive], alive_total: Some(3) };
+        assert_eq!(
+            text("context/1", &cancelled, &view),
+            "context/1 cancelled\n\
+             3 attempts still run and are told to stop:\n\
+             TASK       STEP   ATTEMPT   NODE     FOR\n\
+             00000003   tree   2         node-1   4.0 s\n  \
+             … and 2 more\n"
+        );
+        let nothing = Cancelled { stream_seq: 7, alive: vec![], alive_total: Some(0) };
+        assert_eq!(text("task/1", &nothing, &view), "task/1 cancelled\n");
+        let unknown = Cancelled { alive_total: None, ..nothing };
+        assert!(text("task/1", &unknown, &view).contains("could not be told"));
+    }
+}

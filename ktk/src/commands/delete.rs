@@ -1,0 +1,58 @@
+//! `ktk delete`
+
+use kantoku_api::contract::{PolicyDelete, PolicyDeleteParams};
+use serde_json::json;
+
+use super::visible;
+use crate::{
+    error::CommandError,
+    kind::Kind,
+    output::{Format, print_document, print_line},
+    session::Session,
+    target::Target,
+};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk delete policy/gentle      what waits for its limits goes on at once
+  ktk delete policy gentle";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What holds no longer: a policy
+    #[arg(value_name = "KIND[/NAME]")]
+    kind: String,
+    /// Its name
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
+    let target = match args.name {
+        Some(name) => Target::new(args.kind.parse().map_err(CommandError::usage)?, &name),
+        None => args.kind.parse::<Target>().map_err(CommandError::usage)?,
+    };
+    match target.kind {
+        Some(Kind::Policy) => {}
+        Some(kind) => {
+            return Err(CommandError::usage(format!("a {kind} cannot be deleted: policies can")));
+        }
+        None => return Err(CommandError::usage("write policy/NAME")),
+    }
+    let version = session.version(&target.name)?;
+    if version.version.is_some() {
+        return Err(CommandError::usage("a policy is deleted as a whole: leave the version out"));
+    }
+    let name = version.name;
+    let params = PolicyDeleteParams { name: name.clone(), namespace: session.namespace() };
+    let accepted = session.call::<PolicyDelete>(&params).await;
+    let stream_seq = accepted.map_err(|error| error.or_list(Kind::Policy))?.stream_seq;
+    visible(session, stream_seq).await;
+    match session.output() {
+        Format::Table | Format::Wide => print_line(&format!("policy/{name} deleted")),
+        Format::Name => print_line(&format!("policy/{name}")),
+        format => print_document(
+            format,
+            &json!({ "kind": "policy", "name": name, "stream_seq": stream_seq }),
+        ),
+    }
+}

@@ -1,0 +1,132 @@
+//! `ktk restart`
+
+mod ask;
+mod end;
+mod show;
+
+use std::path::PathBuf;
+
+use kantoku_domain::{
+    Id,
+    restart::{OutputPolicy, VersionPolicy},
+};
+
+use self::{ask::Subject, show::Done};
+use super::visible;
+use crate::{
+    error::{CommandError, Exit},
+    kind::Kind,
+    last::Last,
+    session::Session,
+    target::Target,
+};
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  ktk restart @failed                                the task that failed last
+  ktk restart task/0193a5c2 --outputs reallocate     also what read its outputs
+  ktk restart context/@last --only-failed --dry-run  what would happen, task by task
+  ktk restart context/@last --only-failed --wait
+  ktk restart context/@last --from convert --outputs reallocate --version latest
+  ktk restart context/@last --dry-run -o json > plan.json
+  ktk restart context/@last --plan plan.json         just that, and what was overtaken since
+What was refused ends with 4; with --wait and --watch what failed again with 5.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to run again: a task, or a context as a whole; the beginning of an id is enough
+    #[arg(value_name = "TASK|CONTEXT")]
+    target: Target,
+    /// Of a context: only this task and what comes after it; a step or the id of a task
+    #[arg(long, value_name = "NODE", conflicts_with = "only_failed")]
+    from: Option<String>,
+    /// Of a context: only what has failed, and what was skipped because of that
+    #[arg(long)]
+    only_failed: bool,
+    /// Whether unresolved outputs pass on to what runs again, or it has fresh ones [default: reuse]
+    #[arg(long, value_name = "reuse|reallocate")]
+    outputs: Option<OutputPolicy>,
+    /// Which version of its specification runs [default: same]
+    #[arg(long, value_name = "same|latest|N")]
+    version: Option<VersionPolicy>,
+    /// Say what would happen, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do what this plan says, a document of `--dry-run -o json`; - for stdin
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["from", "only_failed", "outputs", "version", "dry_run"]
+    )]
+    plan: Option<PathBuf>,
+    /// Why, for people
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Return when what runs again has ended
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// Show the tasks live until they have ended
+    #[arg(long, conflicts_with_all = ["wait", "dry_run"])]
+    watch: bool,
+    /// Show every task of the plan on a line of its own, and whole ids
+    #[arg(long)]
+    full: bool,
+}
+
+pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), CommandError> {
+    let subject = subject(&args, session).await?;
+    let plan = match args.plan.take() {
+        Some(file) => Some(Box::new(ask::read_plan(file).await?)),
+        None => None,
+    };
+    let restarted = subject.restart(&args, plan, session).await?;
+    if args.dry_run {
+        let command = subject.command(&args, session);
+        return show::preview(&restarted, Some(&command), args.full, session).await;
+    }
+    let Some(stream_seq) = restarted.stream_seq else {
+        show::preview(&restarted, None, args.full, session).await?;
+        let message = "nothing was done: somebody overtook all steps of the plan";
+        return Err(CommandError::new(Exit::Refused, message)
+            .advise(format!("ktk tree {} --by restart", restarted.context_id)));
+    };
+    visible(session, stream_seq).await;
+    let done = Done::new(restarted, session).await?;
+    let task_id = match subject {
+        Subject::Task(_) => done.successor(),
+        Subject::Context { .. } => None,
+    };
+    Last { context_id: done.restarted.context_id, task_id }.remember(session);
+    if !args.wait && !args.watch {
+        return done.print(args.full, None, session).await;
+    }
+    let waited_for = Waited { task_id, stream_seq, is_watched: args.watch };
+    end::wait(&done, &waited_for, args.full, session).await
+}
+
+/// What is waited for: the task, or else all of its context.
+struct Waited {
+    task_id: Option<Id>,
+    stream_seq: u64,
+    is_watched: bool,
+}
+
+/// What is to run again.
+async fn subject(args: &Args, session: &Session) -> Result<Subject, CommandError> {
+    let of_context = args.from.is_some() || args.only_failed;
+    let (kind, id) = match args.target.kind {
+        None if of_context => args.target.resolve(session, Kind::Context).await?,
+        None => args.target.resolve_either(session).await?,
+        Some(_) => args.target.resolve(session, Kind::Task).await?,
+    };
+    match kind {
+        Kind::Task if of_context => Err(CommandError::usage(
+            "--from and --only-failed are about a context: name it, as in \
+             `ktk restart context/@last --from NODE`",
+        )),
+        Kind::Task => Ok(Subject::Task(id)),
+        Kind::Context => Ok(Subject::context(id, args)),
+        kind => Err(CommandError::usage(format!(
+            "a {kind} cannot be restarted: name a task or a context"
+        ))),
+    }
+}

@@ -1,0 +1,282 @@
+//! The plan of a restart as people read it: what it comes to, then what becomes of each task.
+
+use std::collections::HashMap;
+
+use kantoku_domain::{
+    Id,
+    context::Superseded,
+    restart::{Action, Entry, Plan},
+};
+
+use crate::output::{Paint, ShortIds, Table};
+
+/// More tasks than this that nothing happens to are only counted, each kind of them apart.
+const IDLE_SHOWN_MAX: usize = 10;
+
+/// How a plan is shown, and what else is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct PlanView<'a> {
+    /// Whether every task has a line, and every id is whole.
+    pub(crate) full: bool,
+    /// What colours.
+    pub(crate) paint: Paint,
+    /// What the tasks do, by id.
+    pub(crate) specifications: &'a HashMap<Id, String>,
+    /// What takes the place of which task; empty before it is done.
+    pub(crate) successors: &'a HashMap<Id, Id>,
+    /// The steps that somebody overtook.
+    pub(crate) superseded: &'a [Superseded],
+}
+
+/// How many tasks a plan does what with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct PlanCounts {
+    pub(crate) rerun: usize,
+    pub(crate) revive: usize,
+    pub(crate) keep: usize,
+    pub(crate) skip: usize,
+}
+
+impl PlanCounts {
+    /// Of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let mut counts = Self::default();
+        for entry in &plan.entries {
+            *counts.count_mut(entry.action) += 1;
+        }
+        counts
+    }
+
+    fn count_mut(&mut self, action: Action) -> &mut usize {
+        match action {
+            Action::Rerun => &mut self.rerun,
+            Action::Revive => &mut self.revive,
+            Action::Keep => &mut self.keep,
+            Action::Skip => &mut self.skip,
+        }
+    }
+}
+
+/// The word for what becomes of a task.
+const fn word(action: Action) -> &'static str {
+    match action {
+        Action::Keep => "keep",
+        Action::Rerun => "rerun",
+        Action::Revive => "revive",
+        Action::Skip => "skip",
+    }
+}
+
+/// The whole of it as lines, each with its end.
+pub(crate) fn plan_text(plan: &Plan, view: &PlanView<'_>) -> String {
+    let mut text = summary(plan, view.paint);
+    let mut counts = PlanCounts::of(plan);
+    let is_shown = |entry: &&Entry, counts: &mut PlanCounts| {
+        view.full || entry.acts() || *counts.count_mut(entry.action) <= IDLE_SHOWN_MAX
+    };
+    let shown: Vec<&Entry> =
+        plan.entries.iter().filter(|entry| is_shown(entry, &mut counts)).collect();
+    text.push_str(&table(&shown, view));
+    for (count, action, what) in [
+        (counts.keep, Action::Keep, "are kept as they are"),
+        (counts.skip, Action::Skip, "do not run"),
+    ] {
+        if count > 0 && !shown.iter().any(|entry| entry.action == action) {
+            text.push_str(&format!("  … {count} tasks {what} (--full lists them)\n"));
+        }
+    }
+    for superseded in view.superseded {
+        let Superseded { task_id, reason } = superseded;
+        let mark = view.paint.yellow("superseded");
+        text.push_str(&format!("{mark}  task/{task_id}  {reason}\n"));
+    }
+    text
+}
+
+/// What it comes to.
+fn summary(plan: &Plan, paint: Paint) -> String {
+    let PlanCounts { rerun, revive, keep, skip } = PlanCounts::of(plan);
+    let counts = format!("{rerun} rerun, {revive} revive, {keep} keep, {skip} skip");
+    let mut text = format!(
+        "{}  outputs {}, version {}, context/{}\n",
+        paint.bold(&counts),
+        plan.outputs,
+        plan.version,
+        plan.context_id
+    );
+    if plan.reopens {
+        text.push_str("the context was cancelled, and goes on with this\n");
+    }
+    if !plan.results.is_empty() {
+        let names: Vec<&str> = plan.results.keys().map(String::as_str).collect();
+        text.push_str(&format!("fresh resources for outputs of it: {}\n", names.join(", ")));
+    }
+    text
+}
+
+fn table(entries: &[&Entry], view: &PlanView<'_>) -> String {
+    let ids = entries.iter().map(|entry| entry.task_id);
+    let short = ShortIds::of(ids.chain(view.successors.values().copied()));
+    let id = |id: Id| if view.full { id.to_string() } else { short.short(id) };
+    let mut header = vec!["ACTION", "STEP", "TASK", "SPECIFICATION", "POSITION", "REASON"];
+    let is_done = !view.successors.is_empty();
+    if is_done {
+        header.insert(3, "NOW");
+    }
+    let mut table = Table::with_header(header);
+    for entry in entries {
+        let mut row = vec![
+            action(entry.action, view.paint),
+            entry.step.clone().unwrap_or_default(),
+            id(entry.task_id),
+            specification(entry, view),
+            entry.position.to_string(),
+            entry.reason.clone(),
+        ];
+        if is_done {
+            let successor = view.successors.get(&entry.task_id).copied();
+            row.insert(3, successor.map(id).unwrap_or_default());
+        }
+        table.push(row);
+    }
+    table.take_text()
+}
+
+fn action(action: Action, paint: Paint) -> String {
+    match action {
+        Action::Rerun => paint.cyan(word(action)),
+        Action::Revive => paint.green(word(action)),
+        Action::Keep | Action::Skip => paint.dim(word(action)),
+    }
+}
+
+/// What the task does, and in which version if that is another.
+fn specification(entry: &Entry, view: &PlanView<'_>) -> String {
+    let name = view.specifications.get(&entry.task_id).map_or("", String::as_str);
+    match &entry.specification {
+        Some(other) => format!("{} → version {}", other.name, other.version),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kantoku_domain::restart::{OutputPolicy, Target, VersionPolicy};
+    use serde_json::json;
+
+    use super::*;
+    use crate::render::testing::id;
+
+    fn entry(n: usize, step: &str, action: Action, reason: &str) -> Entry {
+        serde_json::from_value(json!({
+            "task_id": id(n),
+            "step": step,
+            "action": action,
+            "reason": reason,
+            "position": 100 + n,
+        }))
+        .unwrap()
+    }
+
+    fn plan(entries: Vec<Entry>) -> Plan {
+        Plan {
+            context_id: id(0),
+            target: Target::Failed,
+            outputs: OutputPolicy::Reuse,
+            version: VersionPolicy::Latest,
+            entries,
+            results: [].into(),
+            reopens: false,
+        }
+    }
+
+    fn nightly() -> Plan {
+        let mut convert = entry(2, "convert", Action::Rerun, "it failed");
+        convert.specification =
+            serde_json::from_value(json!({"name": "nightly/convert", "version": 2, "digest": ""}))
+                .unwrap();
+        plan(vec![
+            entry(1, "orders", Action::Keep, "it finished ok"),
+            convert,
+            entry(3, "totals", Action::Revive, "it was skipped because of step \"convert\""),
+        ])
+    }
+
+    fn text(plan: &Plan, full: bool, successors: &HashMap<Id, Id>) -> String {
+        let specifications =
+            [1, 2, 3].map(|n| (id(n), "nightly/step".to_owned())).into_iter().collect();
+        let view = PlanView {
+            full,
+            paint: Paint::OFF,
+            specifications: &specifications,
+            successors,
+            superseded: &[],
+        };
+        plan_text(plan, &view)
+    }
+
+    #[track_caller]
+    fn assert_text(text: &str, expected: &str) {
+        let expected = expected.trim_start_matches('\n');
+        assert_eq!(text, expected, "\n--- is\n{text}\n--- should be\n{expected}");
+    }
+
+    #[test]
+    fn a_plan_is_a_sum_and_a_line_per_task() {
+        assert_text(
+            &text(&nightly(), false, &HashMap::new()),
+            "
+1 rerun, 1 revive, 1 keep, 0 skip  outputs reuse, version latest, context/00000000-0000-5000-8000-00000000002a
+ACTION   STEP      TASK       SPECIFICATION                 POSITION   REASON
+keep     orders    00000001   nightly/step                  101        it finished ok
+rerun    convert   00000002   nightly/convert → version 2   102        it failed
+revive   totals    00000003   nightly/step                  103        it was skipped because of step \"convert\"
+",
+        );
+    }
+
+    #[test]
+    fn what_was_done_names_the_successors() {
+        let text = text(&nightly(), false, &[(id(2), id(7))].into());
+        let line = text.lines().find(|line| line.starts_with("rerun")).unwrap();
+        assert!(line.starts_with("rerun    convert   00000002   00000007   "), "{text}");
+    }
+
+    #[test]
+    fn what_nothing_happens_to_is_counted_where_it_is_much() {
+        let mut many = nightly();
+        let kept = (10..210).map(|n| entry(n, &format!("s{n}"), Action::Keep, "it finished ok"));
+        many.entries.extend(kept);
+        let folded = text(&many, false, &HashMap::new());
+        assert!(folded.starts_with("1 rerun, 1 revive, 201 keep, 0 skip"), "{folded}");
+        assert!(folded.ends_with("  … 201 tasks are kept as they are (--full lists them)\n"));
+        assert_eq!(folded.lines().count(), 5, "{folded}");
+        let full = text(&many, true, &HashMap::new());
+        assert_eq!(full.lines().count(), 2 + 203, "{full}");
+        assert!(full.contains(&id(2).to_string()), "whole ids: {full}");
+    }
+
+    #[test]
+    fn all_that_is_special_about_a_plan_is_said() {
+        let moved = json!({"letter": {"task_id": id(3), "output": "letter"}});
+        let special =
+            Plan { reopens: true, results: serde_json::from_value(moved).unwrap(), ..nightly() };
+        let text = text(&special, false, &HashMap::new());
+        assert!(text.contains("the context was cancelled, and goes on with this\n"), "{text}");
+        assert!(text.contains("fresh resources for outputs of it: letter\n"), "{text}");
+    }
+
+    #[test]
+    fn what_was_overtaken_is_named() {
+        let superseded = [Superseded { task_id: id(3), reason: "it is ready by now".into() }];
+        let view = PlanView {
+            full: false,
+            paint: Paint::OFF,
+            specifications: &HashMap::new(),
+            successors: &HashMap::new(),
+            superseded: &superseded,
+        };
+        let text = plan_text(&nightly(), &view);
+        assert!(text.ends_with(&format!("superseded  task/{}  it is ready by now\n", id(3))));
+    }
+}
