@@ -6,6 +6,8 @@ use kantoku_domain::{
     standing::Stage,
 };
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::testing::Server;
 
@@ -36,6 +38,13 @@ fn ground(message: String) -> Ground {
     Ground { name: "input a".into(), leaf, negated: false, status, one_of: None, message }
 }
 
+/// Listens, and has been heard to: the server answers in order.
+async fn open(node: &Client) -> Questions {
+    let questions = Questions::open(node).await.unwrap();
+    node.request("nobody.is.here", "".into()).await.unwrap_err();
+    questions
+}
+
 /// Answers questions until it knows nothing.
 async fn answer(mut questions: Questions, known: Standing) {
     while let Some((asked, asker)) = questions.next().await {
@@ -57,8 +66,7 @@ async fn whoever_asks_gets_the_answer_or_none() {
     let (known, unknown) = (question("a"), question("b"));
     assert_eq!(ask(&asker, &known, SOON).await.unwrap(), None, "nobody is there");
 
-    let questions = Questions::open(&node).await.unwrap();
-    node.flush().await.unwrap();
+    let questions = open(&node).await;
     let answering = tokio::spawn(answer(questions, standing(known.task_id)));
     let told = ask(&asker, &known, SOON).await.unwrap();
     assert_eq!(told, Some(standing(known.task_id)));
@@ -71,16 +79,15 @@ async fn a_question_that_stays_open_is_none_and_what_is_no_question_is_passed_ov
     let Some(server) = Server::start().await else { return };
     let (node, _) = server.connect().await;
     let (asker, _) = server.connect().await;
-    let mut questions = Questions::open(&node).await.unwrap();
-    node.flush().await.unwrap();
+    let mut questions = open(&node).await;
     let waited = ask(&asker, &question("a"), Duration::from_millis(50)).await;
     assert_eq!(waited.unwrap(), None);
 
-    assert_eq!(questions.next().await.unwrap().0, question("a"));
+    assert_eq!(timeout(SOON, questions.next()).await.unwrap().unwrap().0, question("a"));
     asker.publish(subject::QUESTIONS, "?".into()).await.unwrap();
     asker.publish_with_reply(subject::QUESTIONS, "b", "?".into()).await.unwrap();
     let late = tokio::spawn(async move { ask(&asker, &question("b"), SOON).await });
-    let (asked, reply) = questions.next().await.unwrap();
+    let (asked, reply) = timeout(SOON, questions.next()).await.unwrap().unwrap();
     assert_eq!(asked, question("b"));
     reply.answer(None).await.unwrap();
     assert_eq!(late.await.unwrap().unwrap(), None);
@@ -91,8 +98,7 @@ async fn grounds_that_a_message_has_no_room_for_are_counted() {
     let Some(server) = Server::start().await else { return };
     let (node, _) = server.connect().await;
     let (asker, _) = server.connect().await;
-    let questions = Questions::open(&node).await.unwrap();
-    node.flush().await.unwrap();
+    let questions = open(&node).await;
     let asked = question("a");
     let mut known = standing(asked.task_id);
     let message = "x".repeat(node.server_info().max_payload / 2);
