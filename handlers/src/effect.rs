@@ -1,9 +1,15 @@
 //! The shape of every handler, and what a handler may ask for.
 
-use kantoku_domain::{Id, Namespace, Recorded, Timestamp, task};
+use std::sync::Arc;
+
+use kantoku_domain::{
+    Id, Namespace, Recorded, Standing, Timestamp, context,
+    dependency::{HttpProbe, Probed},
+    task,
+};
 use kantoku_streams::CancelOrder;
 
-use crate::timers::Timeout;
+use crate::Timeout;
 
 /// Something to do. Doing it twice changes nothing: every effect is guarded, or derived, or an order
 /// that is obeyed once.
@@ -37,9 +43,19 @@ pub enum Effect {
         /// The command.
         command: task::Command,
     },
-    /// Set the timer for an attempt.
+    /// Carry out the restart of a context: append what each step comes to, guarded by the position
+    /// that it was looked at, then settle it.
+    Restart {
+        /// Whose.
+        namespace: Namespace,
+        /// The context.
+        context_id: Id,
+        /// What was decided; its id is that of the event.
+        restarted: Arc<context::Restarted>,
+    },
+    /// Set a timer, or replace it.
     SetTimer(Timeout),
-    /// Take back the timer for an attempt, which has ended.
+    /// Take back a timer: what it was to end has ended.
     CancelTimer {
         /// The task.
         task_id: Id,
@@ -53,14 +69,24 @@ pub enum Effect {
         /// What to stop, and why.
         order: CancelOrder,
     },
+    /// Ask a probe once. The handlers are told the answer by [`Handler::probed`].
+    Probe {
+        /// A task that waits for it.
+        task_id: Id,
+        /// Where to ask.
+        probe: HttpProbe,
+    },
 }
 
 impl Effect {
-    /// The task that it is about. Effects of one task are carried out one after another.
-    pub fn task_id(&self) -> Id {
+    /// The task that it is about, or the context. Effects of one are carried out one after another.
+    pub fn lane(&self) -> Id {
         match self {
             Self::Announce { ready, .. } => ready.task_id,
-            Self::Command { task_id, .. } | Self::CancelTimer { task_id, .. } => *task_id,
+            Self::Command { task_id, .. }
+            | Self::CancelTimer { task_id, .. }
+            | Self::Probe { task_id, .. } => *task_id,
+            Self::Restart { context_id, .. } => *context_id,
             Self::SetTimer(timeout) => timeout.task_id,
             Self::Order { order, .. } => order.task_id,
         }
@@ -71,9 +97,11 @@ impl Effect {
         match self {
             Self::Announce { .. } => "announce",
             Self::Command { command, .. } => command.name(),
+            Self::Restart { .. } => "restart-context",
             Self::SetTimer(_) => "set-timer",
             Self::CancelTimer { .. } => "cancel-timer",
             Self::Order { .. } => "order",
+            Self::Probe { .. } => "probe",
         }
     }
 }
@@ -95,4 +123,14 @@ pub trait Handler: Send {
     fn next_due(&self) -> Option<Timestamp> {
         None
     }
+
+    /// Where a task stands and why, for whoever asks. `None`: it is not for this handler to say, or
+    /// the task is over or unknown.
+    fn standing(&self, _task_id: Id, _now: Timestamp) -> Option<Standing> {
+        None
+    }
+
+    /// Takes in the answer to a probe that it asked for by [`Effect::Probe`]. What was asked before
+    /// the process ended is never answered: a handler that starts anew asks again.
+    fn probed(&mut self, _probe: &HttpProbe, _probed: Probed) {}
 }

@@ -2,21 +2,30 @@
 
 use std::{sync::Arc, time::Instant};
 
-use kantoku_domain::{Aggregate as _, Envelope, Id, Namespace, Task, Timestamp, task::Command};
+use kantoku_domain::{
+    Aggregate as _, Envelope, Id, Namespace, Task, Timestamp, context,
+    task::{Command, Expire},
+};
 use kantoku_service::Backoff;
 use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Effect, metric, timers::Timeout};
+use crate::{Effect, Timeout, metric, probe::Probes, restart::Restarting};
 
 const SHARD: u16 = 0;
 
 /// What effects need.
 pub(crate) struct Hands {
     pub(crate) bus: Bus,
-    pub(crate) service_id: String,
+    pub(crate) signer: Signer,
+    pub(crate) probes: Probes,
     pub(crate) stop: CancellationToken,
+}
+
+/// Who signs events.
+pub(crate) struct Signer {
+    pub(crate) service_id: String,
 }
 
 /// An effect, and the timer that it came from, if it did.
@@ -31,21 +40,22 @@ pub(crate) async fn carry_out(hands: Arc<Hands>, job: Job) {
     let Job { effect, due } = job;
     let start = Instant::now();
     let mut backoff = Backoff::default();
-    while !hands.stop.is_cancelled() {
-        let Err(fault) = hands.try_effect(&effect).await else {
-            metric::carried_out(effect.kind(), start.elapsed());
-            if let Some(due) = due
-                && let Err(fault) = due.ack().await
-            {
-                tracing::debug!(%fault, "a timer was not acknowledged");
-            }
+    loop {
+        if hands.stop.is_cancelled() {
             return;
-        };
+        }
+        let Err(fault) = hands.try_effect(&effect).await else { break };
         tracing::warn!(%fault, effect = effect.kind(), "an effect failed and is tried again");
         tokio::select! {
             () = tokio::time::sleep(backoff.next_wait()) => {}
-            () = hands.stop.cancelled() => {}
+            () = hands.stop.cancelled() => return,
         }
+    }
+    metric::carried_out(effect.kind(), start.elapsed());
+    if let Some(due) = due
+        && let Err(fault) = due.ack().await
+    {
+        tracing::debug!(%fault, "a timer was not acknowledged");
     }
 }
 
@@ -53,8 +63,8 @@ impl Hands {
     async fn try_effect(&self, effect: &Effect) -> Result<(), String> {
         match effect {
             Effect::Announce { namespace, queue, context_id, cause, version, ready } => {
-                let key = format!("ready:{}:{}", ready.task_id, ready.attempt);
-                let envelope = self.envelope(ready.task_id, *context_id, *cause, &key);
+                let key = format!("ready:{}:{}:{}", ready.task_id, ready.attempt, ready.round);
+                let envelope = self.signer.envelope(ready.task_id, *context_id, *cause, &key);
                 self.append(Draft::ready(
                     namespace,
                     queue,
@@ -66,13 +76,16 @@ impl Hands {
                 .await
             }
             Effect::Command { namespace, task_id, context_id, cause, command } => {
-                let envelope =
-                    self.envelope(*task_id, *context_id, *cause, &key(*task_id, command));
+                let key = key(*task_id, command);
+                let envelope = self.signer.envelope(*task_id, *context_id, *cause, &key);
                 self.command(namespace, command, &envelope).await
+            }
+            Effect::Restart { namespace, context_id, restarted } => {
+                self.restart(namespace, *context_id, restarted).await
             }
             Effect::SetTimer(timeout) => {
                 let timers = self.bus.timers();
-                let set = timers.set(timeout.claim, Timeout::KIND, timeout.at, timeout).await;
+                let set = timers.set(timeout.timer, Timeout::KIND, timeout.at, timeout).await;
                 set.map_err(|fault| fault.to_string())
             }
             Effect::CancelTimer { timer, .. } => {
@@ -83,6 +96,10 @@ impl Hands {
                 if let Err(fault) = self.bus.order_cancel(service_id, order).await {
                     tracing::debug!(%fault, "an order was not sent");
                 }
+                Ok(())
+            }
+            Effect::Probe { probe, .. } => {
+                self.probes.ask(probe);
                 Ok(())
             }
         }
@@ -111,6 +128,24 @@ impl Hands {
         }
     }
 
+    /// What was done before a fault is recognised.
+    async fn restart(
+        &self,
+        namespace: &Namespace,
+        context_id: Id,
+        restarted: &context::Restarted,
+    ) -> Result<(), String> {
+        let ledger = self.bus.ledger();
+        let mut restarting =
+            Restarting::new(ledger, &self.signer, namespace, context_id, restarted);
+        while !restarting.go_on().await? {
+            if self.stop.is_cancelled() {
+                return Err("the node stops".into());
+            }
+        }
+        Ok(())
+    }
+
     /// A conflict means the same as a rejection.
     async fn append(&self, draft: Draft) -> Result<(), String> {
         match self.bus.ledger().append(draft).await {
@@ -118,12 +153,20 @@ impl Hands {
             Err(error) => Err(error.to_string()),
         }
     }
+}
 
+impl Signer {
     /// The command's id follows from the event that made it due, so that whoever unfolds that event
     /// again sends the same command.
-    fn envelope(&self, task_id: Id, context_id: Id, cause: Id, key: &str) -> Envelope {
+    pub(crate) fn envelope(
+        &self,
+        aggregate_id: Id,
+        context_id: Id,
+        cause: Id,
+        key: &str,
+    ) -> Envelope {
         Envelope {
-            aggregate_id: task_id,
+            aggregate_id,
             command_id: cause.derive(key, context_id.partition()),
             at: now(),
             actor: self.service_id.clone(),
@@ -136,9 +179,14 @@ impl Hands {
 
 /// What tells the commands apart that one event may lead to for one task.
 fn key(task_id: Id, command: &Command) -> String {
+    let name = command.name();
     match command {
-        Command::Fail { error, .. } => format!("fail:{}:{task_id}", error.kind),
-        _ => format!("task:{task_id}"),
+        Command::Fail { error, .. } => format!("{name}:{}:{task_id}", error.kind),
+        Command::Expire(Expire::Queue { attempt, round }) => {
+            format!("{name}:queue:{attempt}:{round}:{task_id}")
+        }
+        Command::Expire(Expire::Total { round }) => format!("{name}:total:{round}:{task_id}"),
+        _ => format!("{name}:{task_id}"),
     }
 }
 

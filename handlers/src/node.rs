@@ -3,10 +3,14 @@
 use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use kantoku_domain::{Recorded, Timestamp};
+use kantoku_domain::{
+    Id, Recorded, Standing, Timestamp,
+    dependency::{HttpProbe, Probed},
+};
 use kantoku_service::{Health, Ready};
 use kantoku_streams::{
-    Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heard, Heartbeats, subject,
+    Asker, Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heard, Heartbeats, Question,
+    Questions, subject,
 };
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -16,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Effect, Handler, HandlerName, LeaseKeeper, Timeout,
-    hands::{Hands, Job, carry_out, now},
+    hands::{Hands, Job, Signer, carry_out, now},
     lanes::Lanes,
-    metric,
+    metric, probe,
 };
 
 /// Effects that are under way at once.
@@ -90,7 +94,11 @@ impl Node {
         let Self { bus, config, consumer, mut heartbeats, head } = self;
         let mut logic = Logic::new(&config, head);
         let (service_id, stopped) = (config.service_id.clone(), stop.clone());
-        let hands = Arc::new(Hands { bus: bus.clone(), service_id, stop: stopped });
+        let signer = Signer { service_id };
+        let (probes, mut answers) = probe::start();
+        let hands = Arc::new(Hands { bus: bus.clone(), signer, probes, stop: stopped });
+        let has_answers = config.handlers.contains(&HandlerName::Scheduler);
+        let mut questions = None;
         let mut lanes = Lanes::new(EFFECTS_MAX, move |job| carry_out(Arc::clone(&hands), job));
         let mut own = bus.ledger().own_events();
         // A batch that is under way is never dropped, for its events would come again later.
@@ -108,6 +116,9 @@ impl Node {
         let mut echoes = interval((config.lease / 10).max(Duration::from_millis(1)));
         echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if has_answers && logic.is_live && questions.is_none() {
+                questions = listen(&bus).await;
+            }
             let clock = logic.next_due().map_or(LOOK_EVERY, |at| at.since(now()));
             tokio::select! {
                 batch = batches.next() => {
@@ -122,7 +133,12 @@ impl Node {
                     Err(RecvError::Closed) => break,
                 },
                 () = lanes.next_done() => {}
+                (probe, probed) = answers.next() => logic.probed(&probe, probed),
                 heard = hear(&mut heartbeats) => logic.hear(heard).await,
+                (asked, asker) = hear_question(&mut questions) => {
+                    let standing = logic.standing(asked.task_id);
+                    answer(asker, standing).await;
+                }
                 _ = echoes.tick(), if logic.is_live => echo(heartbeats.as_ref(), logic.clock.now()).await,
                 Some(due) = timeouts.next(), if has_timers && lanes.room() > 0 => {
                     for due in due {
@@ -204,6 +220,10 @@ impl Logic {
         self.handlers.iter_mut().for_each(|handler| handler.foresee(recorded));
     }
 
+    fn probed(&mut self, probe: &HttpProbe, probed: Probed) {
+        self.handlers.iter_mut().for_each(|handler| handler.probed(probe, probed));
+    }
+
     async fn hear(&mut self, heard: Heard) {
         let Some(keeper) = &mut self.keeper else { return };
         match heard {
@@ -217,6 +237,12 @@ impl Logic {
             Heard::Interrupted => keeper.interrupted(),
         }
         metric::leases(keeper.held());
+    }
+
+    /// Where a task stands, for whoever asks.
+    fn standing(&self, task_id: Id) -> Option<Standing> {
+        let now = now();
+        self.handlers.iter().find_map(|handler| handler.standing(task_id, now))
     }
 
     fn next_due(&self) -> Option<Timestamp> {
@@ -262,7 +288,7 @@ impl Clock {
 }
 
 fn begin(effect: Effect, due: Option<Due>, lanes: &mut Lanes<Job>) {
-    lanes.push(effect.task_id(), Job { effect, due });
+    lanes.push(effect.lane(), Job { effect, due });
 }
 
 /// An attempt's timer has fired.
@@ -283,6 +309,29 @@ async fn hear(heartbeats: &mut Option<Heartbeats>) -> Heard {
         return heard;
     }
     std::future::pending().await
+}
+
+/// `None` when it does not work now: those who ask are not answered for a while.
+async fn listen(bus: &Bus) -> Option<Questions> {
+    bus.questions()
+        .await
+        .inspect_err(|fault| tracing::warn!(%fault, "questions are not heard"))
+        .ok()
+}
+
+async fn hear_question(questions: &mut Option<Questions>) -> (Question, Asker) {
+    if let Some(questions) = questions
+        && let Some(asked) = questions.next().await
+    {
+        return asked;
+    }
+    std::future::pending().await
+}
+
+async fn answer(asker: Asker, standing: Option<Standing>) {
+    if let Err(fault) = asker.answer(standing).await {
+        tracing::debug!(%fault, "a question was not answered");
+    }
 }
 
 async fn echo(heartbeats: Option<&Heartbeats>, now: Timestamp) {

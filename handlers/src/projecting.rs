@@ -25,7 +25,7 @@ pub async fn project(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     loop {
-        match project_on(bus, projector, service_id, stop).await {
+        match Box::pin(project_on(bus, projector, service_id, stop)).await {
             Err(error @ Error::Rewound { .. }) => {
                 tracing::warn!(%error, "the stream is read again from the checkpoint");
             }

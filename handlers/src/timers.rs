@@ -1,7 +1,8 @@
-//! Attempts with a timeout: should the executor not end them, a timer does.
+//! Times that are limited: should nobody end in time what they limit, a timer does.
 //!
-//! The timer is the server's, a while behind the timeout: an executor that works ends the attempt
-//! itself. See docs/adr/0004-two-clocks.md.
+//! Timers are the server's, so that they go off though whoever set them is gone. That of an attempt
+//! goes off a while behind its timeout: an executor that works ends the attempt itself. See
+//! docs/adr/0004-two-clocks.md. Nobody ends a task that waits, so the others are to the point.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,121 +10,149 @@ use std::{
 };
 
 use kantoku_domain::{
-    Event, Id, Millis, Namespace, Recorded, Timestamp,
-    task::{Command, Failure, Received},
+    Event, Id, Millis, Recorded, Timeouts, Timestamp,
+    task::{Ready, Received, Spawned},
 };
-use serde::{Deserialize, Serialize};
 
-use crate::{Effect, Handler};
-
-/// What the timer of an attempt was set for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Timeout {
-    /// The claim of the attempt, and the timer's id.
-    pub claim: Id,
-    /// When to look.
-    pub at: Timestamp,
-    /// Whose.
-    pub namespace: Namespace,
-    /// The context.
-    pub context_id: Id,
-    /// The task.
-    pub task_id: Id,
-    /// The attempt.
-    pub attempt: u32,
-    /// How long it may take.
-    pub limit: Millis,
-}
+use crate::{Effect, Handler, Limited, Timeout, timeout::Which};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Timers {
     grace: Duration,
-    /// How long an attempt of each task may take that is not over.
-    limits: HashMap<Id, Millis>,
-    running: HashMap<Id, Running>,
-    /// Tasks whose timer is to be set, perhaps.
-    to_set: VecDeque<Id>,
+    /// Tasks that have limits and may still run; what was skipped may come back.
+    tasks: HashMap<Id, Task>,
+    running: HashMap<(Id, Which), Running>,
+    /// Timers that are to be set, unless they are not needed any more.
+    to_set: VecDeque<(Id, Which)>,
     /// Tasks whose timer was set and is not needed any more.
     to_cancel: VecDeque<(Id, Id)>,
 }
 
 #[derive(Debug)]
+struct Task {
+    timeouts: Timeouts,
+    /// How often it was resumed or revived.
+    round: u32,
+}
+
+#[derive(Debug)]
 struct Running {
     timeout: Timeout,
+    /// It is to be set, once more perhaps.
+    is_due: bool,
     is_set: bool,
 }
 
-impl Timeout {
-    /// The kind of these timers.
-    pub const KIND: &str = "timeout";
-
-    /// What follows when the attempt is not over by then. An end that came meanwhile refuses it.
-    pub fn effect(self) -> Effect {
-        let message =
-            format!("the attempt took longer than {}, and its executor did not end it", self.limit);
-        Effect::Command {
-            namespace: self.namespace,
-            task_id: self.task_id,
-            context_id: self.context_id,
-            cause: self.claim,
-            command: Command::Fail {
-                attempt: self.attempt,
-                error: Failure::new(Self::KIND, message, true),
-            },
-        }
-    }
-}
-
 impl Timers {
-    /// Timers that go off `grace` after the timeout, to let the executor speak first.
+    /// Timers of attempts go off `grace` after the timeout, to let the executor speak first.
     pub fn new(grace: Duration) -> Self {
         Self {
             grace,
-            limits: HashMap::new(),
+            tasks: HashMap::new(),
             running: HashMap::new(),
             to_set: VecDeque::new(),
             to_cancel: VecDeque::new(),
         }
     }
 
-    fn received(&mut self, recorded: &Recorded, received: &Received) {
-        let Some(limit) = self.limits.get(&recorded.id).copied() else { return };
+    /// Begins a limit with the event that is recorded.
+    fn begin(&mut self, recorded: &Recorded, limit: Option<Millis>, of: Limited) {
+        let Some(limit) = limit else { return };
+        let grace = if of.which() == Which::Attempt { self.grace } else { Duration::ZERO };
         let timeout = Timeout {
-            claim: recorded.metadata.event_id,
-            at: recorded.metadata.at.plus(limit.duration()).plus(self.grace),
+            timer: recorded.metadata.event_id,
+            at: recorded.metadata.at.plus(limit.duration()).plus(grace),
             namespace: recorded.namespace.clone(),
             context_id: recorded.metadata.correlation_id,
             task_id: recorded.id,
-            attempt: received.attempt,
             limit,
+            of,
         };
-        self.running.insert(recorded.id, Running { timeout, is_set: false });
-        self.to_set.push_back(recorded.id);
+        let key = (recorded.id, of.which());
+        self.end(recorded.id, of.which());
+        self.running.insert(key, Running { timeout, is_due: true, is_set: false });
+        self.to_set.push_back(key);
     }
 
-    fn ended(&mut self, task_id: Id) {
-        if let Some(running) = self.running.remove(&task_id)
+    fn end(&mut self, task_id: Id, which: Which) {
+        if let Some(running) = self.running.remove(&(task_id, which))
             && running.is_set
         {
-            self.to_cancel.push_back((task_id, running.timeout.claim));
+            self.to_cancel.push_back((task_id, running.timeout.timer));
         }
+    }
+
+    fn end_all(&mut self, task_id: Id) {
+        for which in [Which::Attempt, Which::Queue, Which::Total] {
+            self.end(task_id, which);
+        }
+    }
+
+    fn spawned(&mut self, recorded: &Recorded, spawned: &Spawned) {
+        let timeouts = &spawned.timeouts;
+        if [timeouts.attempt, timeouts.queue, timeouts.total].iter().any(Option::is_some) {
+            let task = Task { timeouts: timeouts.clone(), round: 0 };
+            self.tasks.insert(recorded.id, task);
+            self.begin(recorded, timeouts.total, Limited::Total { round: 0 });
+        }
+    }
+
+    /// The same attempt may be announced more than once: the first counts.
+    fn ready(&mut self, recorded: &Recorded, ready: &Ready) {
+        let Some(limit) = self.tasks.get(&recorded.id).map(|task| task.timeouts.queue) else {
+            return;
+        };
+        let of = Limited::Queue { attempt: ready.attempt, round: ready.round };
+        let known = self.running.get(&(recorded.id, Which::Queue));
+        if known.is_none_or(|known| known.timeout.of != of) {
+            self.begin(recorded, limit, of);
+        }
+    }
+
+    fn received(&mut self, recorded: &Recorded, received: &Received) {
+        self.end(recorded.id, Which::Queue);
+        if let Some(limit) = self.tasks.get(&recorded.id).map(|task| task.timeouts.attempt) {
+            self.begin(recorded, limit, Limited::Attempt { attempt: received.attempt });
+        }
+    }
+
+    /// The time for all of it goes on, in another round.
+    fn resumed(&mut self, task_id: Id) {
+        let Some(task) = self.tasks.get_mut(&task_id) else { return };
+        task.round += 1;
+        let key = (task_id, Which::Total);
+        if let Some(running) = self.running.get_mut(&key) {
+            running.timeout.of = Limited::Total { round: task.round };
+            running.is_due = true;
+            self.to_set.push_back(key);
+        }
+    }
+
+    fn revived(&mut self, recorded: &Recorded) {
+        let Some(task) = self.tasks.get_mut(&recorded.id) else { return };
+        task.round += 1;
+        let (limit, of) = (task.timeouts.total, Limited::Total { round: task.round });
+        self.begin(recorded, limit, of);
     }
 }
 
 impl Handler for Timers {
     fn apply(&mut self, recorded: &Recorded) {
+        let task_id = recorded.id;
         match &recorded.event {
-            Event::TaskSpawned(spawned) => {
-                if let Some(limit) = spawned.timeouts.attempt {
-                    self.limits.insert(recorded.id, limit);
-                }
-            }
+            Event::TaskSpawned(spawned) => self.spawned(recorded, spawned),
+            Event::TaskReady(ready) => self.ready(recorded, ready),
             Event::TaskReceived(received) => self.received(recorded, received),
-            Event::TaskAttemptFailed(_) => self.ended(recorded.id),
-            Event::TaskFinished(_) | Event::TaskCancelled(_) | Event::TaskSkipped(_) => {
-                self.limits.remove(&recorded.id);
-                self.ended(recorded.id);
+            Event::TaskAttemptFailed(_) => self.end(task_id, Which::Attempt),
+            // The announcement is void: nobody can claim it.
+            Event::TaskPaused(_) => self.end(task_id, Which::Queue),
+            Event::TaskResumed(_) => self.resumed(task_id),
+            Event::TaskSkipped(_) => self.end_all(task_id),
+            Event::TaskRevived(_) => self.revived(recorded),
+            Event::TaskFinished(_) | Event::TaskCancelled(_) | Event::TaskRestarted(_) => {
+                self.tasks.remove(&task_id);
+                self.end_all(task_id);
             }
             _ => {}
         }
@@ -137,11 +166,11 @@ impl Handler for Timers {
             effects.push(Effect::CancelTimer { task_id, timer });
         }
         while effects.len() < max
-            && let Some(task_id) = self.to_set.pop_front()
+            && let Some(key) = self.to_set.pop_front()
         {
-            // An attempt that is over by now needs no timer.
-            if let Some(running) = self.running.get_mut(&task_id).filter(|running| !running.is_set)
-            {
+            // What is over by now needs no timer.
+            if let Some(running) = self.running.get_mut(&key).filter(|running| running.is_due) {
+                running.is_due = false;
                 running.is_set = true;
                 effects.push(Effect::SetTimer(running.timeout.clone()));
             }

@@ -1,6 +1,9 @@
 //! When the timer of an attempt is set, and when it is taken back.
 
-use kantoku_domain::{Envelope, Kind, Partition, task};
+use kantoku_domain::{
+    Envelope, Kind, Namespace, Partition,
+    task::{self, Command, Failure},
+};
 
 use super::*;
 
@@ -68,7 +71,10 @@ fn a_timer_is_set_for_a_grace_after_the_timeout_and_taken_back_when_the_attempt_
     apply(&mut timers, 1, spawned(Some(30_000)));
     let claim = apply(&mut timers, 2, received(1));
     let [Effect::SetTimer(timeout)] = &due(&mut timers)[..] else { panic!("a timer") };
-    assert_eq!((timeout.claim, timeout.at, timeout.attempt), (claim, at(42), 1));
+    assert_eq!(
+        (timeout.timer, timeout.at, timeout.of),
+        (claim, at(42), Limited::Attempt { attempt: 1 })
+    );
     assert_eq!(due(&mut timers), []);
 
     apply(&mut timers, 3, failed(1));
@@ -76,7 +82,9 @@ fn a_timer_is_set_for_a_grace_after_the_timeout_and_taken_back_when_the_attempt_
     assert_eq!(due(&mut timers), [Effect::CancelTimer { task_id, timer: claim }]);
 
     apply(&mut timers, 4, received(2));
-    assert!(matches!(&due(&mut timers)[..], [Effect::SetTimer(timeout)] if timeout.attempt == 2));
+    assert!(
+        matches!(&due(&mut timers)[..], [Effect::SetTimer(timeout)] if timeout.of == Limited::Attempt { attempt: 2 })
+    );
     apply(
         &mut timers,
         5,
@@ -87,7 +95,7 @@ fn a_timer_is_set_for_a_grace_after_the_timeout_and_taken_back_when_the_attempt_
         }),
     );
     assert_eq!(due(&mut timers).len(), 1);
-    assert!(timers.limits.is_empty() && timers.running.is_empty());
+    assert!(timers.tasks.is_empty() && timers.running.is_empty());
 }
 
 #[test]

@@ -1,129 +1,200 @@
-//! Unfolds decisions: the tasks that a plan or a finished task names are spawned, and all tasks of
-//! a cancelled context are cancelled, those not yet spawned included.
+//! Unfolds decisions: the tasks that an event names are spawned, come back or stop, and restarts of
+//! contexts are carried out.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+mod stops;
 
-use kantoku_domain::{Event, Id, Namespace, Recorded, Timestamp, task};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use kantoku_domain::{
+    Event, Id, Namespace, Recorded, Timestamp, context,
+    task::{Command, Planned, Restarted, Revived, Spawned},
+};
+use stops::Stops;
 
 use crate::{Effect, Handler};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Unfolder {
+    /// The last event that was delivered.
+    position: u64,
+    stops: Stops,
     /// Named and not yet spawned.
     named: HashMap<Id, Named>,
-    /// The order in which they were named; ids no longer in `named` are passed over.
-    order: VecDeque<Id>,
-    /// Spawned and not yet over, by context.
-    live: HashMap<Id, BTreeMap<Id, Namespace>>,
-    /// Cancelled contexts, with the event that said so and why.
-    cancelled: HashMap<Id, (Id, String)>,
-    /// Tasks to cancel, with their contexts.
-    to_cancel: VecDeque<(Id, Id)>,
-    queued_to_cancel: HashSet<Id>,
+    /// To be revived.
+    revivals: HashMap<Id, Revival>,
+    /// Restarts that are not settled.
+    restarts: HashMap<Id, Restart>,
+    /// What to do, in the order in which it became due; what is done by now is passed over.
+    order: VecDeque<Next>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Spawn(Id),
+    Revive(Id),
+    Restart(Id),
 }
 
 #[derive(Debug)]
 struct Named {
     namespace: Namespace,
     cause: Id,
-    task: task::Spawned,
+    task: Spawned,
+}
+
+#[derive(Debug)]
+struct Revival {
+    namespace: Namespace,
+    context_id: Id,
+    cause: Id,
+    revived: Revived,
+}
+
+#[derive(Debug)]
+struct Restart {
+    namespace: Namespace,
+    context_id: Id,
+    restarted: Arc<context::Restarted>,
 }
 
 impl Unfolder {
-    fn name(&mut self, recorded: &Recorded, tasks: &[task::Planned]) {
-        for planned in tasks {
+    /// The tasks that the event names, and that nobody has spawned yet.
+    fn name(&mut self, recorded: &Recorded) {
+        let tasks = match &recorded.event {
+            Event::ContextOpened(opened) => &opened.plan[..],
+            Event::TaskFinished(finished) => &finished.children,
+            Event::TaskRestarted(restarted) => std::slice::from_ref(&restarted.successor),
+            _ => &[],
+        };
+        for Planned { id, task } in tasks {
+            // It may have been foreseen.
+            if self.named.contains_key(id) {
+                continue;
+            }
             let named = Named {
                 namespace: recorded.namespace.clone(),
                 cause: recorded.metadata.event_id,
-                task: planned.task.clone(),
+                task: task.clone(),
             };
-            if self.named.insert(planned.id, named).is_none() {
-                self.order.push_back(planned.id);
+            self.named.insert(*id, named);
+            self.order.push_back(Next::Spawn(*id));
+        }
+    }
+
+    fn revive(&mut self, recorded: &Recorded, restarted: &Restarted) {
+        let revived = Revived { root_cause: recorded.id, restarted_as: restarted.successor.id };
+        for revival in &restarted.revive {
+            if !self.stops.is_skipped(revival.task_id) {
+                continue;
             }
+            let revival_ = Revival {
+                namespace: recorded.namespace.clone(),
+                context_id: recorded.metadata.correlation_id,
+                cause: recorded.metadata.event_id,
+                revived,
+            };
+            self.revivals.insert(revival.task_id, revival_);
+            self.order.push_back(Next::Revive(revival.task_id));
         }
     }
 
-    fn spawned(&mut self, recorded: &Recorded, context_id: Id) {
-        self.named.remove(&recorded.id);
-        let tasks = self.live.entry(context_id).or_default();
-        tasks.insert(recorded.id, recorded.namespace.clone());
-        // A child that comes after the order to stop: it is stopped, too.
-        if self.cancelled.contains_key(&context_id) {
-            self.cancel(context_id, recorded.id);
+    fn restart(&mut self, recorded: &Recorded, restarted: &context::Restarted) {
+        let restart = Restart {
+            namespace: recorded.namespace.clone(),
+            context_id: recorded.id,
+            restarted: Arc::new(restarted.clone()),
+        };
+        self.restarts.insert(restarted.id, restart);
+        self.order.push_back(Next::Restart(restarted.id));
+    }
+
+    fn next(&mut self) -> Option<Effect> {
+        match self.order.pop_front()? {
+            Next::Spawn(task_id) => self.named.get(&task_id).map(|named| named.effect(task_id)),
+            Next::Revive(id) => self.revivals.get(&id).map(|revival| revival.effect(id)),
+            Next::Restart(id) => self.restarts.get(&id).map(Restart::effect),
         }
     }
+}
 
-    fn cancel(&mut self, context_id: Id, task_id: Id) {
-        if self.queued_to_cancel.insert(task_id) {
-            self.to_cancel.push_back((context_id, task_id));
-        }
-    }
-
-    fn ended(&mut self, recorded: &Recorded) {
-        self.queued_to_cancel.remove(&recorded.id);
-        let context_id = recorded.metadata.correlation_id;
-        if let Some(tasks) = self.live.get_mut(&context_id) {
-            tasks.remove(&recorded.id);
-            if tasks.is_empty() {
-                self.live.remove(&context_id);
-            }
-        }
-    }
-
-    fn next_cancel(&mut self) -> Option<Effect> {
-        let (context_id, task_id) = self.to_cancel.pop_front()?;
-        let namespace = self.live.get(&context_id)?.get(&task_id)?.clone();
-        let (cause, reason) = self.cancelled.get(&context_id)?.clone();
-        let command = task::Command::Cancel(task::Cancel::because(reason));
-        Some(Effect::Command { namespace, task_id, context_id, cause, command })
-    }
-
-    fn next_spawn(&mut self) -> Option<Effect> {
-        let task_id = self.order.pop_front()?;
-        let named = self.named.get(&task_id)?;
-        Some(Effect::Command {
-            namespace: named.namespace.clone(),
+impl Named {
+    fn effect(&self, task_id: Id) -> Effect {
+        Effect::Command {
+            namespace: self.namespace.clone(),
             task_id,
-            context_id: named.task.context_id,
-            cause: named.cause,
-            command: task::Command::Spawn(Box::new(named.task.clone())),
-        })
+            context_id: self.task.context_id,
+            cause: self.cause,
+            command: Command::Spawn(Box::new(self.task.clone())),
+        }
+    }
+}
+
+impl Revival {
+    fn effect(&self, task_id: Id) -> Effect {
+        Effect::Command {
+            namespace: self.namespace.clone(),
+            task_id,
+            context_id: self.context_id,
+            cause: self.cause,
+            command: Command::Revive(self.revived),
+        }
+    }
+}
+
+impl Restart {
+    fn effect(&self) -> Effect {
+        Effect::Restart {
+            namespace: self.namespace.clone(),
+            context_id: self.context_id,
+            restarted: Arc::clone(&self.restarted),
+        }
     }
 }
 
 impl Handler for Unfolder {
     fn apply(&mut self, recorded: &Recorded) {
+        self.position = recorded.stream_seq;
+        self.name(recorded);
         match &recorded.event {
-            Event::ContextOpened(opened) => self.name(recorded, &opened.plan),
-            Event::TaskSpawned(spawned) => self.spawned(recorded, spawned.context_id),
-            Event::TaskFinished(finished) => {
-                self.name(recorded, &finished.children);
-                self.ended(recorded);
+            Event::TaskSpawned(_) => {
+                self.named.remove(&recorded.id);
             }
-            Event::TaskCancelled(_) | Event::TaskSkipped(_) => self.ended(recorded),
-            Event::ContextCancelled(cancelled) => {
-                let order = (recorded.metadata.event_id, cancelled.reason.clone());
-                self.cancelled.insert(recorded.id, order);
-                let tasks = self.live.get(&recorded.id);
-                for task_id in tasks.into_iter().flat_map(|t| t.keys().copied()).collect::<Vec<_>>()
-                {
-                    self.cancel(recorded.id, task_id);
-                }
+            Event::TaskRevived(_) => {
+                self.revivals.remove(&recorded.id);
+            }
+            Event::TaskRestarted(restarted) => {
+                self.revivals.remove(&recorded.id);
+                self.revive(recorded, restarted);
+            }
+            Event::ContextRestarted(restarted) => self.restart(recorded, restarted),
+            Event::ContextRestartSettled(settled) => {
+                self.restarts.remove(&settled.id);
             }
             _ => {}
         }
+        self.stops.apply(recorded);
     }
 
+    /// What is named may be spawned at once. Who is to stop is decided in the order of the stream.
     fn foresee(&mut self, recorded: &Recorded) {
-        self.apply(recorded);
+        if recorded.stream_seq > self.position {
+            self.name(recorded);
+        }
     }
 
     fn due(&mut self, _: Timestamp, max: usize) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while effects.len() < max && !(self.to_cancel.is_empty() && self.order.is_empty()) {
-            effects.extend(self.next_cancel().or_else(|| self.next_spawn()));
+        while effects.len() < max && (self.stops.is_due() || !self.order.is_empty()) {
+            effects.extend(self.stops.next().or_else(|| self.next()));
         }
         effects
     }
 }
+
+#[cfg(test)]
+#[path = "unfolder_tests.rs"]
+mod tests;

@@ -200,6 +200,7 @@ impl World {
             Effect::Command { task_id, command, .. } => {
                 self.command(task_id, &command);
             }
+            Effect::Restart { .. } | Effect::Probe { .. } => {}
             Effect::Announce { ready, .. } => {
                 // The server's guard: the task's last position must be the expected one.
                 if self.tasks[&ready.task_id].1 == ready.guard {
@@ -210,7 +211,7 @@ impl World {
                 }
             }
             Effect::SetTimer(timeout) => {
-                self.set.insert(timeout.claim, timeout);
+                self.set.insert(timeout.timer, timeout);
             }
             Effect::CancelTimer { timer, .. } => {
                 self.set.remove(&timer);
