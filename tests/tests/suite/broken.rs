@@ -43,6 +43,7 @@ fn problems(text: &str) -> Vec<Problem> {
             Ok(Manifest::Pipeline(_, definition)) => {
                 problems.extend(plan::validate(&definition, &known));
             }
+            Ok(Manifest::Policy(_, definition)) => problems.extend(definition.problems(&["spec"])),
             Ok(Manifest::Type(..)) => {}
         }
     }

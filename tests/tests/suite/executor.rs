@@ -9,7 +9,7 @@ use kantoku_domain::{
     Datum, Event, Id, Kind, Namespace, Partition, Source, Specification, Task,
     plan::bind_inputs,
     specification::Applied,
-    task::{Command, Failure, Finished, Outcome, Ready, Resolved},
+    task::{Cancel, Command, Failure, Finished, Outcome, Ready, Resolved},
 };
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_preprocessors::{Pool, PoolConfig};
@@ -66,7 +66,7 @@ async fn announce_with(
     let (event, about) = (Event::TaskSpawned(task), envelope(task_id, context_id));
     let draft = Draft::next(&namespace, task_id, 0, 0, event, &about);
     let guard = ledger.append(draft).await.expect("spawned").stream_seq;
-    let ready = Ready { task_id, attempt: 1, guard, inputs: resolved };
+    let ready = Ready { task_id, attempt: 1, guard, round: 0, inputs: resolved };
     let about = envelope(task_id, context_id);
     let draft = Draft::ready(&namespace, "default", 0, 1, ready, &about);
     ledger.append(draft).await.expect("announced");
@@ -198,7 +198,7 @@ async fn a_cancelled_attempt_is_stopped_and_nothing_more_is_said_of_it() {
     let pids = pids(&stand.bus, &task, 2).await;
     assert_eq!((executor.load().running, executor.load().slots), (1, 8));
 
-    let cancel = Command::Cancel { reason: "enough".into() };
+    let cancel = Command::Cancel(Cancel::because("enough"));
     stand.execute::<Task>(&cancel, task.task_id).await;
     let order = CancelOrder { task_id: task.task_id, attempt: 1, reason: "enough".into() };
     stand.bus.order_cancel("executor", &order).await.expect("passed on");

@@ -224,7 +224,7 @@ async fn a_cancelled_context_stops_what_runs_without_waiting_for_a_heartbeat() {
 /// ends when it is told that it has lost the attempt.
 async fn claim_and_hang(stand: &Stand, task_id: Id, ready_seq: u64) {
     let (node, boot_id) = ("hung".to_owned(), Id::from_uuid(Uuid::now_v7()));
-    let claim = Received { attempt: 1, node: node.clone(), boot_id, ready_seq };
+    let claim = Received { attempt: 1, node: node.clone(), boot_id, ready_seq, round: 0 };
     let outcome = stand
         .bus
         .ledger()

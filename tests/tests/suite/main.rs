@@ -16,5 +16,6 @@ mod presence;
 mod processes;
 mod read_model;
 mod recordings;
+mod semantics;
 mod stand;
 mod tap;

@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
 use kantoku_api::Client;
+use kantoku_streams::{Bus, Settings};
 use ktk::dev::{Servers, ServersConfig};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
@@ -35,6 +40,11 @@ impl Processes {
 
     /// Starts a service with the processors `only`. Not waited for: whoever needs it waits.
     pub(crate) fn serve(&mut self, service_id: &str, only: &str) {
+        self.serve_with(service_id, only, &[]);
+    }
+
+    /// The same with `more` arguments of `ktk serve`.
+    pub(crate) fn serve_with(&mut self, service_id: &str, only: &str, more: &[&str]) {
         let listen = if only.contains("api") { self.port } else { 0 };
         let log = std::fs::File::options()
             .create(true)
@@ -45,6 +55,7 @@ impl Processes {
             .args(["serve", "--only", only, "--service-id", service_id])
             .args(["--listen", &format!("127.0.0.1:{listen}"), "--state-dir"])
             .arg(self.dir.join(service_id))
+            .args(more)
             .env("KTK_NATS_URL", self.servers.nats_url().expect("NATS"))
             .env("KTK_DATABASE_URL", self.servers.database_url().expect("Postgres"))
             .stdin(Stdio::null())
@@ -64,6 +75,18 @@ impl Processes {
             panic!("{service_id} ended by itself: {status}; see {}", log.display());
         }
         child.kill().await.expect("killed");
+    }
+
+    /// Sends a signal to a service, and to nothing that it has started.
+    pub(crate) fn signal(&self, service_id: &str, signal: Signal) {
+        let id = self.running[service_id].id().expect("it runs");
+        kill(Pid::from_raw(id.cast_signed()), signal).expect("it is ours");
+    }
+
+    /// A connection to the stream.
+    pub(crate) async fn bus(&self) -> Bus {
+        let url = self.servers.nats_url().expect("NATS");
+        Bus::open(url, "test", DEADLINE, &Settings::default()).await.expect("opened")
     }
 
     /// A client, as soon as the API answers.

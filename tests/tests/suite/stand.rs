@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use kantoku_domain::{
     Aggregate, Context, Envelope, Id, Kind, Name, NamedType, Namespace, Partition, Pipeline,
-    Specification, Type, context, manifest::Manifest, pipeline, plan, specification, typename,
+    Policy, Specification, Type, context, manifest::Manifest, pipeline, plan, policy,
+    specification, typename,
 };
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_handlers::{Node, NodeConfig, project};
@@ -194,6 +195,11 @@ impl Stand {
                 let envelope = envelope(id, id);
                 let applied = ledger.execute::<NamedType>(&namespace, &command, &envelope).await;
                 applied.expect("applied");
+            }
+            Manifest::Policy(name, definition) => {
+                let id = Id::named(&namespace, Kind::Policy, name.as_str());
+                let command = policy::Command::Apply { name, definition };
+                self.execute::<Policy>(&command, id).await;
             }
         }
     }
