@@ -93,7 +93,9 @@ impl Dependency {
     pub fn evaluate(&self, facts: &impl Facts, now: Timestamp) -> Status {
         let evaluation = Evaluation { facts, now };
         match evaluation.verdict(self, false) {
-            Verdict::Pending(next) => Status::Pending { next },
+            Verdict::Pending(next) => {
+                Status::Pending { next: earlier(next, evaluation.next_end(self, false)) }
+            }
             Verdict::Ready(_) => Status::Ready,
             Verdict::Failed(_) => {
                 let mut blames = Vec::new();
@@ -133,6 +135,24 @@ impl<F: Facts> Evaluation<'_, F> {
                 _ => self.leaf(node, negated),
             },
         }
+    }
+
+    /// When a part that holds now may be ruled out by the clock alone: what waits for others besides
+    /// is then ruled out, too. In a `within`, an open window is a part that may close too late.
+    pub(super) fn next_end(&self, expression: &Dependency, is_limited: bool) -> Option<Timestamp> {
+        let end = match expression {
+            Dependency::At(at) => Some(*at),
+            Dependency::Window(window) if is_limited => {
+                let opened = window.cron.last_until(self.now);
+                opened.map(|at| at.plus(window.duration.duration()))
+            }
+            Dependency::Within { time, .. } => Some(self.facts.since().plus(time.duration())),
+            _ => None,
+        };
+        let is_limited = is_limited || matches!(expression, Dependency::Within { .. });
+        let parts = expression.parts().unwrap_or_default().iter();
+        let of_parts = parts.filter_map(|part| self.next_end(part, is_limited));
+        of_parts.chain(end).filter(|at| self.now < *at).min()
     }
 
     fn in_time(&self, verdict: Verdict, deadline: Timestamp) -> Verdict {

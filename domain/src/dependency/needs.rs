@@ -79,11 +79,15 @@ impl Needs {
                 },
             }
         }
+        // What holds may hold no longer before the rest does.
+        let evaluation = Evaluation { facts, now };
+        let ends = self.depends_on.iter().filter_map(|it| evaluation.next_end(it, false)).min();
+        let next = earlier(next, ends);
         match hopeless {
             // Who fails yet decides what it means to those who come after: that is waited for, so
             // that the order in which things become known makes no difference.
             Some(hopeless) if !hopeless.cause.is_failure() && self.may_fail_yet(facts) => {
-                Readiness::Pending { next: None }
+                Readiness::Pending { next }
             }
             Some(hopeless) => Readiness::Failed(hopeless.tidy()),
             None if is_pending => Readiness::Pending { next },

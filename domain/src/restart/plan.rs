@@ -134,7 +134,13 @@ impl Plan {
             return self.context_order(reason, by);
         };
         let is_of_another = |entry: &Entry| entry.revived.is_some();
-        if !self.results.is_empty() || self.reopens || self.steps().any(is_of_another) {
+        // What is live is stopped by a restart of its context only.
+        let may_be_live = self.target == Target::All && self.outputs == OutputPolicy::Reallocate;
+        if may_be_live
+            || !self.results.is_empty()
+            || self.reopens
+            || self.steps().any(is_of_another)
+        {
             return self.context_order(reason, by);
         }
         let specification = only.specification.as_ref();

@@ -1,8 +1,8 @@
 //! What the judge knows on behalf of a task that waits.
 
 use kantoku_domain::{
-    Id, Recorded, Timestamp,
-    dependency::{Cause, Ending, EventPattern, Facts, How, HttpProbe, Known, Needs, Probed, Readiness},
+    Dependency, Id, Recorded, Timestamp,
+    dependency::{Cause, Ending, EventPattern, Facts, How, HttpProbe, Known, Needs, Probed, Readiness, Status},
     task::Revived,
 };
 
@@ -26,6 +26,15 @@ impl Judge {
         skipped.revival(&self.readiness(entry, now), restarted_as)
     }
 
+    /// Whether something rules out that a task ever runs, though it may be waited for who else
+    /// fails.
+    pub(crate) fn is_hopeless(&self, entry: &Entry, now: Timestamp) -> bool {
+        let explanation = Needs::of(&entry.spawned).explain(&All { judge: self, entry }, now);
+        let is_failed = |status: &Status| matches!(status, Status::Failed { .. });
+        is_failed(&explanation.status)
+            || explanation.grounds.iter().any(|ground| is_failed(&ground.status))
+    }
+
     fn how(&self, entry: &Entry) -> Option<How> {
         Some(match entry.end()? {
             End::Ok => How::Ok,
@@ -47,7 +56,7 @@ impl Judge {
 
     /// A scheduler that knows all there is has given up a task.
     pub(crate) fn check_skip(&self, id: Id, now: Timestamp) -> Verdict {
-        let Some(entry) = self.tasks.get(&id) else { return Ok(()) };
+        let Some(entry) = self.tasks.get(&id).filter(|entry| !asks(entry)) else { return Ok(()) };
         let readiness = self.readiness(entry, now);
         let is_hopeless = !entry.is_live() || matches!(readiness, Readiness::Failed(_));
         ensure(is_hopeless, "only what can never run is given up", || {
@@ -57,9 +66,8 @@ impl Judge {
 
     /// A scheduler that knows all there is has announced a task.
     pub(crate) fn check_announcement(&self, id: Id, now: Timestamp) -> Verdict {
-        let Some(entry) = self.tasks.get(&id).filter(|entry| entry.is_live()) else {
-            return Ok(());
-        };
+        let is_known = |entry: &&Entry| entry.is_live() && !asks(entry);
+        let Some(entry) = self.tasks.get(&id).filter(is_known) else { return Ok(()) };
         let readiness = self.readiness(entry, now);
         let is_ready = matches!(readiness, Readiness::Ready { .. });
         ensure(is_ready, "only what may run is announced", || format!("task {id}: {readiness:?}"))?;
@@ -75,6 +83,12 @@ impl Judge {
             format!("task {} is skipped because of {root_cause}, which is live", recorded.id)
         })
     }
+}
+
+/// Whether a task waits for a server: which answers count is the scheduler's to say.
+fn asks(entry: &Entry) -> bool {
+    let leaves = entry.spawned.depends_on.iter().flat_map(Dependency::leaves);
+    leaves.into_iter().any(|leaf| matches!(leaf, Dependency::Http(_)))
 }
 
 impl Facts for All<'_> {

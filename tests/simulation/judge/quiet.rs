@@ -4,6 +4,7 @@ use kantoku_domain::{
     Id, Standing, Timestamp,
     dependency::{Ground, Readiness, Status},
     standing::Stage,
+    task::Skipped,
 };
 
 use super::{Entry, Judge, Life, Verdict, ensure};
@@ -51,13 +52,11 @@ impl Judge {
     fn check_revival(&self, id: Id, entry: &Entry, now: Timestamp) -> Verdict {
         let revival = self.revival(entry, now);
         ensure(revival.is_none(), "what may run again is revived", || format!("task {id}"))?;
-        let Some(skipped) = entry.skipped.as_ref().filter(|_| entry.restarted_as.is_none()) else {
-            return Ok(());
-        };
-        let readiness = self.readiness(entry, now);
-        let is_hopeless = matches!(readiness, Readiness::Failed(_));
-        ensure(is_hopeless, "what is skipped can never run", || {
-            format!("task {id}: {skipped:?}, but {readiness:?}")
+        // That its own time was up was so by the clock and by what was known then.
+        let is_open = |skipped: &&Skipped| entry.restarted_as.is_none() && skipped.root_cause != id;
+        let Some(skipped) = entry.skipped.as_ref().filter(is_open) else { return Ok(()) };
+        ensure(self.is_hopeless(entry, now), "what is skipped can never run", || {
+            format!("task {id}: {skipped:?}, but {:?}", self.readiness(entry, now))
         })
     }
 
@@ -84,7 +83,11 @@ fn check_standing(id: Id, why: Why, standing: Option<&Standing>) -> Verdict {
     // What a rule has ruled out is told, though others are waited for before it is given up.
     let is_open = |ground: &Ground| !matches!(ground.status, Status::Ready);
     let is_so = match why {
-        Why::Paused => standing.stage == Stage::Paused && standing.paused.is_some(),
+        // While it is paused, nobody looks at the clock for it.
+        Why::Paused => {
+            let is_held_back = matches!(standing.stage, Stage::Paused | Stage::Backoff);
+            is_held_back && standing.paused.is_some()
+        }
         Why::Waits => {
             standing.stage == Stage::Waiting
                 && !standing.grounds.is_empty()

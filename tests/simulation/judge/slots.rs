@@ -67,7 +67,7 @@ impl Slots {
     ) -> Verdict {
         let Some((index, policies)) = self.at(decided.position) else { return Ok(()) };
         let mut starts = Vec::new();
-        for (name, limit) in policies.iter().flat_map(limits) {
+        for (policy, name, limit) in policies.iter().flat_map(limits) {
             let Some(value) = counted_by(limit, &entry.spawned) else { continue };
             let holds = |(other, it): &(&Id, &Entry)| {
                 let is_before = it.is_admitted().is_some_and(|by| by.number < decided.number);
@@ -82,7 +82,8 @@ impl Slots {
                 })?;
             }
             if let Some(rate) = limit.rate {
-                starts.push((format!("{name}/{value}"), rate.count as usize, rate.per));
+                let key = format!("{policy}/{name}/{value}");
+                starts.push((key, rate.count as usize, rate.per));
             }
         }
         for (key, count, per) in starts {
@@ -91,30 +92,12 @@ impl Slots {
         }
         Ok(())
     }
-
-    /// How many hold slots of `limit` for `value`, and whether that is all of them.
-    pub(super) fn is_full(
-        &self,
-        tasks: &BTreeMap<Id, Entry>,
-        policy: &Name,
-        limit: &str,
-        value: &str,
-    ) -> bool {
-        let limit = self.policies.last().and_then(|(_, it)| it.get(policy)?.limits.get(limit));
-        let Some(limit) = limit else { return false };
-        let holds = |entry: &&Entry| {
-            entry.is_admitted().is_some()
-                && counted_by(limit, &entry.spawned).as_deref() == Some(value)
-        };
-        let held = tasks.values().filter(holds).count();
-        limit.concurrency.is_some_and(|most| held >= most as usize)
-    }
 }
 
 fn limits<'a>(
-    (_, definition): (&'a Name, &'a Definition),
-) -> impl Iterator<Item = (&'a String, &'a Limit)> {
-    definition.limits.iter()
+    (policy, definition): (&'a Name, &'a Definition),
+) -> impl Iterator<Item = (&'a Name, &'a String, &'a Limit)> {
+    definition.limits.iter().map(move |(name, limit)| (policy, name, limit))
 }
 
 fn check_rate(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kantoku_domain::{
     Binding, Dependency, Executable, Id, Millis, Name, RetryPolicy, Source, Timeouts, TriggerRule,
     Type, context,
-    dependency::{Approval, EventPattern, HttpProbe, Trigger, Upstream},
+    dependency::{Approval, EventPattern, HttpProbe, Timezone, Trigger, Upstream, Window},
     policy, specification,
     task::{Child, Output, Planned, Spawned, SpecificationRef, Template},
 };
@@ -178,7 +178,7 @@ impl World {
     /// A random expression.
     fn dependency(&mut self, earlier: &[Id], depth: u32) -> Dependency {
         let some = self.rng.pick(earlier).copied();
-        let kind = self.rng.below(if depth < 2 { 14 } else { 8 });
+        let kind = self.rng.below(if depth < 2 { 15 } else { 8 });
         match (kind, some) {
             (0, Some(id)) => Dependency::Resource(id.derive("out", id.partition())),
             (1, Some(id)) => Dependency::Task(id),
@@ -210,6 +210,11 @@ impl World {
                 url: "http://elsewhere/".into(),
                 expect: 200,
                 every: Millis(10_000),
+            }),
+            (14, _) => Dependency::Window(Window {
+                cron: "* * * * *".parse().expect("every minute"),
+                duration: self.span(5_000, 40_000),
+                timezone: Timezone::Utc,
             }),
             _ => Dependency::All(vec![]),
         }

@@ -93,9 +93,10 @@ impl World {
     /// A task alone.
     fn order_task(&mut self) {
         let id = self.id(&format!("task {}", self.commands));
-        let spawned = Box::new(self.spawn_of(id, 0, id, &[]));
-        self.order(Order::Task(task::Command::Spawn(spawned)), id, id);
-        self.contexts.push(id);
+        let context_id = self.id(&format!("context of task {}", self.commands));
+        let spawned = Box::new(self.spawn_of(id, 0, context_id, &[]));
+        self.order(Order::Task(task::Command::Spawn(spawned)), id, context_id);
+        self.contexts.push(context_id);
     }
 
     fn some_task(&mut self, is_meant: impl Fn(Life) -> bool) -> Option<(Id, Id)> {

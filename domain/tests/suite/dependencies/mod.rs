@@ -120,8 +120,11 @@ fn nodes_count_their_parts() {
 fn the_clock_decides_what_comes_and_goes() {
     let time = json!({"at": "2026-01-01T12:00:00Z"});
     let window = json!({"window": {"cron": "0 2 * * *", "duration": "2h"}});
+    let task = json!({"task": id(1)});
     let next = |text: &str| Status::Pending { next: Some(at(text)) };
     let not = |it: &Value| json!({"not": it});
+    // Since 1970, for it was spawned then.
+    let in_time = |it: &Value| json!({"within": {"time": "20454.1d", "of": it}});
     for (now, expression, expected) in [
         ("2026-01-01T11:59:59Z", &time, next("2026-01-01T12:00:00Z")),
         ("2026-01-01T12:00:00Z", &time, Status::Ready),
@@ -134,6 +137,18 @@ fn the_clock_decides_what_comes_and_goes() {
         ("2026-01-01T04:00:00Z", &not(&window), Status::Ready),
         ("2026-01-01T03:00:00Z", &not(&window), next("2026-01-01T04:00:00Z")),
         ("2026-01-01T01:00:00Z", &json!({"all": [&time, &window]}), next("2026-01-01T02:00:00Z")),
+        (
+            "2026-01-01T01:00:00Z",
+            &json!({"all": [not(&time), &task]}),
+            next("2026-01-01T12:00:00Z"),
+        ),
+        ("2026-01-01T12:00:00Z", &json!({"all": [not(&time), &task]}), failed(&[])),
+        (
+            "2026-01-01T03:00:00Z",
+            &json!({"all": [in_time(&window), &task]}),
+            next("2026-01-01T04:00:00Z"),
+        ),
+        ("2026-01-01T04:00:00Z", &json!({"all": [in_time(&window), &task]}), failed(&[])),
     ] {
         let world = World::at(at(now));
         assert_eq!(world.evaluate(&read(expression.clone())), expected, "{expression} at {now}");

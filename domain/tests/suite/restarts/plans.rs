@@ -372,6 +372,20 @@ fn what_waits_or_runs_is_stopped_when_what_it_reads_is_replaced() {
 }
 
 #[test]
+fn a_task_that_waits_alone_is_stopped_and_runs_again_with_all_of_its_context() {
+    let mut world = World::new(&[], &[]);
+    world.name(step("a", &[], &[]));
+    world.run_some(1, &mut |_| 0);
+    let a = step_id("a");
+    assert_eq!(world.task(a).status, Status::Initialized);
+    let plan = ask(&world, Target::All, REALLOCATE).expect("a plan");
+    assert_eq!(actions(&plan), [("a", Action::Rerun)]);
+    carry_out(&mut world, &plan);
+    assert_eq!(world.task(a).status, Status::Cancelled);
+    is_ok(&world, world.task(a).restarted_as.expect("restarted"));
+}
+
+#[test]
 fn what_cannot_be_asked_for_is_refused_with_the_reason() {
     let world = chain();
     let refused = |request| plan(&world.graph(), &request).expect_err("refused");
