@@ -80,6 +80,26 @@ fn a_cancelled_task_skips_its_dependents() {
 }
 
 #[test]
+fn dependents_that_are_stopped_with_it_are_not_given_up_unless_they_come_back_first() {
+    let mut scene = Scene::of([
+        task("a"),
+        dependent("b", Dependency::Task(id("a"))),
+        dependent("c", Dependency::Task(id("a"))),
+    ]);
+    let dependents = vec![id("b"), id("c"), id("d")];
+    scene.order(id("a"), &Command::Cancel(Cancel { dependents, ..Cancel::default() }));
+    scene.spawn(dependent("d", Dependency::Task(id("a"))));
+    assert_eq!(scene.act(), Vec::<String>::new());
+    scene.order(id("b"), &Command::Cancel(Cancel::because("with a")));
+    // The order to stop does not reach a task that was resumed since.
+    scene.order(id("c"), &Command::Pause { reason: String::new() });
+    scene.order(id("c"), &Command::Resume);
+    assert_eq!(scene.act(), ["skip c because of a"]);
+    scene.order(id("d"), &Command::Cancel(Cancel::because("with a")));
+    assert_eq!(scene.scheduler.tasks(), 0);
+}
+
+#[test]
 fn an_output_passed_to_a_child_is_waited_for() {
     let mut scene = Scene::of([task("a"), reader("b", &["a"])]);
     scene.act();

@@ -14,7 +14,7 @@ use super::{
     Scheduler,
     knowledge::News,
     own::Fate,
-    task::{Gate, Waiting},
+    task::{Gate, Stage, Waiting},
     watchers::{Watched, watched},
 };
 
@@ -55,7 +55,10 @@ impl Scheduler {
                     self.may_admit = true;
                 }
             }
-            _ if recorded.aggregate == Kind::Task => self.changed(recorded),
+            _ if recorded.aggregate == Kind::Task => {
+                self.ordered(&recorded.event);
+                self.changed(recorded);
+            }
             _ => {}
         }
     }
@@ -113,6 +116,9 @@ impl Scheduler {
         }
         // Where counting tells, there is nothing to see before the last has come.
         let is_worth_it = task.gate != Gate::All || task.open == 0 || task.is_spoiled;
+        if self.to_stop.remove(&id) {
+            task.stage = Stage::Stopping;
+        }
         self.tasks.insert(id, task);
         self.listen(id);
         if is_worth_it {

@@ -15,11 +15,12 @@ mod own;
 mod probes;
 mod skips;
 mod standing;
+mod stops;
 mod task;
 mod view;
 mod watchers;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use kantoku_domain::{
     Event, Id, Name, Recorded, Standing, Timestamp,
@@ -47,6 +48,8 @@ pub struct Scheduler {
     nodes: Names,
     /// Tasks that are not over, and those that were given up and may come back.
     tasks: HashMap<Id, Waiting>,
+    /// Tasks that are stopped with others as soon as they are there.
+    to_stop: HashSet<Id>,
     watchers: Watchers,
     /// Whose failure or end each task was given up because of.
     blamed: BTreeSet<(Id, Id)>,
@@ -81,6 +84,7 @@ impl Scheduler {
             knowledge: Knowledge::default(),
             nodes: Names::default(),
             tasks: HashMap::new(),
+            to_stop: HashSet::new(),
             watchers: Watchers::default(),
             blamed: BTreeSet::new(),
             awaited: Awaited::default(),

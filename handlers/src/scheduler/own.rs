@@ -63,7 +63,7 @@ impl Scheduler {
                 task.stage = Stage::Announced { at };
             }
             // Until that is decided, the attempt may be claimed.
-            Stage::Skipping => {}
+            Stage::Skipping | Stage::Stopping => {}
             _ => return,
         }
         self.admission.announced(&task.profile, task.attempt, at);
@@ -102,7 +102,8 @@ impl Scheduler {
     fn reopen_unless_held(&mut self, recorded: &Recorded) {
         let is_open = |task: &Waiting| {
             let stage = &task.stage;
-            matches!(stage, Stage::Announcing | Stage::Announced { .. }) || task.is_undecided()
+            matches!(stage, Stage::Announcing | Stage::Announced { .. } | Stage::Stopping)
+                || task.is_undecided()
         };
         if self.tasks.get(&recorded.id).is_some_and(is_open) {
             self.reopen(recorded);

@@ -50,7 +50,7 @@ impl Scheduler {
                 Told::Held { node: self.nodes.text(*node).to_owned(), since: *at }
             }
             Stage::Skipped(skipped) => Told::Skipped((**skipped).clone()),
-            Stage::Open | Stage::Announcing | Stage::Skipping => {
+            Stage::Open | Stage::Announcing | Stage::Skipping | Stage::Stopping => {
                 let readiness = self.view(task, None).readiness(now);
                 let is_ready = matches!(readiness, Readiness::Ready { .. });
                 match self.pause_of(task) {

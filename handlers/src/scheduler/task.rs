@@ -60,6 +60,8 @@ pub(super) enum Stage {
     Held { node: Name, at: Timestamp },
     /// It will never run, and the word is on its way.
     Skipping,
+    /// It is to stop with a task that it waits for, and the word is on its way.
+    Stopping,
     /// It was given up.
     Skipped(Box<Skipped>),
 }
