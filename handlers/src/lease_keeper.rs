@@ -261,6 +261,15 @@ impl Handler for LeaseKeeper {
         match &recorded.event {
             Event::TaskReceived(received) => self.received(recorded, received),
             Event::TaskCancelled(cancelled) => self.stopped(recorded.id, &cancelled.reason),
+            Event::TaskRestarted(task::Restarted { successor, reason, .. }) => {
+                let reason = format!("the task was restarted as {}: {reason}", successor.id);
+                self.stopped(recorded.id, &reason);
+            }
+            // Not by its attempt, which has to be told.
+            Event::TaskFinished(task::Finished { expired: Some(_), error, .. }) => {
+                let reason = error.as_ref().map_or("its time is up", |error| &error.message);
+                self.stopped(recorded.id, reason);
+            }
             Event::TaskAttemptFailed(_) | Event::TaskFinished(_) | Event::TaskSkipped(_) => {
                 self.ended(recorded.id);
             }

@@ -2,6 +2,8 @@
 
 use kantoku_domain::{Envelope, Kind, Millis, Partition, Timestamp};
 
+use serde_json::json;
+
 use super::*;
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -203,6 +205,55 @@ fn what_is_cancelled_is_ordered_at_once_and_said_again_with_its_reason() {
     assert_eq!(effects, [Effect::Order { service_id: "a".into(), order: order.clone() }]);
     let reply = given.beat(1, "boot", 0, &[held]);
     assert_eq!((reply.cancelled, reply.lost), (vec![order], vec![]));
+}
+
+/// An event of task `t`, written as it is stored.
+fn event(type_: &str, data: &serde_json::Value) -> Event {
+    let event = serde_json::json!({ "type": type_, "data": data });
+    serde_json::from_value(event).expect("an event")
+}
+
+#[test]
+fn an_attempt_that_ends_by_another_hand_is_ordered_to_stop() {
+    let specification = json!({ "name": "a", "version": 1, "digest": "sha256:0" });
+    let task = json!({
+        "specification": specification, "inputs": {}, "outputs": {}, "context_id": id("context"),
+        "queue": "default", "retry": {}, "timeouts": {},
+    });
+    let restarted = json!({
+        "successor": { "id": id("t2"), "task": task }, "outputs": "reallocate", "version": "same",
+        "reason": "new data", "by": "anna", "step_of": id("restart"),
+    });
+    let error = json!({ "kind": "timeout", "message": "too long", "retryable": false });
+    let expired = json!({ "attempt": 1, "outcome": "failed", "expired": "total", "error": error });
+    for (type_, data, reason) in [
+        ("TaskRestarted", restarted, format!("the task was restarted as {}: new data", id("t2"))),
+        ("TaskFinished", expired, "too long".into()),
+    ] {
+        let mut given = scenario();
+        let held = given.claim(1, "boot");
+        given.echoes(0..=0);
+        given.apply(event(type_, &data));
+        let order = CancelOrder { task_id: id("t"), attempt: 1, reason };
+        let effects = given.keeper.due(at(0), 100);
+        assert_eq!(effects, [Effect::Order { service_id: "a".into(), order: order.clone() }]);
+        assert_eq!(given.beat(1, "boot", 0, &[held]).cancelled, [order]);
+        given.echoes(1..=30);
+        assert_eq!(given.lost(), NONE, "its lease is over");
+    }
+}
+
+#[test]
+fn a_task_that_is_paused_or_ends_itself_is_not_ordered_to_stop() {
+    let mut given = scenario();
+    let held = given.claim(1, "boot");
+    given.echoes(0..=0);
+    given.apply(event("TaskPaused", &json!({ "by": "anna", "since": at(0) })));
+    assert_eq!(given.keeper.due(at(0), 100), []);
+    assert_eq!(given.beat(1, "boot", 0, &[held]), HeartbeatReply::default());
+    given.apply(event("TaskFinished", &json!({ "attempt": 1, "outcome": "failed" })));
+    assert_eq!(given.keeper.due(at(0), 100), []);
+    assert_eq!(given.keeper.held(), 0);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use kantoku_domain::{
     Envelope, Kind, Namespace, Partition,
-    task::{self, Command, Failure},
+    task::{self, Command, Expire, Failure},
 };
+
+use serde_json::json;
 
 use super::*;
 
@@ -41,9 +43,11 @@ fn apply(timers: &mut Timers, second: u64, event: Event) -> Id {
 }
 
 fn spawned(timeout: Option<u64>) -> Event {
-    let timeouts = timeout
-        .map_or_else(|| serde_json::json!({}), |millis| serde_json::json!({ "attempt": millis }));
-    let spawned = serde_json::from_value(serde_json::json!({
+    limited(&timeout.map_or_else(|| json!({}), |millis| json!({ "attempt": millis })))
+}
+
+fn limited(timeouts: &serde_json::Value) -> Event {
+    let spawned = serde_json::from_value(json!({
         "specification": { "name": "a", "version": 1, "digest": "sha256:0" },
         "inputs": {}, "outputs": {}, "context_id": id("context"), "queue": "default",
         "labels": {}, "retry": {}, "timeouts": timeouts,
@@ -59,6 +63,48 @@ fn received(attempt: u32) -> Event {
 fn failed(attempt: u32) -> Event {
     let error = Failure::new("exit", "", true);
     Event::TaskAttemptFailed(task::AttemptFailed { attempt, error, not_before: at(0) })
+}
+
+fn ready(attempt: u32, round: u32) -> Event {
+    let inputs = [].into();
+    Event::TaskReady(Ready { task_id: id("t"), attempt, guard: 1, round, inputs })
+}
+
+/// An event of the task, written as it is stored.
+fn event(type_: &str, data: &serde_json::Value) -> Event {
+    serde_json::from_value(json!({ "type": type_, "data": data })).expect("an event")
+}
+
+fn paused() -> Event {
+    event("TaskPaused", &json!({ "by": "anna", "since": at(0) }))
+}
+
+fn resumed() -> Event {
+    event("TaskResumed", &json!({ "by": "anna" }))
+}
+
+fn skipped() -> Event {
+    event("TaskSkipped", &json!({ "root_cause": id("a"), "missing": "input x" }))
+}
+
+fn revived() -> Event {
+    event("TaskRevived", &json!({ "root_cause": id("a"), "restarted_as": id("b") }))
+}
+
+/// The timers that are to be set: which, when, and for what.
+fn set(timers: &mut Timers) -> Vec<(Id, Timestamp, Limited)> {
+    let set = |effect| match effect {
+        Effect::SetTimer(timeout) => (timeout.timer, timeout.at, timeout.of),
+        other => panic!("{other:?}"),
+    };
+    due(timers).into_iter().map(set).collect()
+}
+
+/// What is due is that these timers are taken back.
+fn taken_back(timers: &mut Timers, expected: &[Id]) {
+    let task_id = id("t");
+    let cancel = |timer: &Id| Effect::CancelTimer { task_id, timer: *timer };
+    assert_eq!(due(timers), expected.iter().map(cancel).collect::<Vec<_>>());
 }
 
 fn due(timers: &mut Timers) -> Vec<Effect> {
@@ -125,4 +171,89 @@ fn what_fires_ends_that_attempt_and_no_other() {
     assert_eq!((cause, attempt), (claim, 3));
     assert!(error.retryable && error.message.contains("30s"), "{}", error.message);
     assert!(!error.is_loss(), "it counts");
+}
+
+#[test]
+fn who_waits_in_a_queue_is_timed_from_the_first_announcement_to_the_claim() {
+    let mut timers = Timers::new(Duration::from_secs(10));
+    apply(&mut timers, 1, limited(&json!({ "queue": 30_000 })));
+    assert_eq!(due(&mut timers), []);
+    let first = apply(&mut timers, 2, ready(1, 0));
+    let of = Limited::Queue { attempt: 1, round: 0 };
+    assert_eq!(set(&mut timers), [(first, at(32), of)], "without a grace");
+    apply(&mut timers, 3, ready(1, 0));
+    assert_eq!(due(&mut timers), [], "once more, by another scheduler");
+    apply(&mut timers, 4, received(1));
+    taken_back(&mut timers, &[first]);
+
+    apply(&mut timers, 5, failed(1));
+    let second = apply(&mut timers, 6, ready(2, 0));
+    assert_eq!(set(&mut timers), [(second, at(36), Limited::Queue { attempt: 2, round: 0 })]);
+    // Nobody can claim what is paused; it will be announced anew.
+    apply(&mut timers, 7, paused());
+    taken_back(&mut timers, &[second]);
+    apply(&mut timers, 8, resumed());
+    let third = apply(&mut timers, 9, ready(2, 1));
+    assert_eq!(set(&mut timers), [(third, at(39), Limited::Queue { attempt: 2, round: 1 })]);
+}
+
+#[test]
+fn all_of_a_task_is_timed_from_its_spawn_or_revival_to_its_end() {
+    let mut timers = Timers::new(Duration::from_secs(10));
+    let spawn = apply(&mut timers, 1, limited(&json!({ "total": 60_000 })));
+    assert_eq!(set(&mut timers), [(spawn, at(61), Limited::Total { round: 0 })]);
+    apply(&mut timers, 2, received(1));
+    apply(&mut timers, 3, failed(1));
+    apply(&mut timers, 4, paused());
+    assert_eq!(due(&mut timers), [], "it goes on");
+    apply(&mut timers, 5, resumed());
+    let again = [(spawn, at(61), Limited::Total { round: 1 })];
+    assert_eq!(set(&mut timers), again, "the same timer at the same time, in another round");
+
+    apply(&mut timers, 6, skipped());
+    taken_back(&mut timers, &[spawn]);
+    let revival = apply(&mut timers, 7, revived());
+    assert_eq!(set(&mut timers), [(revival, at(67), Limited::Total { round: 2 })]);
+    apply(&mut timers, 8, event("TaskFinished", &json!({ "attempt": 1, "outcome": "failed" })));
+    taken_back(&mut timers, &[revival]);
+    assert!(timers.tasks.is_empty() && timers.running.is_empty());
+}
+
+#[test]
+fn a_time_that_is_up_ends_the_task_in_the_round_that_it_was_set_for() {
+    let mut timers = Timers::new(Duration::from_secs(10));
+    let spawn = apply(&mut timers, 1, limited(&json!({ "total": 60_000, "queue": 5_000 })));
+    let announced = apply(&mut timers, 2, ready(1, 0));
+    let fired = |effect| match effect {
+        Effect::SetTimer(timeout) => match timeout.effect() {
+            Effect::Command { cause, command: Command::Expire(expire), .. } => (cause, expire),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let fired: Vec<_> = due(&mut timers).into_iter().map(fired).collect();
+    let queue = Expire::Queue { attempt: 1, round: 0 };
+    assert_eq!(fired, [(spawn, Expire::Total { round: 0 }), (announced, queue)]);
+}
+
+#[test]
+fn whoever_folds_the_history_anew_sets_what_still_runs_and_takes_nothing_back() {
+    let mut timers = Timers::new(Duration::from_secs(10));
+    let all = json!({ "attempt": 1_000, "queue": 1_000, "total": 60_000 });
+    let spawn = apply(&mut timers, 1, limited(&all));
+    apply(&mut timers, 2, ready(1, 0));
+    let claim = apply(&mut timers, 3, received(1));
+    let of = Limited::Attempt { attempt: 1 };
+    let expected = [(spawn, at(61), Limited::Total { round: 0 }), (claim, at(14), of)];
+    assert_eq!(set(&mut timers), expected);
+}
+
+#[test]
+fn a_timer_is_read_as_it_was_written() {
+    let mut timers = Timers::new(Duration::from_secs(10));
+    apply(&mut timers, 1, limited(&json!({ "total": 60_000 })));
+    let Some(Effect::SetTimer(timeout)) = due(&mut timers).pop() else { panic!("a timer") };
+    let written = serde_json::to_value(&timeout).expect("written");
+    assert_eq!(written["of"], json!({ "total": { "round": 0 } }));
+    assert_eq!(serde_json::from_value::<Timeout>(written).expect("read"), timeout);
 }

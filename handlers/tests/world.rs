@@ -254,7 +254,7 @@ impl World {
         let received = Received { attempt, node, boot_id, ready_seq, round: ready.round };
         if self.command(task_id, &Command::Receive(received)) {
             let held = HeldAttempt { task_id, attempt, fence: self.log.len() as u64 };
-            let hangs = self.chance(2);
+            let hangs = self.chance(4);
             let executor = &mut self.executors[executor];
             if hangs { executor.hung.push(held) } else { executor.running.push(held) }
         }
