@@ -350,6 +350,7 @@ fn problems(documents: &[Value]) -> Vec<DocumentProblem> {
                 Vec::new()
             }
             Ok(Manifest::Pipeline(_, definition)) => plan::validate(&definition, &known),
+            Ok(Manifest::Policy(_, definition)) => definition.problems(&["spec"]),
             Ok(Manifest::Type(..)) => Vec::new(),
         };
         problems.extend(found.into_iter().map(|problem| DocumentProblem { document, problem }));

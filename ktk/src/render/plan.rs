@@ -42,17 +42,22 @@ impl PlanCounts {
     pub(crate) fn of(plan: &Plan) -> Self {
         let mut counts = Self::default();
         for entry in &plan.entries {
-            *counts.count_mut(entry.action) += 1;
+            *match entry.action {
+                Action::Rerun => &mut counts.rerun,
+                Action::Revive => &mut counts.revive,
+                Action::Keep => &mut counts.keep,
+                Action::Skip => &mut counts.skip,
+            } += 1;
         }
         counts
     }
 
-    fn count_mut(&mut self, action: Action) -> &mut usize {
+    const fn of_action(self, action: Action) -> usize {
         match action {
-            Action::Rerun => &mut self.rerun,
-            Action::Revive => &mut self.revive,
-            Action::Keep => &mut self.keep,
-            Action::Skip => &mut self.skip,
+            Action::Rerun => self.rerun,
+            Action::Revive => self.revive,
+            Action::Keep => self.keep,
+            Action::Skip => self.skip,
         }
     }
 }
@@ -69,49 +74,48 @@ const fn word(action: Action) -> &'static str {
 
 /// The whole of it as lines, each with its end.
 pub(crate) fn plan_text(plan: &Plan, view: &PlanView<'_>) -> String {
-    let mut text = summary(plan, view.paint);
-    let mut counts = PlanCounts::of(plan);
-    let is_shown = |entry: &&Entry, counts: &mut PlanCounts| {
-        view.full || entry.acts() || *counts.count_mut(entry.action) <= IDLE_SHOWN_MAX
+    let counts = PlanCounts::of(plan);
+    let is_shown = |entry: &&Entry| {
+        view.full || entry.acts() || counts.of_action(entry.action) <= IDLE_SHOWN_MAX
     };
-    let shown: Vec<&Entry> =
-        plan.entries.iter().filter(|entry| is_shown(entry, &mut counts)).collect();
-    text.push_str(&table(&shown, view));
-    for (count, action, what) in [
-        (counts.keep, Action::Keep, "are kept as they are"),
-        (counts.skip, Action::Skip, "do not run"),
-    ] {
-        if count > 0 && !shown.iter().any(|entry| entry.action == action) {
-            text.push_str(&format!("  … {count} tasks {what} (--full lists them)\n"));
-        }
-    }
-    for superseded in view.superseded {
+    let shown: Vec<&Entry> = plan.entries.iter().filter(is_shown).collect();
+    let folded = |action: Action, what: &str| {
+        let count = counts.of_action(action);
+        let is_folded = count > 0 && !shown.iter().any(|entry| entry.action == action);
+        is_folded.then(|| format!("  … {count} tasks {what} (--full lists them)\n"))
+    };
+    let mark = view.paint.yellow("superseded");
+    let superseded = view.superseded.iter().map(|superseded| {
         let Superseded { task_id, reason } = superseded;
-        let mark = view.paint.yellow("superseded");
-        text.push_str(&format!("{mark}  task/{task_id}  {reason}\n"));
-    }
-    text
+        format!("{mark}  task/{task_id}  {reason}\n")
+    });
+    let mut parts = summary(plan, view.paint);
+    parts.push(table(&shown, view));
+    parts.extend(folded(Action::Keep, "are kept as they are"));
+    parts.extend(folded(Action::Skip, "do not run"));
+    parts.extend(superseded);
+    parts.concat()
 }
 
-/// What it comes to.
-fn summary(plan: &Plan, paint: Paint) -> String {
+/// What it comes to, line by line.
+fn summary(plan: &Plan, paint: Paint) -> Vec<String> {
     let PlanCounts { rerun, revive, keep, skip } = PlanCounts::of(plan);
     let counts = format!("{rerun} rerun, {revive} revive, {keep} keep, {skip} skip");
-    let mut text = format!(
+    let mut lines = vec![format!(
         "{}  outputs {}, version {}, context/{}\n",
         paint.bold(&counts),
         plan.outputs,
         plan.version,
         plan.context_id
-    );
+    )];
     if plan.reopens {
-        text.push_str("the context was cancelled, and goes on with this\n");
+        lines.push("the context was cancelled, and goes on with this\n".into());
     }
     if !plan.results.is_empty() {
         let names: Vec<&str> = plan.results.keys().map(String::as_str).collect();
-        text.push_str(&format!("fresh resources for outputs of it: {}\n", names.join(", ")));
+        lines.push(format!("fresh resources for outputs of it: {}\n", names.join(", ")));
     }
-    text
+    lines
 }
 
 fn table(entries: &[&Entry], view: &PlanView<'_>) -> String {

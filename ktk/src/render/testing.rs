@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kantoku_api::contract::{Tree, TreeTask};
 use kantoku_domain::{Id, Timestamp};
-use kantoku_projections::document::{ContextDocument, ContextStatus, TaskCounts, TaskStatus};
+use kantoku_projections::document::{ContextStatus, TaskCounts, TaskStatus};
 use serde_json::json;
 
 const START: &str = "2026-01-02T03:04:05Z";
@@ -40,21 +40,19 @@ pub(crate) fn task(n: usize, step: &str, waits_for: &[usize]) -> TreeTask {
 
 /// A context of these tasks.
 pub(crate) fn tree(tasks: Vec<TreeTask>) -> Tree {
-    let context = ContextDocument {
-        id: id(0),
-        namespace: "default".parse().unwrap(),
-        status: ContextStatus::Running,
-        tasks: TaskCounts::default(),
-        pipeline: serde_json::from_value(json!({"name": "top-words", "version": 2, "digest": ""}))
-            .unwrap(),
-        params: [].into(),
-        outputs: [].into(),
-        labels: [].into(),
-        cancelled: None,
-        created_at: at(0),
-        updated_at: at(0),
-        finished_at: None,
-        stream_seq: 1,
-    };
+    let context = json!({
+        "id": id(0),
+        "namespace": "default",
+        "status": ContextStatus::Running,
+        "tasks": TaskCounts::default(),
+        "pipeline": {"name": "top-words", "version": 2, "digest": ""},
+        "params": {},
+        "outputs": {},
+        "labels": {},
+        "created_at": at(0),
+        "updated_at": at(0),
+        "stream_seq": 1,
+    });
+    let context = serde_json::from_value(context).unwrap();
     Tree { context, tasks, truncated: false, as_of_seq: 1 }
 }

@@ -48,8 +48,7 @@ pub(crate) fn tree_lines(all: &Tree, by: By, canvas: &Canvas) -> Vec<String> {
     lines.extend(body(tree, by, canvas, canvas.height.saturating_sub(lines.len())));
     let replaced = all.tasks.len() - tree.tasks.len();
     if replaced > 0 {
-        let id = tree.context.id;
-        lines.push(format!("  … {replaced} that others replaced: ktk tree {id} --by restart"));
+        lines.push(format!("  … {replaced} that others replaced (ktk tree --by restart)"));
     }
     if tree.truncated {
         lines.push(format!("  … only the first {} tasks are shown", tree.tasks.len()));

@@ -219,13 +219,13 @@ fn what_was_restarted_gives_way_to_what_took_its_place() {
         &canvas(80, 40),
         "
 top-words v2  running  4.2 s  00000000-0000-5000-8000-00000000002a
-███████████████████░░░░░  3 of 4 ended · 1 running · 3 ok
+██████████████████░░░░░░  3 of 4 ended · 1 running · 3 ok
 
 ├─ ✔ ok          fetch  text/count  12 ms
 ├─ ✔ ok          count  text/count  600 ms   ← fetch  restart of 00000005
 │  └─ ● running  part   text/count  100 ms
 └─ ✔ ok          top    text/count  50 ms    ← count
-  … 3 that others replaced: ktk tree 00000000-0000-5000-8000-00000000002a --by …
+  … 3 that others replaced (ktk tree --by restart)
 ",
     );
 }
@@ -234,12 +234,12 @@ top-words v2  running  4.2 s  00000000-0000-5000-8000-00000000002a
 fn by_data_each_task_stands_below_the_last_of_those_before_it() {
     let picture = tree_lines(&words(), By::Data, &canvas(80, 40)).join("\n");
     let expected = "
-└─ ✔ ok                   fetch   text/count  12 ms
-   └─ ✔ ok                words   text/count  40 ms    ← fetch
-      ├─ ✔ ok             part-1  text/count  1.3 s
-      ├─ ● running        part-2  text/count  3.2 s
-      └─ ✖ failed         count   text/count  3.0 s    attempt 3  ← words
-         └─ ○ waiting     top     text/count           ← words, count";
+└─ ✔ ok                fetch   text/count  12 ms
+   └─ ✔ ok             words   text/count  40 ms    ← fetch
+      ├─ ✔ ok          part-1  text/count  1.3 s
+      ├─ ● running     part-2  text/count  3.2 s
+      └─ ✖ failed      count   text/count  3.0 s    attempt 3  ← words
+         └─ ○ waiting  top     text/count           ← words, count";
     let body = picture.split_once("boom\n").unwrap().1;
     assert_eq!(body, expected, "\n--- is\n{body}\n--- should be\n{expected}");
 }

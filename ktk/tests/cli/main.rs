@@ -1,6 +1,7 @@
 //! `ktk` as a client of a real stand: one for the file, in which every test uses names of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+#[allow(dead_code, reason = "other tests need more of it")]
 mod stand;
 
 use std::io::BufRead as _;

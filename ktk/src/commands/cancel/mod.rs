@@ -91,22 +91,26 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
 
 /// That it was ordered to stop, and what ran then, each line with its end.
 fn text(what: &str, cancelled: &Cancelled, view: &View) -> String {
-    let mut text = format!("{what} cancelled\n");
-    match cancelled.alive_total {
-        Some(0) => return text,
-        Some(1) => text.push_str("1 attempt still runs and is told to stop:\n"),
-        Some(total) => {
-            text.push_str(&format!("{total} attempts still run and are told to stop:\n"))
-        }
-        None => {
-            text.push_str("what of it still runs could not be told in time\n");
-            return text;
-        }
-    }
-    let ids = ShortIds::of(cancelled.alive.iter().map(|alive| alive.task_id));
+    let alive = match cancelled.alive_total {
+        Some(0) => String::new(),
+        Some(1) => "1 attempt still runs and is told to stop:\n".into(),
+        Some(total) => format!("{total} attempts still run and are told to stop:\n"),
+        None => "what of it still runs could not be told in time\n".into(),
+    };
+    let told = cancelled.alive.len() as u64;
+    let more = match cancelled.alive_total.unwrap_or(told).saturating_sub(told) {
+        0 => String::new(),
+        more => format!("  … and {more} more\n"),
+    };
+    let table = if told > 0 { table(&cancelled.alive, view) } else { String::new() };
+    format!("{what} cancelled\n{alive}{table}{more}")
+}
+
+fn table(alive: &[Alive], view: &View) -> String {
+    let ids = ShortIds::of(alive.iter().map(|alive| alive.task_id));
     let view = View { ids, ..view.clone() };
     let mut table = Table::with_header(["TASK", "STEP", "ATTEMPT", "NODE", "FOR"]);
-    for Alive { task_id, step, attempt, node, started_at } in &cancelled.alive {
+    for Alive { task_id, step, attempt, node, started_at } in alive {
         table.push(vec![
             view.id(*task_id),
             step.clone().unwrap_or_default(),
@@ -115,12 +119,7 @@ fn text(what: &str, cancelled: &Cancelled, view: &View) -> String {
             view.took(*started_at, None),
         ]);
     }
-    text.push_str(&table.take_text());
-    let told = cancelled.alive.len() as u64;
-    if let Some(more) = cancelled.alive_total.map(|total| total - told).filter(|more| *more > 0) {
-        text.push_str(&format!("  … and {more} more\n"));
-    }
-    text
+    table.take_text()
 }
 
 #[cfg(test)]

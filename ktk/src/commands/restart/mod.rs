@@ -61,15 +61,22 @@ pub(crate) struct Args {
     /// Why, for people
     #[arg(long, default_value = "")]
     reason: String,
+    #[command(flatten)]
+    waiting: Waiting,
+    /// Show every task of the plan on a line of its own, and whole ids
+    #[arg(long)]
+    full: bool,
+}
+
+/// Whether to wait for the end.
+#[derive(Debug, clap::Args)]
+struct Waiting {
     /// Return when what runs again has ended
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     /// Show the tasks live until they have ended
     #[arg(long, conflicts_with_all = ["wait", "dry_run"])]
     watch: bool,
-    /// Show every task of the plan on a line of its own, and whole ids
-    #[arg(long)]
-    full: bool,
 }
 
 pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), CommandError> {
@@ -96,10 +103,11 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
         Subject::Context { .. } => None,
     };
     Last { context_id: done.restarted.context_id, task_id }.remember(session);
-    if !args.wait && !args.watch {
+    let Waiting { wait, watch: is_watched } = args.waiting;
+    if !wait && !is_watched {
         return done.print(args.full, None, session).await;
     }
-    let waited_for = Waited { task_id, stream_seq, is_watched: args.watch };
+    let waited_for = Waited { task_id, stream_seq, is_watched };
     end::wait(&done, &waited_for, args.full, session).await
 }
 
