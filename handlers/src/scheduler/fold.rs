@@ -79,7 +79,9 @@ impl Scheduler {
                 concerned.push(id);
             }
         }
-        concerned.into_iter().for_each(|id| self.look_at(id));
+        for id in concerned {
+            self.look_at(id);
+        }
     }
 
     /// Takes in pauses, and looks at those that could run but for one, or after all.
@@ -97,7 +99,9 @@ impl Scheduler {
             }
             _ => self.ready.iter().map(|(_, id)| *id).collect(),
         };
-        concerned.into_iter().for_each(|id| self.look_at(id));
+        for id in concerned {
+            self.look_at(id);
+        }
     }
 
     fn spawned(&mut self, recorded: &Recorded, spawned: &Spawned) {

@@ -211,6 +211,44 @@ fn a_deadline_begins_anew_with_a_revival() {
 }
 
 #[test]
+fn who_is_blamed_counts_even_if_somebody_else_has_mended_what_was_missing() {
+    // c was given up because of a, far away; b, which it reads from, was restarted before a was,
+    // and does not need a any more.
+    let upstream = vec![Upstream { task: id("a"), inputs: vec![] }];
+    let when = Some(Trigger { rule: TriggerRule::AnyOk, upstream });
+    let mut scene = Scene::of([task("a"), Spawned { when, ..task("b") }, reader("c", &["b"])]);
+    scene.act();
+    scene.fail("a", false);
+    assert_eq!(scene.act(), ["skip b because of a"]);
+    assert_eq!(scene.act(), ["skip c because of a"]);
+    let rebind = [(id("a"), id("x"))].into();
+    let restart = Restart { outputs: Reuse, rebind, ..Restart::default() };
+    let successor = scene.decide_restart("b", restart);
+    scene.spawn_planned(successor);
+    assert_eq!(scene.act(), [""; 0], "nobody whom c was given up because of came back");
+    scene.restart("a", Reallocate);
+    assert_eq!(scene.act(), ["ready a' 1.0", "revive c"]);
+}
+
+#[test]
+fn what_ends_well_is_too_late_for_what_it_was_to_hand_over_before() {
+    // With fresh outputs, what c reads cannot come, however well a ends.
+    let upstream = |step: &str| Upstream { task: id(step), inputs: vec![step.to_owned()] };
+    let upstream = vec![upstream("a"), upstream("b")];
+    let when = Some(Trigger { rule: TriggerRule::NoneFailed, upstream });
+    let mut scene = Scene::of([task("a"), task("b")]);
+    scene.spawn(Spawned { when, ..reader("c", &["a", "b"]) });
+    scene.act();
+    let step_of = Some(id("restart"));
+    let restart = Restart { outputs: Reallocate, step_of, ..Restart::default() };
+    let successor = scene.decide_restart("a", restart);
+    scene.spawn_planned(successor);
+    assert_eq!(scene.act(), ["ready a' 1.0"]);
+    scene.succeed("a'");
+    assert_eq!(scene.act(), ["skip c because of a"], "b has not ended, and makes no difference");
+}
+
+#[test]
 fn nothing_is_kept_of_those_who_wait_once_they_are_over() {
     let within = |of| Dependency::Within { time: Millis(20_000), of: Box::new(of) };
     let pattern = EventPattern { type_: "TaskReady".into(), id: None, labels: [].into() };
