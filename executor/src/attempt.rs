@@ -87,7 +87,7 @@ async fn run(parts: &Parts, claim: &Claim) {
     metric::ended(executable, outcome.as_ref().err(), start.elapsed());
     let remark = match place.reason() {
         Some(stop @ Stop::Cancelled(_)) if outcome.is_err() => {
-            Some(LogLine::remark(now(), &format!("it was stopped: {stop}")))
+            Some(LogLine::stop(now(), &stop.to_string()))
         }
         Some(stop @ Stop::Lost) if outcome.is_err() => {
             Some(LogLine::refusal(now(), &stop.to_string()))

@@ -58,9 +58,8 @@ impl Target {
         default: Kind,
     ) -> Result<(Kind, String), CommandError> {
         let kind = self.kind.unwrap_or(default);
-        if let (Kind::Task | Kind::Context, Some((context, step))) =
-            (kind, self.name.split_once('/'))
-        {
+        let is_task = matches!(kind, Kind::Task | Kind::Context);
+        if let Some((context, step)) = of_step(&self.name).filter(|_| is_task) {
             let context = id_of(context, Kind::Context, session).await?;
             let task_id = step::task_of(&context, step, session).await?;
             return Ok((Kind::Task, task_id.to_string()));
@@ -78,6 +77,15 @@ impl Target {
             None if self.name == "@last" => self.resolve(session, Kind::Context).await,
             _ => self.resolve(session, Kind::Task).await,
         }
+    }
+}
+
+/// The context and the step in `CONTEXT/STEP`, before which `context/` may stand.
+fn of_step(name: &str) -> Option<(&str, &str)> {
+    let (context, step) = name.split_once('/')?;
+    match context.parse() {
+        Ok(Kind::Context) => step.split_once('/'),
+        _ => Some((context, step)),
     }
 }
 
@@ -161,5 +169,13 @@ mod tests {
         assert_eq!(target("@last/deploy"), Target { kind: None, name: "@last/deploy".into() });
         assert_eq!(target("cx/@last/deploy"), Target::new(Kind::Context, "@last/deploy"));
         assert!("task/".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn a_step_is_told_from_its_context() {
+        assert_eq!(of_step("@last/deploy"), Some(("@last", "deploy")));
+        assert_eq!(of_step("context/0193/a/b"), Some(("0193", "a/b")));
+        assert_eq!(of_step("context/0193"), None);
+        assert_eq!(of_step("0193"), None);
     }
 }

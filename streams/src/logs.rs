@@ -76,6 +76,7 @@ pub struct LogLine {
 
 impl LogLine {
     const REFUSED: &str = "[kantoku: its end was refused: ";
+    const STOPPED: &str = "[kantoku: it was stopped: ";
     const END: &str = "]";
 
     /// What an executor has to say about an attempt of its own.
@@ -87,6 +88,18 @@ impl LogLine {
     pub fn refusal(at: Timestamp, why: &str) -> Self {
         let text = format!("{}{why}{}", Self::REFUSED, Self::END);
         Self { at, stream: LogStream::System, text }
+    }
+
+    /// The remark that the attempt was stopped, as it had to be, and why.
+    pub fn stop(at: Timestamp, why: &str) -> Self {
+        let text = format!("{}{why}{}", Self::STOPPED, Self::END);
+        Self { at, stream: LogStream::System, text }
+    }
+
+    /// Whether this is the remark that nothing of the attempt runs any more.
+    pub fn is_end(&self) -> bool {
+        let is_stop = self.stream == LogStream::System && self.text.starts_with(Self::STOPPED);
+        is_stop || self.refused().is_some()
     }
 
     /// Why the end of the attempt was refused, if this is the remark that it was.

@@ -50,7 +50,8 @@ fn what_was_refused_is_known_by_its_remark_and_by_nothing_that_a_process_says() 
     let at = Timestamp::from_micros(1);
     let refusal = LogLine::refusal(at, "attempt 2 [the second] is finished");
     assert_eq!(refusal.refused(), Some("attempt 2 [the second] is finished"));
-    assert_eq!(LogLine::remark(at, "it was stopped").refused(), None);
+    let stop = LogLine::stop(at, "enough");
+    assert_eq!((stop.refused(), stop.is_end()), (None, true));
     assert_eq!(line(refusal.text).refused(), None, "on stderr");
 }
 

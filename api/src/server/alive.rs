@@ -8,6 +8,8 @@ use std::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{Event, Id, Kind, Namespace};
 use kantoku_projections::{document::TaskStatus, reader::GraphTask};
+use kantoku_streams::LogAddress;
+use kantoku_streams::Outcome;
 
 use super::Api;
 use crate::{
@@ -61,16 +63,17 @@ fn with_descendants(
 }
 
 impl Api {
-    /// The answer to an order to stop, which lies at `stream_seq`. The order stands whether or not
-    /// it can be said what it reaches.
+    /// The answer to an order to stop. The order stands whether or not it can be said what it
+    /// reaches.
     pub(super) async fn cancelled(
         &self,
         namespace: &Namespace,
         context_id: Id,
         reach: &Reach,
-        stream_seq: u64,
+        order: &Outcome,
     ) -> Cancelled {
-        match self.alive(namespace, context_id, reach, stream_seq).await {
+        let stream_seq = order.stream_seq;
+        match self.alive(namespace, context_id, reach, order).await {
             Ok(mut alive) => {
                 let alive_total = Some(alive.len() as u64);
                 alive.truncate(ALIVE_MAX);
@@ -88,8 +91,9 @@ impl Api {
         namespace: &Namespace,
         context_id: Id,
         reach: &Reach,
-        stream_seq: u64,
+        order: &Outcome,
     ) -> Result<Vec<Alive>, ApiError> {
+        let stream_seq = order.stream_seq;
         self.reader.wait_for(stream_seq, PATIENCE).await?;
         let graph = self.reader.graph(namespace, context_id, TREE_TASKS_MAX).await?;
         let reached = reach.among(&graph.tasks);
@@ -98,9 +102,10 @@ impl Api {
             .map(async |task| {
                 let is_alive = match task.status {
                     TaskStatus::Received => true,
-                    // The order may be carried out by now.
-                    TaskStatus::Cancelled if task.node.is_some() => {
+                    // The order may be carried out by now. One that was given before is no news.
+                    TaskStatus::Cancelled if task.node.is_some() && order.event.is_some() => {
                         self.ran_until(namespace, task.id, stream_seq).await?
+                            && !self.is_over(namespace, &task).await?
                     }
                     _ => false,
                 };
@@ -112,6 +117,17 @@ impl Api {
             .try_filter_map(async |alive| Ok(alive))
             .try_collect()
             .await
+    }
+
+    /// Whether the executor has said that nothing of the last attempt runs any more.
+    async fn is_over(&self, namespace: &Namespace, task: &GraphTask) -> Result<bool, ApiError> {
+        let address = LogAddress {
+            namespace: namespace.clone(),
+            context_id: task.context_id,
+            task_id: task.id,
+            attempt: task.attempt,
+        };
+        Ok(self.bus.logs().last(&address).await?.iter().any(|entry| entry.line.is_end()))
     }
 
     /// Whether an attempt ran until the task was stopped, at `stream_seq` or later.

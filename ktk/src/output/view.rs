@@ -66,9 +66,13 @@ impl View {
 
     /// A value on one line that has the line for itself.
     pub(crate) fn long_value(&self, value: &Value) -> String {
-        let text = value.to_string();
+        self.long_text(&value.to_string())
+    }
+
+    /// A text on one line, of which it is the last.
+    pub(crate) fn long_text(&self, text: &str) -> String {
         let length = if self.wide { usize::MAX } else { LINE_LENGTH_MAX };
-        console::truncate_str(&one_line(&text), length, "…").into_owned()
+        console::truncate_str(&one_line(text), length, "…").into_owned()
     }
 
     /// A text on one line.

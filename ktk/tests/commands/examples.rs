@@ -98,7 +98,7 @@ fn a_release_waits_for_those_who_have_to_agree() {
     let stderr = text(&own.ends(&["wait", "context/@last", "--timeout", "300ms"], 6).stderr);
     assert!(stderr.contains("has not ended in time"), "{stderr}");
     own.ok(&["approve", "context/@last", "ship", "--by", "grace"]);
-    own.ok(&["wait", "context/@last"]);
-    let described = own.ok(&["describe", "context/@last"]);
-    assert!(described.contains("It is out: https://example.org/releases/app-1.4.0.tar.gz"));
+    let ended = own.json(&["wait", "context/@last"]);
+    let message = "It is out: https://example.org/releases/app-1.4.0.tar.gz";
+    assert_eq!(ended["outputs"], json!({ "message": message }), "{ended}");
 }

@@ -84,7 +84,7 @@ spec:
         ("-:6:5: ", "it limits nothing"),
         ("-:7:5: ", "a limit is about one thing, not 2"),
         ("-:10:20: ", "a limit is 1 to 100000, not 0"),
-        ("-:11:20: ", "priority grows at most every second"),
+        ("-:11:19: ", "priority grows at most every second"),
     ] {
         let found = stderr.lines().find(|line| line.contains(what));
         assert!(found.is_some_and(|line| line.starts_with(place)), "{place}{what}: {stderr}");

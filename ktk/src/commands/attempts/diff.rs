@@ -108,7 +108,7 @@ impl Change {
             Value::Number(ms) if self.field == "took_ms" => {
                 duration(Duration::from_millis(ms.as_u64().unwrap_or_default()))
             }
-            Value::String(text) => view.text(text),
+            Value::String(text) => view.long_text(text),
             input => match (input.get("value"), input.get("resource").and_then(Value::as_str)) {
                 (Some(value), _) => view.value(value),
                 (None, Some(id)) => format!("resource/{id}"),

@@ -95,7 +95,7 @@ fn table(attempts: &[Attempt], view: &View) -> String {
             attempt.node.clone().unwrap_or_default(),
             attempt.started_at.map(|at| at.to_string()).unwrap_or_default(),
             view.took(attempt.started_at, attempt.ended_at),
-            view.text(&error),
+            view.long_text(&error),
         ];
         if view.wide {
             row.push(attempt.fence.map(|fence| fence.to_string()).unwrap_or_default());
@@ -103,7 +103,7 @@ fn table(attempts: &[Attempt], view: &View) -> String {
         }
         table.push(row);
         if let Some(refused) = &attempt.refused {
-            let refused = format!("refused later: {}", view.text(refused));
+            let refused = format!("refused later: {}", view.long_text(refused));
             let mut row = vec![String::new(); 7];
             row.push(view.paint.yellow(&refused));
             table.push(row);
