@@ -254,7 +254,7 @@ async fn the_output_of_a_task_is_resolved_by_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_task_takes_its_children_along_when_told_to() {
+async fn a_cancelled_task_takes_its_children_along_even_after_its_end() {
     let served = Served::start().await;
     let client = served.client().await;
     let parent = document(
@@ -281,15 +281,19 @@ async fn a_cancelled_task_takes_its_children_along_when_told_to() {
         call::<TaskSpawn>(&client, json!({"specification": "parent"})).await.expect("spawned");
     let received = |recorded: &Recorded| matches!(recorded.event, Event::TaskReceived(_));
     let child = served.until(|event| received(event) && event.id != spawned.task_id).await;
-    let cancel =
-        |cascade: bool| json!({"id": spawned.task_id, "reason": "enough", "cascade": cascade});
-    let alone = refused(call::<TaskCancel>(&client, cancel(false)).await);
-    assert_eq!((alone.code, alone.data.reason.as_str()), (Code::Rejected, "terminal"));
-    assert_eq!(alone.data.current.as_deref(), Some("finished"));
-    let done = call::<TaskCancel>(&client, cancel(true)).await.expect("cancelled");
-    let get = json!({"id": child.id, "min_seq": done.stream_seq});
+    let cancel = json!({"id": spawned.task_id, "reason": "enough"});
+    let done = call::<TaskCancel>(&client, cancel.clone()).await.expect("cancelled");
+    let alive: Vec<_> = done.alive.iter().map(|it| (it.task_id, it.attempt)).collect();
+    assert_eq!((alive, done.alive_total), (vec![(child.id, 1)], Some(1)));
+    let cancelled = |event: &Recorded| matches!(event.event, Event::TaskCancelled(_));
+    let end = served.until(|event| cancelled(event) && event.id == child.id).await;
+    let get = json!({"id": child.id, "min_seq": end.stream_seq});
     let task = call::<TaskGet>(&client, get).await.expect("there");
     assert_eq!((task.status, task.reason.as_deref()), (TaskStatus::Cancelled, Some("enough")));
+    assert_eq!(task.cancelled_by.as_deref(), Some("anonymous"));
+    let again = call::<TaskCancel>(&client, cancel).await.expect("it was before");
+    assert_eq!(again.stream_seq, done.stream_seq);
+    assert_eq!((again.alive, again.alive_total), (vec![], Some(0)), "nothing runs any more");
     executor.stop().await;
     node.stop().await;
     served.stop().await;

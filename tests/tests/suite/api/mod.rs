@@ -7,6 +7,7 @@ mod manifests;
 mod operations;
 mod queries;
 mod raw;
+mod semantics;
 mod socket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
