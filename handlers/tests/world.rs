@@ -116,7 +116,7 @@ impl World {
             id,
             version: 0,
             event,
-            metadata: envelope.metadata(0),
+            metadata: envelope.metadata(self.tasks.get(&id).map_or(0, |(_, position)| *position)),
         });
         stream_seq
     }
@@ -165,7 +165,7 @@ impl World {
 
     /// The node hears of an event of its own process early.
     fn foresee(&mut self) {
-        let ahead = self.delivered + self.pick(self.log.len() - self.delivered);
+        let ahead = self.delivered + self.pick((self.log.len() - self.delivered).min(4));
         self.scheduler.foresee(&self.log[ahead]);
         self.unfolder.foresee(&self.log[ahead]);
     }

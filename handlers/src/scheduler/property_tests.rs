@@ -110,7 +110,7 @@ impl Run {
     /// Stops a task, and with it perhaps another.
     fn cancel(&mut self, x: u8, y: u8) {
         let live = self.ids(|status| !status.is_terminal());
-        let with = chosen(&live, y).filter(|_| y % 2 == 0);
+        let with = chosen(&live, y).filter(|_| y.is_multiple_of(2));
         let dependents: Vec<Id> = with.into_iter().collect();
         let cancel = Cancel { dependents: dependents.clone(), ..Cancel::because("enough") };
         if let Some(id) = chosen(&live, x)
