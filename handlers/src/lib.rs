@@ -16,6 +16,8 @@ mod probe;
 mod projecting;
 mod restart;
 mod scheduler;
+#[cfg(test)]
+mod testing;
 mod timeout;
 mod timers;
 mod unfolder;

@@ -1,0 +1,245 @@
+//! For tests: tasks of one context in a ledger, of memory or of a real nats-server.
+
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kantoku_domain::{
+    Aggregate, Binding, Context, Envelope, Id, Kind, Namespace, Partition, RetryPolicy, Source,
+    Specification, Task, Timeouts, Type, context,
+    dependency::Cause,
+    restart::{Graph, Node, Order, OutputPolicy, Request, Target, VersionPolicy, plan},
+    specification,
+    task::{Command, Failure, Output, Received, Skipped, Spawned},
+};
+use kantoku_streams::{Blobs, Bus, ExecuteError, Ledger, Loaded, Memory, Outcome, Settings, Store};
+use tokio::process::{Child, Command as Process};
+
+use crate::hands::{Signer, now};
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) fn id(key: &str) -> Id {
+    Id::default().derive(key, Partition::of(1))
+}
+
+pub(crate) fn output(task: &str) -> Id {
+    id(task).derive("out", Partition::of(1))
+}
+
+/// Tasks of context `cx` in the default namespace.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) ledger: Ledger,
+    specification: specification::Applied,
+}
+
+impl Scene {
+    /// In memory.
+    pub(crate) async fn new() -> Self {
+        Self::on(Arc::new(Memory::default())).await
+    }
+
+    pub(crate) async fn on(store: Arc<dyn Store>) -> Self {
+        Self::of(ledger(store)).await
+    }
+
+    /// The same in a ledger of its own, over what lies below the store of this one.
+    pub(crate) fn below(&self, store: Arc<dyn Store>) -> Self {
+        Self { ledger: ledger(store), specification: self.specification.clone() }
+    }
+
+    pub(crate) async fn of(ledger: Ledger) -> Self {
+        let specification = apply(&ledger, 1).await;
+        Self { ledger, specification }
+    }
+
+    /// The specification of all tasks has a second version.
+    pub(crate) async fn apply_second_version(&mut self) {
+        self.specification = apply(&self.ledger, 2).await;
+    }
+
+    pub(crate) async fn send(&self, task: &str, command: Command) -> Result<Outcome, ExecuteError> {
+        self.ledger.execute::<Task>(&Namespace::default(), &command, &envelope(id(task))).await
+    }
+
+    pub(crate) async fn spawn(&self, task: &str, reads: &[&str]) {
+        let spawned = Box::new(spawned(task, reads, &self.specification));
+        self.send(task, Command::Spawn(spawned)).await.expect("spawned");
+    }
+
+    /// Its only attempt fails.
+    pub(crate) async fn fail(&self, task: &str) {
+        let (node, boot_id) = ("test".to_owned(), id("boot"));
+        let claim = Received { attempt: 1, node, boot_id, ready_seq: 1, round: 0 };
+        self.send(task, Command::Receive(claim)).await.expect("claimed");
+        let error = Failure::new("exit", "exit code 1", false);
+        self.send(task, Command::Fail { attempt: 1, error }).await.expect("failed");
+    }
+
+    pub(crate) async fn skip(&self, task: &str, root_cause: &str) {
+        let (root_cause, missing) = (id(root_cause), "input".to_owned());
+        let skipped = Skipped { root_cause, others: vec![], cause: Cause::Failure, missing };
+        self.send(task, Command::Skip(skipped)).await.expect("skipped");
+    }
+
+    pub(crate) async fn load(&self, task: &str) -> Loaded<Task> {
+        self.ledger.load(&Namespace::default(), id(task)).await.expect("loaded")
+    }
+
+    /// All events of the tasks and of the context.
+    pub(crate) async fn history(&self, tasks: &[&str]) -> Vec<kantoku_domain::Recorded> {
+        let mut all = Vec::new();
+        let tasks = tasks.iter().map(|task| (Kind::Task, id(task)));
+        for (kind, id) in tasks.chain([(Kind::Context, id("cx"))]) {
+            let history = self.ledger.history(&Namespace::default(), kind, id, 0).await;
+            all.extend(history.expect("read"));
+        }
+        all
+    }
+
+    /// Plans a restart of these tasks and orders it.
+    pub(crate) async fn order(
+        &self,
+        tasks: &[&str],
+        outputs: OutputPolicy,
+        version: VersionPolicy,
+    ) -> context::Restarted {
+        let mut graph = Graph { context_id: id("cx"), ..Graph::default() };
+        for task in tasks {
+            let loaded = self.load(task).await;
+            let node = Node::of(id(task), loaded.stream_seq, &loaded.state).expect("spawned");
+            graph.nodes.insert(id(task), node);
+        }
+        let latest = self.specification.clone();
+        let specifications = [(latest.name.clone(), latest)].into();
+        let target = Target::Failed;
+        let request = Request { target, outputs, version, specifications, now: now() };
+        let plan = plan(&graph, &request).expect("a plan");
+        let order = plan.order("again", Some("anna".into()), &request.specifications);
+        let Order::Context(_, command) = order else { panic!("several tasks: {order:?}") };
+        let namespace = Namespace::default();
+        let done = self.ledger.execute::<Context>(&namespace, &command, &envelope(id("cx"))).await;
+        match &done.expect("accepted").event.expect("an event").event {
+            kantoku_domain::Event::ContextRestarted(restarted) => restarted.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn ledger(store: Arc<dyn Store>) -> Ledger {
+    Ledger::new(store, Arc::new(Blobs::in_memory(Blobs::BYTES_MAX)))
+}
+
+async fn apply(ledger: &Ledger, version: u64) -> specification::Applied {
+    let optional = serde_json::json!({ "optional": "number" });
+    let definition: specification::Definition = serde_json::from_value(serde_json::json!({
+        "description": version.to_string(),
+        "inputs": { "a": optional, "b": optional }, "outputs": { "out": "number" },
+        "executable": { "type": "noop" },
+    }))
+    .expect("a definition");
+    let name: kantoku_domain::Name = "a".parse().expect("a name");
+    let namespace = Namespace::default();
+    let id = Id::named(&namespace, Kind::Specification, name.as_str());
+    let definition = Box::new(definition);
+    let command = specification::Command::Apply { name, source: None, definition };
+    let done = ledger.execute::<Specification>(&namespace, &command, &envelope(id)).await;
+    match &done.expect("applied").event.expect("an event").event {
+        kantoku_domain::Event::SpecificationApplied(applied) => applied.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn signer() -> Signer {
+    Signer { service_id: "test".into() }
+}
+
+pub(crate) fn envelope(aggregate_id: Id) -> Envelope {
+    let key = format!("command {:032x}", rand::random::<u128>());
+    signer().envelope(aggregate_id, id("cx"), id("test"), &key)
+}
+
+fn spawned(task: &str, reads: &[&str], of: &specification::Applied) -> Spawned {
+    let input = |read: &&str| {
+        let (source, type_) = (Source::Resource(output(read)), Type::Number);
+        ((*read).to_owned(), Binding { source, type_, map: None, names: vec![] })
+    };
+    Spawned {
+        step: Some(task.to_owned()),
+        specification: of.reference(),
+        inputs: reads.iter().map(input).collect(),
+        outputs: [("out".to_owned(), Output { id: output(task), type_: Type::Number })].into(),
+        depends_on: None,
+        when: None,
+        context_id: id("cx"),
+        parent_id: None,
+        restart_root: None,
+        restart_parent: None,
+        queue: "default".into(),
+        shard_key: None,
+        priority: 0,
+        labels: [].into(),
+        retry: RetryPolicy::default(),
+        timeouts: Timeouts::default(),
+    }
+}
+
+/// A nats-server, private, on a free port, gone with the test.
+pub(crate) struct Server {
+    url: String,
+    _process: Child,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// `None`, after a line that says so, when the machine has no nats-server: in
+    /// `$KTK_TOOLS_DIR/bin` or on the path.
+    pub(crate) async fn start() -> Option<Self> {
+        let directory =
+            std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
+        let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
+        let mut command = Process::new(&program);
+        command.args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"]).arg(&directory);
+        command.arg("--ports_file_dir").arg(&directory);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(process) = command.kill_on_drop(true).spawn() else {
+            let program = program.display();
+            eprintln!("SKIPPED: {program} does not start; name the tools with KTK_TOOLS_DIR");
+            return None;
+        };
+        let pid = process.id().expect("it runs");
+        let url = url_from(&directory.join(format!("nats-server_{pid}.ports"))).await;
+        Some(Self { url, _process: process, directory })
+    }
+
+    /// A connection with a ledger of its own, as another process would have it.
+    pub(crate) async fn bus(&self) -> Bus {
+        Bus::open(&self.url, "test", DEADLINE, &Settings::default()).await.expect("set up")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+/// Waits for the file in which the server tells its port.
+async fn url_from(ports: &PathBuf) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let json = std::fs::read(ports).unwrap_or_default();
+        let found: Option<serde_json::Value> = serde_json::from_slice(&json).ok();
+        if let Some(url) = found.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
+            return url.to_owned();
+        }
+        assert!(Instant::now() < deadline, "nats-server told no port in {}", ports.display());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
