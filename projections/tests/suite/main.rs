@@ -5,9 +5,14 @@
 
 mod batching;
 mod connection;
+mod fuzz;
 mod given;
 mod postgres;
 mod queries;
 mod rebuild;
+mod restarts;
+mod stand;
+mod standing;
 mod stream;
 mod throughput;
+mod world;

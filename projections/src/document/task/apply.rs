@@ -133,7 +133,7 @@ impl TaskDocument {
         });
     }
 
-    /// What was announced before it was paused, or before it was resumed, is void.
+    /// What was announced and not claimed before it ended, was paused or was resumed, is void.
     fn withdraw(&mut self) {
         if self.status == TaskStatus::Ready {
             self.status = TaskStatus::Initialized;
@@ -154,6 +154,7 @@ impl TaskDocument {
     }
 
     fn end(&mut self, status: TaskStatus, at: Timestamp) {
+        self.withdraw();
         self.status = status;
         self.finished_at = Some(at);
         self.not_before = None;
