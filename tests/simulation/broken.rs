@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use kantoku_domain::{
     Aggregate as _, Decision, Envelope, Event, Id, Recorded, Task,
+    dependency::Needs,
     task::{Command, Finished, Outcome, Status},
 };
 use kantoku_handlers::{Effect, HandlerName};
@@ -87,7 +88,10 @@ impl Broken {
     pub(crate) fn decide(self, task: &Task, command: &Command, envelope: &Envelope) -> Decision {
         let mut wrong = task.clone();
         match (self, command) {
-            (Self::NoFenceCheck, Command::Finish { attempt, .. } | Command::Fail { attempt, .. }) => {
+            (
+                Self::NoFenceCheck,
+                Command::Finish { attempt, .. } | Command::Fail { attempt, .. },
+            ) => {
                 if !task.status.is_terminal() && *attempt < task.attempt {
                     (wrong.status, wrong.attempt) = (Status::Received, *attempt);
                 }
@@ -126,9 +130,10 @@ impl Broken {
             (Self::EarlySkip, Event::TaskAttemptFailed(failed)) if is_scheduler => {
                 instead(Event::TaskFinished(failed_for_good(failed)))
             }
-            (Self::SlotNotReleased, Event::TaskFinished(_) | Event::TaskCancelled(_)) => {
-                let ghost = if is_scheduler { ghost(recorded, ledger) } else { Vec::new() };
-                [as_is(), ghost].concat()
+            (Self::SlotNotReleased, Event::TaskFinished(_) | Event::TaskCancelled(_))
+                if is_scheduler && !is_awaited(recorded.id, ledger) =>
+            {
+                Vec::new()
             }
             (Self::RateNotCounted | Self::LimitNotCounted, Event::PolicyApplied(applied)) => {
                 let mut applied = applied.clone();
@@ -153,12 +158,12 @@ impl Broken {
     pub(crate) fn effect(self, effect: Effect, after_crash: bool) -> Option<Effect> {
         match (self, effect) {
             (Self::UnfoldOnce, _) if after_crash => None,
-            (
-                Self::CancelIgnoresChildren,
-                Effect::Command { command: Command::Cancel(_), .. },
-            )
+            (Self::CancelIgnoresChildren, Effect::Command { command: Command::Cancel(_), .. })
             | (Self::SkipNotRevived, Effect::Command { command: Command::Revive(_), .. }) => None,
-            (Self::WrongPosition, Effect::Announce { mut ready, namespace, queue, context_id, cause, version }) => {
+            (
+                Self::WrongPosition,
+                Effect::Announce { mut ready, namespace, queue, context_id, cause, version },
+            ) => {
                 for resolved in ready.inputs.values_mut() {
                     resolved.seq -= 1;
                 }
@@ -169,7 +174,11 @@ impl Broken {
     }
 
     /// A heartbeat as the keeper hears it.
-    pub(crate) fn beat(self, mut beat: Heartbeat, held: impl Iterator<Item = (Id, u32, u64, Id)>) -> Heartbeat {
+    pub(crate) fn beat(
+        self,
+        mut beat: Heartbeat,
+        held: impl Iterator<Item = (Id, u32, u64, Id)>,
+    ) -> Heartbeat {
         if self == Self::LeaseNotTiedToBoot {
             for (task_id, attempt, fence, boot_id) in held {
                 beat.boot_id = boot_id;
@@ -194,16 +203,13 @@ fn failed_for_good(failed: &kantoku_domain::task::AttemptFailed) -> Finished {
     }
 }
 
-/// Events of a task that does not exist and has the slots of one that has ended.
-fn ghost(recorded: &Recorded, ledger: &Ledger) -> Vec<Arc<Recorded>> {
-    let Some(task) = ledger.task(recorded.id) else { return Vec::new() };
-    let (Some(spawned), Some(holder)) = (&task.spawned, &task.holder) else { return Vec::new() };
-    let id = recorded.id.derive("ghost", recorded.id.partition());
-    let (mut spawned, mut holder) = ((**spawned).clone(), holder.clone());
-    (spawned.inputs, spawned.outputs) = ([].into(), [].into());
-    (spawned.depends_on, spawned.when) = (None, None);
-    (holder.attempt, holder.round) = (1, 0);
-    let events = [Event::TaskSpawned(spawned), Event::TaskReceived(holder)];
-    let recorded = |event| Arc::new(Recorded { id, event, ..recorded.clone() });
-    events.into_iter().map(recorded).collect()
+/// Whether the end of a task means anything to another.
+fn is_awaited(id: Id, ledger: &Ledger) -> bool {
+    let outputs = ledger.task(id).and_then(|task| task.spawned.as_ref()).map(|it| &it.outputs);
+    let outputs = outputs.into_iter().flat_map(|outputs| outputs.values());
+    let about: Vec<Id> = outputs.map(|output| output.id).chain([id]).collect();
+    let others = ledger.tasks.values().filter_map(|loaded| loaded.state.spawned.as_ref());
+    others.map(|spawned| Needs::of(spawned).named()).any(|named| {
+        about.iter().any(|id| named.contains(id))
+    })
 }

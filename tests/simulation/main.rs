@@ -17,7 +17,7 @@ use broken::Broken;
 use run::{Plan, Report, many};
 
 /// Steps of a run, before it is let come to rest.
-const STEPS: u64 = 300;
+const STEPS: u64 = 400;
 
 /// An optimised build does in a second what takes another one a minute.
 const fn count(optimised: u64, other: u64) -> u64 {
@@ -101,6 +101,7 @@ fn one_seed_is_one_run() {
 #[test]
 fn everything_happens_that_can() {
     let report = many(0, count(400, 60), STEPS, Broken::Nothing, 20);
+    eprintln!("{:#?}", report.tally);
     let rare: Vec<_> = report.tally.0.iter().filter(|(_, times)| **times < 5).collect();
     assert!(rare.is_empty(), "{rare:?} of {:#?}", report.tally);
 }

@@ -130,10 +130,15 @@ impl State {
 
     /// Takes in an event, by the plain meaning of it.
     fn take(&mut self, Append { by, event, .. }: Append) {
-        let is_held = |attempt| self.task.status == Status::Received && self.task.attempt == attempt;
+        let is_held =
+            |attempt| self.task.status == Status::Received && self.task.attempt == attempt;
         let wrong = match event {
             Event::Received(attempt) if self.task.status != Status::Initialized => {
-                Some(if attempt == self.task.attempt { "claimed twice" } else { "claimed while held" })
+                Some(if attempt == self.task.attempt {
+                    "claimed twice"
+                } else {
+                    "claimed while held"
+                })
             }
             Event::Received(_) if self.task.paused => Some("claimed while paused"),
             Event::Failed(attempt) | Event::Finished(attempt) if !is_held(attempt) => {
@@ -178,7 +183,9 @@ impl Model for Rules {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         let task = state.task;
         let next = (task.attempt + 1, task.round);
-        if task.status == Status::Initialized && next.0 <= ATTEMPTS && !state.announced.contains(&next)
+        if task.status == Status::Initialized
+            && next.0 <= ATTEMPTS
+            && !state.announced.contains(&next)
         {
             actions.push(Action::Announce);
         }
@@ -236,8 +243,12 @@ impl Model for Rules {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("one end is accepted", |_, state: &State| state.ended_by.len() <= 1),
-            Property::always("nothing goes wrong on the way", |_, state: &State| state.wrong.is_empty()),
-            Property::sometimes("a later attempt ends well", |_, state: &State| state.ended_by == [2]),
+            Property::always("nothing goes wrong on the way", |_, state: &State| {
+                state.wrong.is_empty()
+            }),
+            Property::sometimes("a later attempt ends well", |_, state: &State| {
+                state.ended_by == [2]
+            }),
             Property::sometimes("two take the task for their own", |_, state: &State| {
                 state.believes.iter().all(|believes| !believes.is_empty())
                     && state.task.status == Status::Received

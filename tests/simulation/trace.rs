@@ -89,25 +89,25 @@ pub(crate) fn told(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = String::new();
     let Some(violation) = &outcome.violation else { return "nothing is wrong".into() };
     let Plan { seed, steps, broken, left_out, .. } = plan;
-    // Writing to a string does not fail.
-    drop(writeln!(text, "seed {seed}, {steps} steps, rules broken on purpose: {broken:?}"));
-    drop(writeln!(text, "weather: {}", outcome.world.weather()));
-    drop(writeln!(text, "steps left out: {}", left_out.len()));
+    // To a string: that does not fail.
+    writeln!(text, "seed {seed}, {steps} steps, rules broken on purpose: {broken:?}").ok();
+    writeln!(text, "weather: {}", outcome.world.weather()).ok();
+    writeln!(text, "steps left out: {}", left_out.len()).ok();
     let mut told = 0;
     let mut tell = |text: &mut String, head: u64| {
         for recorded in outcome.world.ledger.events.iter().skip(told).take(head as usize - told) {
-            drop(writeln!(text, "{}", line(recorded, &names)));
+            writeln!(text, "{}", line(recorded, &names)).ok();
         }
         told = head as usize;
     };
     for (number, step) in outcome.steps.iter().enumerate() {
         let Some(happened) = step.happened else { continue };
-        drop(writeln!(text, "step {number}: {happened:?} {}", names.shorten(&step.told)));
+        writeln!(text, "step {number}: {happened:?} {}", names.shorten(&step.told)).ok();
         tell(&mut text, step.head);
     }
-    drop(writeln!(text, "at rest:"));
+    writeln!(text, "at rest:").ok();
     tell(&mut text, outcome.world.ledger.head());
-    drop(writeln!(text, "BROKEN: {}", violation.invariant));
-    drop(writeln!(text, "{}", names.shorten(&violation.what)));
+    writeln!(text, "BROKEN: {}", violation.invariant).ok();
+    writeln!(text, "{}", names.shorten(&violation.what)).ok();
     text
 }

@@ -81,9 +81,10 @@ impl Judge {
         attempt: u32,
         is_ending: bool,
     ) -> Verdict {
-        let is_held = self.tasks.get(&id).is_some_and(|entry| {
-            entry.life == Life::Held && entry.attempt == attempt
-        });
+        let is_held = self
+            .tasks
+            .get(&id)
+            .is_some_and(|entry| entry.life == Life::Held && entry.attempt == attempt);
         ensure(!is_held || is_ending, "work that is well goes on", || {
             format!("attempt {attempt} of task {id} is called off")
         })
@@ -110,9 +111,9 @@ impl Judge {
         })?;
         self.custody.check_inputs(entry, ready, at)?;
         let decided = decided.unwrap_or_default();
-        let known = entry.announcement.filter(|known| {
-            (known.attempt, known.round) == (ready.attempt, ready.round)
-        });
+        let known = entry
+            .announcement
+            .filter(|known| (known.attempt, known.round) == (ready.attempt, ready.round));
         // The same once more takes nothing.
         if known.is_none() {
             self.slots.check(&self.tasks, id, entry, decided, recorded)?;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kantoku_domain::{
-    Event, Id, Kind, Recorded, Timestamp,
+    Dependency, Event, Id, Kind, Recorded, Timestamp,
     task::{Delegation, Outcome, Skipped, Spawned},
 };
 
@@ -104,6 +104,11 @@ impl Entry {
             Life::Over(end) => Some(end),
             Life::Waiting | Life::Held => None,
         }
+    }
+
+    /// Whether there is such a leaf in what it depends on.
+    pub(crate) fn has(&self, is_it: impl Fn(&Dependency) -> bool) -> bool {
+        self.spawned.depends_on.iter().flat_map(Dependency::leaves).any(is_it)
     }
 
     /// Whether it has slots: it runs, or may be claimed.

@@ -2,7 +2,9 @@
 
 use kantoku_domain::{
     Dependency, Id, Recorded, Timestamp,
-    dependency::{Cause, Ending, EventPattern, Facts, How, HttpProbe, Known, Needs, Probed, Readiness, Status},
+    dependency::{
+        Cause, Ending, EventPattern, Facts, How, HttpProbe, Known, Needs, Probed, Readiness, Status,
+    },
     task::Revived,
 };
 
@@ -17,6 +19,13 @@ impl Judge {
     /// Whether a task may run, by all that has happened.
     pub(crate) fn readiness(&self, entry: &Entry, now: Timestamp) -> Readiness {
         Needs::of(&entry.spawned).evaluate(&All { judge: self, entry }, now)
+    }
+
+    /// Whether a task waits for a server: which answers count is the scheduler's to say.
+    pub(crate) fn asks(&self, id: Id) -> bool {
+        self.tasks
+            .get(&id)
+            .is_some_and(|entry| entry.has(|leaf| matches!(leaf, Dependency::Http(_))))
     }
 
     /// Why a task that is skipped has to come back, if it has to.
@@ -56,7 +65,7 @@ impl Judge {
 
     /// A scheduler that knows all there is has given up a task.
     pub(crate) fn check_skip(&self, id: Id, now: Timestamp) -> Verdict {
-        let Some(entry) = self.tasks.get(&id).filter(|entry| !asks(entry)) else { return Ok(()) };
+        let Some(entry) = self.tasks.get(&id).filter(|_| !self.asks(id)) else { return Ok(()) };
         let readiness = self.readiness(entry, now);
         let is_hopeless = !entry.is_live() || matches!(readiness, Readiness::Failed(_));
         ensure(is_hopeless, "only what can never run is given up", || {
@@ -65,8 +74,12 @@ impl Judge {
     }
 
     /// A scheduler that knows all there is has announced a task.
-    pub(crate) fn check_announcement(&self, id: Id, now: Timestamp) -> Verdict {
-        let is_known = |entry: &&Entry| entry.is_live() && !asks(entry);
+    pub(crate) fn check_announcement(&self, id: Id, now: Timestamp, jumped: bool) -> Verdict {
+        // What the clock had let through before it was set back is through.
+        let by_clock =
+            |leaf: &Dependency| matches!(leaf, Dependency::At(_) | Dependency::Window(_));
+        let is_known =
+            |entry: &&Entry| entry.is_live() && !self.asks(id) && !(jumped && entry.has(by_clock));
         let Some(entry) = self.tasks.get(&id).filter(is_known) else { return Ok(()) };
         let readiness = self.readiness(entry, now);
         let is_ready = matches!(readiness, Readiness::Ready { .. });
@@ -83,12 +96,6 @@ impl Judge {
             format!("task {} is skipped because of {root_cause}, which is live", recorded.id)
         })
     }
-}
-
-/// Whether a task waits for a server: which answers count is the scheduler's to say.
-fn asks(entry: &Entry) -> bool {
-    let leaves = entry.spawned.depends_on.iter().flat_map(Dependency::leaves);
-    leaves.into_iter().any(|leaf| matches!(leaf, Dependency::Http(_)))
 }
 
 impl Facts for All<'_> {

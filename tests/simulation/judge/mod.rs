@@ -185,18 +185,18 @@ impl Judge {
     }
 
     /// An event of a task that exists.
-    fn moved(
-        &mut self,
-        recorded: &Recorded,
-        at: impl Fn(u64) -> Option<Arc<Recorded>>,
-    ) -> Verdict {
-        let Some(entry) = self.tasks.get_mut(&recorded.id) else {
+    fn moved(&mut self, recorded: &Recorded, at: impl Fn(u64) -> Option<Arc<Recorded>>) -> Verdict {
+        let Some(entry) = self.tasks.get(&recorded.id) else {
             let is_task = recorded.aggregate == kantoku_domain::Kind::Task;
             return ensure(!is_task, "nothing happens to a task that is not there", || {
                 format!("{} of {}", recorded.event.name(), recorded.id)
             });
         };
         entry.check(recorded, at)?;
+        if let Event::TaskSkipped(skipped) = &recorded.event {
+            self.check_blame(recorded, skipped.root_cause)?;
+        }
+        let Some(entry) = self.tasks.get_mut(&recorded.id) else { return Ok(()) };
         self.custody.moved(recorded, &entry.spawned)?;
         let origin = entry.origin;
         entry.take(recorded);

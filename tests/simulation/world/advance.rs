@@ -1,8 +1,8 @@
 //! One step of what is under way: load, decide, append, and look whether an append was stored.
 
 use kantoku_domain::{
-    Context, Envelope, Id, NamespaceState, Policy, Reason, Rejection, Resource, Specification, Task,
-    task,
+    Context, Envelope, Id, NamespaceState, Policy, Reason, Rejection, Resource, Specification,
+    Task, task,
 };
 
 use super::{
@@ -207,7 +207,8 @@ impl World {
                     drop(self.append(&draft, op.owner, Decided::default()));
                 }
                 Ok(None) => {
-                    let nothing = Rejection::new(Reason::WrongState, "there was nothing left to do");
+                    let nothing =
+                        Rejection::new(Reason::WrongState, "there was nothing left to do");
                     unfold.unfolding.refused(id, &nothing);
                 }
                 Err(rejection) => unfold.unfolding.refused(id, &rejection),
@@ -215,7 +216,8 @@ impl World {
             return Came::Open;
         }
         if let Some(command) = unfold.unfolding.settled() {
-            let envelope = self.envelope(unfold.context_id, unfold.context_id, unfold.cause, "settle");
+            let envelope =
+                self.envelope(unfold.context_id, unfold.context_id, unfold.cause, "settle");
             return self.send(&Order::Context(command), &envelope, op);
         }
         let free = unfold.unfolding.next(8);

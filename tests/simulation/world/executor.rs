@@ -194,9 +194,8 @@ impl World {
         if !executor.works() {
             return false;
         }
-        let open: Vec<usize> = (0..executor.running.len())
-            .filter(|at| !executor.running[*at].is_reporting)
-            .collect();
+        let open: Vec<usize> =
+            (0..executor.running.len()).filter(|at| !executor.running[*at].is_reporting).collect();
         let Some(at) = self.rng.pick(&open).copied() else { return false };
         self.executors[index].running[at].is_reporting = true;
         let run = self.executors[index].running[at].clone();

@@ -140,7 +140,7 @@ impl World {
         }
         let id = effect.lane();
         let verdict = match effect {
-            Effect::Announce { .. } => self.judge.check_announcement(id, now),
+            Effect::Announce { .. } => self.judge.check_announcement(id, now, self.clock.jumps > 0),
             Effect::Command { command: kantoku_domain::task::Command::Skip(_), .. } => {
                 self.judge.check_skip(id, now)
             }

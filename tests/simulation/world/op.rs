@@ -1,8 +1,9 @@
 //! What is under way: each thing that somebody does, step by step, so that others can come between.
 
 use kantoku_domain::{
-    Aggregate as _, Context, Decision, Envelope, Id, NamespaceState, Policy, Rejection, Resource, Specification, Task,
-    context, dependency::HttpProbe, namespace, policy, resource, restart::Unfolding, specification, task,
+    Aggregate as _, Context, Decision, Envelope, Id, NamespaceState, Policy, Rejection, Resource,
+    Specification, Task, context, dependency::HttpProbe, namespace, policy, resource,
+    restart::Unfolding, specification, task,
 };
 use kantoku_streams::CancelOrder;
 

@@ -78,7 +78,8 @@ impl World {
     /// A pipeline in the context.
     pub(super) fn pipeline(&mut self, context_id: Id) -> context::Opened {
         let steps = 1 + self.rng.below(self.weather.steps);
-        let task_id = |step: usize| context_id.derive(&format!("step:{step}"), context_id.partition());
+        let task_id =
+            |step: usize| context_id.derive(&format!("step:{step}"), context_id.partition());
         let mut plan: Vec<Planned> = Vec::with_capacity(steps);
         for step in 0..steps {
             let id = task_id(step);
@@ -271,7 +272,8 @@ impl World {
             }
             limits.insert(format!("limit{limit}"), it);
         }
-        let ageing = self.rng.chance(40).then(|| policy::Ageing { every: self.span(1_000, 30_000) });
+        let ageing =
+            self.rng.chance(40).then(|| policy::Ageing { every: self.span(1_000, 30_000) });
         let fair_share = self.rng.chance(40).then(|| self.rng.chance(50));
         policy::Definition { description: String::new(), limits, ageing, fair_share }
     }

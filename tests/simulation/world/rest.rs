@@ -133,7 +133,8 @@ impl World {
         let now = self.clock.wall();
         let found = {
             let scheduler = self.node_of(HandlerName::Scheduler);
-            let scheduler = scheduler.and_then(|node| self.nodes[node].handler(HandlerName::Scheduler));
+            let scheduler =
+                scheduler.and_then(|node| self.nodes[node].handler(HandlerName::Scheduler));
             self.judge.check_rest(now, |id| scheduler?.standing(id, now))
         };
         match found {
@@ -172,9 +173,9 @@ impl World {
                 kantoku_handlers::Effect::SetTimer(timeout) => {
                     self.timers.get(&super::effects::timer_of(timeout)) == Some(timeout)
                 }
-                // What was answered is remembered by nobody.
+                // What a server answered is remembered by nobody.
                 kantoku_handlers::Effect::Probe { .. } => true,
-                _ => false,
+                effect => self.judge.asks(effect.lane()),
             };
             let left = due.iter().find(|effect| !is_done(effect));
             let verdict = ensure(left.is_none(), "nothing is due for whoever begins anew", || {

@@ -93,17 +93,15 @@ impl World {
         let works = executors.iter().any(|it| it.works());
         let weight = |happens: Happened| match happens {
             Happened::Delivery => weigh(up().any(|node| node.position < head), 60),
-            Happened::Foresight => {
-                weigh(up().any(|node| !node.own.is_empty()), weather.foresight)
-            }
-            Happened::Acting => weigh(up().next().is_some(), 40),
+            Happened::Foresight => weigh(up().any(|node| !node.own.is_empty()), weather.foresight),
+            Happened::Acting => weigh(up().next().is_some(), 10),
             Happened::Advance => weigh(!self.ops.is_empty(), 40 + 8 * self.ops.len() as u64),
-            Happened::Pull => weigh(works && !self.queue.is_empty(), 40),
-            Happened::End => weigh(executors.iter().any(|it| !it.running.is_empty()), 25),
+            Happened::Pull => weigh(works && !self.queue.is_empty(), 60),
+            Happened::End => weigh(executors.iter().any(|it| !it.running.is_empty()), 40),
             Happened::Haunting => weigh(!self.ghosts.is_empty(), 5),
-            Happened::Beat => weigh(works, 12),
+            Happened::Beat => weigh(works, 8),
             Happened::LateBeat => weigh(!self.beats.is_empty(), 8),
-            Happened::Echo => 10,
+            Happened::Echo => 5,
             Happened::Order => weather.orders,
             Happened::Timer => weigh(!self.timers.is_empty() || !self.due.is_empty(), 12),
             Happened::Limbo => weigh(!self.limbo.is_empty(), 8),
@@ -112,7 +110,7 @@ impl World {
             Happened::Stall => weather.stalls,
             Happened::Crash => weigh(up().next().is_some(), weather.crashes),
             Happened::Start => weigh(up().count() < self.nodes.len(), 15),
-            Happened::Time => 15,
+            Happened::Time => 10,
             Happened::Jump => weather.jumps,
             Happened::Interruption => 1,
         };
@@ -125,7 +123,7 @@ impl World {
             Happened::Delivery => {
                 let head = self.ledger.head();
                 let Some(node) = self.some_node(|node| node.position < head) else { return };
-                let count = 1 + self.rng.below(6);
+                let count = 1 + self.rng.below(10);
                 self.deliver(node, count);
                 if self.rng.chance(70) {
                     self.act(node);
@@ -251,9 +249,8 @@ impl World {
                     if *of == timer && op.owner == Owner::Node(node))
             })
         };
-        let open = |timeout: &&kantoku_handlers::Timeout| {
-            !is_taken(super::effects::timer_of(timeout))
-        };
+        let open =
+            |timeout: &&kantoku_handlers::Timeout| !is_taken(super::effects::timer_of(timeout));
         let Some(timeout) = self.due.iter().find(open).cloned() else { return !fired.is_empty() };
         self.tally.count("a timer fires");
         self.begin_timeout(Owner::Node(node), timeout);

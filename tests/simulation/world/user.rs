@@ -1,7 +1,7 @@
 //! What people order, at any time and in any order.
 
 use kantoku_domain::{
-    Datum, Envelope, Id, Kind, Type, context, namespace, policy, resource,
+    Datum, Dependency, Envelope, Id, Kind, Type, context, namespace, policy, resource,
     restart::{self, Graph, Node, Order as Restart, OutputPolicy, Request, Target, VersionPolicy},
     specification, task,
 };
@@ -11,7 +11,7 @@ use super::{
     op::{Op, Order, Owner, Then, Work},
     pipeline::{PEOPLE, SPECIFICATIONS, definition, name},
 };
-use crate::judge::Life;
+use crate::judge::{End, Entry, Life};
 
 const POLICIES: [&str; 2] = ["limits", "rates"];
 
@@ -99,8 +99,8 @@ impl World {
         self.contexts.push(context_id);
     }
 
-    fn some_task(&mut self, is_meant: impl Fn(Life) -> bool) -> Option<(Id, Id)> {
-        let tasks = self.judge.tasks.iter().filter(|(_, entry)| is_meant(entry.life));
+    fn some_task(&mut self, is_meant: impl Fn(&Entry) -> bool) -> Option<(Id, Id)> {
+        let tasks = self.judge.tasks.iter().filter(|(_, entry)| is_meant(entry));
         let tasks: Vec<_> = tasks.map(|(id, entry)| (*id, entry.spawned.context_id)).collect();
         self.rng.pick(&tasks).copied()
     }
@@ -117,10 +117,8 @@ impl World {
             return self.order(Order::Context(context::Command::Cancel { reason }), id, id);
         }
         let is_any = self.rng.chance(30);
-        let Some((id, context_id)) = self.some_task(|life| is_any || !matches!(life, Life::Over(_)))
-        else {
-            return;
-        };
+        let is_meant = |entry: &Entry| is_any || entry.is_live();
+        let Some((id, context_id)) = self.some_task(is_meant) else { return };
         let mut cancel = task::Cancel::because(reason);
         if self.rng.chance(50) {
             cancel.dependents = self.graph(context_id).live_dependents(id);
@@ -130,13 +128,11 @@ impl World {
 
     /// Pauses something, or lets it go on.
     fn order_pause(&mut self) {
-        let (pause, reason) = (self.rng.chance(45), "later".to_owned());
+        let (pause, reason) = (self.rng.chance(50), "later".to_owned());
         match self.rng.below(4) {
             0 => {
-                let Some((id, context_id)) = self.some_task(|life| !matches!(life, Life::Over(_)))
-                else {
-                    return;
-                };
+                let is_meant = |entry: &Entry| entry.is_live() && entry.paused != pause;
+                let Some((id, context_id)) = self.some_task(is_meant) else { return };
                 let resume = task::Command::Resume;
                 let command = if pause { task::Command::Pause { reason } } else { resume };
                 self.order(Order::Task(command), id, context_id);
@@ -175,7 +171,9 @@ impl World {
     }
 
     fn order_approval(&mut self) {
-        let Some((id, context_id)) = self.some_task(|life| life == Life::Waiting) else { return };
+        let asks = |leaf: &Dependency| matches!(leaf, Dependency::Approval(_));
+        let waits = |entry: &Entry| entry.life == Life::Waiting && entry.has(asks);
+        let Some((id, context_id)) = self.some_task(waits) else { return };
         let by = PEOPLE[self.rng.below(PEOPLE.len())].to_owned();
         let approved = task::Approved { name: "go".into(), by };
         self.order(Order::Task(task::Command::Approve(approved)), id, context_id);
@@ -188,13 +186,17 @@ impl World {
     }
 
     fn order_restart(&mut self) {
+        let is_ok = self.rng.chance(30);
         let target = match self.rng.below(4) {
             0 => Target::All,
             1 => Target::Failed,
             of => {
-                let Some((id, _)) = self.some_task(|life| matches!(life, Life::Over(_))) else {
-                    return;
+                let is_any = self.rng.chance(20);
+                let is_meant = |entry: &Entry| {
+                    let is_over = !entry.is_live() && entry.restarted_as.is_none();
+                    is_any || is_over && (entry.end() != Some(End::Ok) || is_ok)
                 };
+                let Some((id, _)) = self.some_task(is_meant) else { return };
                 if of == 2 { Target::Task(id) } else { Target::From(id) }
             }
         };
@@ -204,8 +206,7 @@ impl World {
         };
         let outputs =
             if self.rng.chance(60) { OutputPolicy::Reuse } else { OutputPolicy::Reallocate };
-        let version =
-            if self.rng.chance(80) { VersionPolicy::Same } else { VersionPolicy::Latest };
+        let version = if self.rng.chance(80) { VersionPolicy::Same } else { VersionPolicy::Latest };
         let times = if self.rng.chance(20) { 3 } else { 1 };
         let Some(restart) = self.planned(context_id, target, outputs, version) else {
             return self.tally.count("a restart cannot be planned");

@@ -39,15 +39,14 @@ pub(crate) struct Weather {
 impl Weather {
     pub(crate) fn of(rng: &mut Rng) -> Self {
         let mut sometimes = |most: u64| if rng.chance(60) { rng.between(1, most) } else { 0 };
-        let (lost_answers, lost_beats, lost_orders) =
-            (sometimes(15), sometimes(40), sometimes(60));
+        let (lost_answers, lost_beats, lost_orders) = (sometimes(15), sometimes(40), sometimes(60));
         let (crashes, deaths, stalls) = (sometimes(6), sometimes(10), sometimes(10));
         let (jumps, foresight, late_decisions) = (sometimes(4), sometimes(80), sometimes(70));
         let (cancels, pauses, restarts, policies) =
             (sometimes(10), sometimes(12), sometimes(20), sometimes(6));
-        let (failures, children) = (sometimes(45), sometimes(35));
+        let (failures, children) = (sometimes(45), sometimes(50));
         Self {
-            contexts: 1 + rng.below(4),
+            contexts: 1 + rng.below(6),
             steps: 2 + rng.below(8),
             executors: 1 + rng.below(3),
             slots: 1 + rng.below(3),
