@@ -1,7 +1,7 @@
 //! `ktk approve`
 
 use kantoku_api::contract::{
-    ApproveParams, Approved, Filter, GetParams, ListParams, TaskApprove, TaskGet, TaskList,
+    ApproveParams, Approved, Filter, ListParams, TaskApprove, TaskGet, TaskList,
 };
 use kantoku_domain::{Dependency, dependency::Approval};
 use kantoku_projections::{document::TaskDocument, reader::LIMIT_MAX};
@@ -60,9 +60,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     let approved = session.call::<TaskApprove>(&params).await;
     let approved = approved.map_err(|error| error.or_list(Kind::Task))?;
     visible(session, approved.stream_seq).await;
-    let params = GetParams { min_seq: Some(approved.stream_seq), ..session.get(id) };
-    let task = session.call::<TaskGet>(&params).await?;
-    print(&task, &args.name, &approved, session)
+    // The word was given, whether or not the task can be read now.
+    let task = session.call::<TaskGet>(&session.get(id.clone())).await.ok();
+    let id = task.as_ref().map_or(id, |task| task.id.to_string());
+    let asked = task.as_ref().and_then(|task| approval(task, &args.name));
+    print(&id, &args.name, &approved, asked, session)
 }
 
 /// The only task of a context that waits for the approval.
@@ -110,26 +112,27 @@ fn approval<'a>(task: &'a TaskDocument, name: &str) -> Option<&'a Approval> {
 }
 
 fn print(
-    task: &TaskDocument,
+    id: &str,
     name: &str,
     approved: &Approved,
+    asked: Option<&Approval>,
     session: &Session,
 ) -> Result<(), CommandError> {
     let missing = approved.needed.saturating_sub(approved.given.len() as u32);
-    let may = approval(task, name).map(|approval| may_still(approval, &approved.given));
+    let may = asked.map(|approval| may_still(approval, &approved.given));
     match session.output() {
         Format::Table | Format::Wide => {
-            print_line(&told(&format!("task/{}", task.id), name, approved))?;
+            print_line(&told(&format!("task/{id}"), name, approved))?;
             if missing > 0 {
-                session.note(&still_missing(missing, may.as_deref().unwrap_or_default()));
+                session.note(&still_missing(missing, may.as_deref()));
             }
             Ok(())
         }
-        Format::Name => print_line(&format!("task/{}", task.id)),
+        Format::Name => print_line(&format!("task/{id}")),
         format => print_document(
             format,
             &json!({
-                "task_id": task.id,
+                "task_id": id,
                 "name": name,
                 "given": approved.given,
                 "needed": approved.needed,
@@ -151,10 +154,12 @@ fn told(task: &str, name: &str, approved: &Approved) -> String {
     format!("{task} approval {name:?}: {given} of {needed} given, by {}", approved.given.join(", "))
 }
 
-fn still_missing(missing: u32, may: &[String]) -> String {
+/// `may`: who may give it; empty: anybody; `None`: that is not known.
+fn still_missing(missing: u32, may: Option<&[String]>) -> String {
     match may {
-        [] => format!("{missing} more of anybody has to be given"),
-        may => format!("{missing} more has to be given, by {}", may.join(" or ")),
+        None => format!("{missing} more has to be given"),
+        Some([]) => format!("{missing} more of anybody has to be given"),
+        Some(may) => format!("{missing} more has to be given, by {}", may.join(" or ")),
     }
 }
 
@@ -174,7 +179,7 @@ mod tests {
             told("task/1", "ship", &approved),
             "task/1 approval \"ship\": 1 of 2 given, by ada"
         );
-        assert_eq!(still_missing(1, &may), "1 more has to be given, by grace or linus");
-        assert_eq!(still_missing(1, &[]), "1 more of anybody has to be given");
+        assert_eq!(still_missing(1, Some(&may)), "1 more has to be given, by grace or linus");
+        assert_eq!(still_missing(1, Some(&[])), "1 more of anybody has to be given");
     }
 }

@@ -92,6 +92,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     ));
     let waited = waiting::task(&id.to_string(), session).await;
     let waited = waited.map_err(|error| goes_on(error, "task", id))?;
+    visible(session, waited.last.stream_seq).await;
     print_ended(&spawned, &waited.last, session)?;
     ended(&waited.last)
 }

@@ -21,7 +21,7 @@ pub(crate) use chains::chain_lines;
 pub(crate) use contexts::{context_line, context_lines};
 pub(crate) use graph::By;
 pub(crate) use needs::{approval_text, needs_text};
-pub(crate) use plan::{PlanCounts, PlanView, plan_text};
+pub(crate) use plan::{PlanCounts, PlanView, plan_text, superseded_text};
 pub(crate) use screen::{Screen, stdout_width};
 pub(crate) use state::State;
 pub(crate) use text::{duration, one_line, printable, short_id};

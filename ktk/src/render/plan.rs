@@ -84,17 +84,20 @@ pub(crate) fn plan_text(plan: &Plan, view: &PlanView<'_>) -> String {
         let is_folded = count > 0 && !shown.iter().any(|entry| entry.action == action);
         is_folded.then(|| format!("  … {count} tasks {what} (--full lists them)\n"))
     };
-    let mark = view.paint.yellow("superseded");
-    let superseded = view.superseded.iter().map(|superseded| {
-        let Superseded { task_id, reason } = superseded;
-        format!("{mark}  task/{task_id}  {reason}\n")
-    });
     let mut parts = summary(plan, view.paint);
     parts.push(table(&shown, view));
     parts.extend(folded(Action::Keep, "are kept as they are"));
     parts.extend(folded(Action::Skip, "do not run"));
-    parts.extend(superseded);
+    parts.push(superseded_text(view.superseded, view.paint));
     parts.concat()
+}
+
+/// Steps that somebody overtook, a line each.
+pub(crate) fn superseded_text(superseded: &[Superseded], paint: Paint) -> String {
+    let mark = paint.yellow("superseded");
+    let line =
+        |Superseded { task_id, reason }: &Superseded| format!("{mark}  task/{task_id}  {reason}\n");
+    superseded.iter().map(line).collect()
 }
 
 /// What it comes to, line by line.

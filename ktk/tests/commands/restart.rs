@@ -80,7 +80,7 @@ fn what_has_failed_runs_again_as_the_plan_says_and_the_rest_is_kept() {
     assert!(tree.contains("5 of 5 ended · 5 ok"), "{tree}");
     assert!(tree.contains("1 that others replaced"), "{tree}");
     let chains = own.ok(&["tree", &context, "--by", "restart"]);
-    assert!(chains.contains("✖ failed  convert") && chains.contains("└─ ✔ ok"), "{chains}");
+    assert!(chains.contains("✖ failed     convert") && chains.contains("└─ ✔ ok"), "{chains}");
     let described = own.ok(&["describe", "task", old]);
     assert!(described.contains(new) && described.contains("the rates are there"), "{described}");
 
@@ -153,6 +153,12 @@ spec: {executable: {type: process, command: [sh, -c, 'cat >/dev/null; echo no lu
     assert_eq!((&last["id"], &last["restart_root"]), (&json!(new), &json!(old)));
     let names = own.ok(&["attempts", "@last", "-o", "name"]);
     assert_eq!(names, format!("task/{old}\ntask/{new}\n"));
+
+    // Live: what happens is seen, and how it ended.
+    let output = own.ends(&["restart", "@failed", "--watch"], 5);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(stdout.contains("1 rerun, 0 revive, 0 keep, 0 skip"), "{stdout}");
+    assert!(stdout.contains("✖ failed") && stderr.contains("no luck"), "{stdout}{stderr}");
 
     // The other version that is asked for does not exist.
     own.ends(&["restart", "@last", "--version", "7", "--dry-run"], 3);

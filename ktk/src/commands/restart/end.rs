@@ -1,15 +1,16 @@
 //! Waiting for what runs again, and saying how it ended.
 
 use kantoku_api::contract::ContextWaited;
-use kantoku_domain::{Id, task::Outcome};
-use kantoku_projections::document::ContextStatus;
+use kantoku_domain::{Id, context::Superseded};
+use kantoku_projections::document::{ContextDocument, ContextStatus};
 use serde_json::{Map, Value, json};
 
 use super::{Waited, show::Done};
 use crate::{
-    commands::{failures, goes_on, outputs, watch},
+    commands::{failures, goes_on, outputs, spawn, visible, watch},
     error::{CommandError, Exit},
-    output::{View, print_line},
+    output::{Paint, View, print_line, print_text},
+    render::superseded_text,
     rows::{context_status, task_status},
     session::Session,
     waiting::{self, timed_out, total},
@@ -41,6 +42,7 @@ async fn task(done: &Done, task_id: Id, full: bool, session: &Session) -> Result
     let what = format!("task/{task_id}");
     let waited = waiting::task(&task_id.to_string(), session).await;
     let waited = waited.map_err(|error| goes_on(error, "task", task_id))?.last;
+    visible(session, waited.stream_seq).await;
     let status = task_status(waited.status, waited.sub_status);
     let ended = json!({
         "status": waited.status,
@@ -53,16 +55,7 @@ async fn task(done: &Done, task_id: Id, full: bool, session: &Session) -> Result
         print_line(&format!("{what} {}", View::of(session).status(status)))?;
         outputs::print(&waited.outputs, session)?;
     }
-    if !waited.done {
-        return Err(timed_out(&what, status, waited.stream_seq));
-    }
-    if waited.sub_status == Some(Outcome::Ok) {
-        return Ok(());
-    }
-    let why = waited.error.map(|error| format!(": {error}")).unwrap_or_default();
-    Err(CommandError::new(Exit::TaskFailed, format!("{what} is {status}{why}"))
-        .as_of(waited.stream_seq)
-        .advise(format!("ktk attempts {task_id} --diff")))
+    spawn::ended(&waited)
 }
 
 async fn context(
@@ -105,19 +98,32 @@ async fn print_context(
     session: &Session,
 ) -> Result<(), CommandError> {
     let context = &waited.context;
+    let superseded = superseded(done, context);
     if !session.output().is_table() {
         let ended = json!({
             "status": context_status(context.status),
             "tasks": context.tasks,
             "outputs": waited.outputs,
+            "superseded": superseded,
             "as_of_seq": waited.as_of_seq,
         });
         return done.print(full, Some(fields(ended)), session).await;
     }
+    let known = &done.restarted.superseded;
+    let later = superseded.iter().filter(|it| !known.contains(it)).cloned().collect::<Vec<_>>();
+    print_text(&superseded_text(&later, Paint::stdout()))?;
     let status = View::of(session).status(context_status(context.status));
     let (ok, total) = (context.tasks.ok, total(&context.tasks));
     print_line(&format!("context/{} {status}, {ok} of {total} tasks ok", context.id))?;
     outputs::print(&waited.outputs, session)
+}
+
+/// The steps that somebody overtook, before the restart was accepted or while it was carried out.
+fn superseded(done: &Done, context: &ContextDocument) -> Vec<Superseded> {
+    let mut all = done.restarted.superseded.clone();
+    let restart = context.restarts.iter().find(|it| Some(it.id) == done.restarted.restart_id);
+    all.extend(restart.into_iter().flat_map(|restart| restart.superseded.iter().cloned()));
+    all
 }
 
 fn fields(document: Value) -> Map<String, Value> {

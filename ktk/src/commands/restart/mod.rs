@@ -88,16 +88,14 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
     let restarted = subject.restart(&args, plan, session).await?;
     if args.dry_run {
         let command = subject.command(&args, session);
-        return show::preview(&restarted, Some(&command), args.full, session).await;
+        return show::preview(&restarted, &command, args.full, session).await;
     }
     let Some(stream_seq) = restarted.stream_seq else {
-        show::preview(&restarted, None, args.full, session).await?;
-        let message = "nothing was done: somebody overtook all steps of the plan";
-        return Err(CommandError::new(Exit::Refused, message)
+        return Err(CommandError::new(Exit::Refused, "nothing was to be done")
             .advise(format!("ktk tree {} --by restart", restarted.context_id)));
     };
     visible(session, stream_seq).await;
-    let done = Done::new(restarted, session).await?;
+    let done = Done::new(restarted, session).await;
     let task_id = match subject {
         Subject::Task(_) => done.successor(),
         Subject::Context { .. } => None,

@@ -16,10 +16,10 @@ use crate::{
     session::Session,
 };
 
-/// Prints what would happen, and the command that does it, if one does.
+/// Prints what would happen, and the command that does it.
 pub(super) async fn preview(
     restarted: &Restarted,
-    command: Option<&str>,
+    command: &str,
     full: bool,
     session: &Session,
 ) -> Result<(), CommandError> {
@@ -34,7 +34,6 @@ pub(super) async fn preview(
                 superseded: &restarted.superseded,
             };
             print_text(&plan_text(plan, &view))?;
-            let Some(command) = command else { return Ok(()) };
             print_line(&view.paint.dim(&format!("nothing was done yet; to do it: {command}")))
         }
         Format::Name => plan.steps().try_for_each(|entry| print_line(&name(entry.task_id))),
@@ -58,7 +57,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) async fn new(restarted: Restarted, session: &Session) -> Result<Self, CommandError> {
+    pub(super) async fn new(restarted: Restarted, session: &Session) -> Self {
         let is_overtaken =
             |entry: &&Entry| restarted.superseded.iter().any(|it| it.task_id == entry.task_id);
         let reruns = restarted.plan.steps().filter(|entry| entry.action == Action::Rerun);
@@ -70,12 +69,14 @@ impl Done {
             }
             (None, Some(successor), [only]) => HashMap::from([(*only, successor)]),
             (None, None, [only]) => {
-                let task = session.call::<TaskGet>(&session.get(only.to_string())).await?;
-                task.restarted_as.map(|successor| (*only, successor)).into_iter().collect()
+                // The restart was accepted, whether or not it can be read already.
+                let task = session.call::<TaskGet>(&session.get(only.to_string())).await.ok();
+                let successor = task.and_then(|task| task.restarted_as);
+                successor.map(|successor| (*only, successor)).into_iter().collect()
             }
             (None, _, _) => HashMap::new(),
         };
-        Ok(Self { restarted, successors })
+        Self { restarted, successors }
     }
 
     /// What takes the place of the task that was named.

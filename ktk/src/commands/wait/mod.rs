@@ -9,6 +9,7 @@ use kantoku_projections::document::{ContextStatus, TaskStatus};
 use serde::Serialize;
 
 use crate::{
+    commands::visible,
     error::{CommandError, Exit},
     kind::Kind,
     output::{Format, View, print_document, print_line},
@@ -104,6 +105,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
 
 async fn task(id: &str, end: End, session: &Session) -> Result<(), CommandError> {
     let waited = waiting::task(id, session).await?.last;
+    visible(session, waited.stream_seq).await;
     let what = format!("task/{}", waited.task_id);
     let status = task_status(waited.status, waited.sub_status);
     print(&what, status, &waited, session)?;
