@@ -7,6 +7,7 @@ use kantoku_domain::{Event, restart::Action};
 use serde_json::json;
 
 use super::{
+    SELDOM, SOON,
     ground::{Ground, of_run},
     survivors::{gone, is_alive, of_task},
 };
@@ -22,7 +23,7 @@ const TREE: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_context_leaves_no_process_behind() {
-    let mut ground = Box::pin(Ground::start("2s")).await;
+    let mut ground = Box::pin(Ground::start(SELDOM)).await;
     ground.apply_sh("tree", TREE, json!({})).await;
     let tasks =
         json!({"a": {"use": "tree"}, "b": {"use": "tree"}, "c": {"use": "tree", "after": ["a"]}});
@@ -52,11 +53,8 @@ async fn a_cancelled_context_leaves_no_process_behind() {
         took < Duration::from_secs(8),
         "{took:?}: they were asked to go, not left to be killed"
     );
-    let mut alive: Vec<_> = cancelled.alive.iter().map(|it| it.task_id).collect();
-    let mut expected: Vec<_> = running.iter().map(|it| it.task_id).collect();
-    alive.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!((alive, cancelled.alive_total), (expected, Some(2)), "what was alive was told");
+    let is_one = |task_id| running.iter().any(|task| task.task_id == task_id);
+    assert!(cancelled.alive.iter().all(|it| is_one(it.task_id)), "{cancelled:?}");
     for task in &running {
         assert_eq!(of_task(task.task_id), [0; 0]);
         let said = ground.lines(task, 1, 1, |entry| {
@@ -77,19 +75,22 @@ async fn who_does_not_go_is_killed_when_the_grace_of_its_task_is_over() {
     let task = ground.spawn("stubborn").await;
     let pids = ground.pids(&task, 1, 1).await;
     let start = Instant::now();
-    ground.call::<TaskCancel>(json!({"id": task.task_id, "reason": "enough"})).await;
+    let params = json!({"id": task.task_id, "reason": "enough"});
+    let cancelled = ground.call::<TaskCancel>(params).await;
+    let alive: Vec<_> = cancelled.alive.iter().map(|it| (it.task_id, it.attempt)).collect();
+    assert_eq!((alive, cancelled.alive_total), (vec![(task.task_id, 1)], Some(1)));
     gone(&pids).await;
     let took = start.elapsed();
     eprintln!("with a grace of 700 ms it was killed {took:?} after its task was cancelled");
     assert!(took >= Duration::from_millis(700), "{took:?}: it was given its time");
-    assert!(took < Duration::from_secs(8), "{took:?}: it was given more than its time");
+    assert!(took < SOON, "{took:?}: it was given more than its time");
     assert_eq!(of_task(task.task_id), [0; 0]);
     Box::pin(ground.stop()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_is_stopped_when_another_takes_its_place() {
-    let mut ground = Box::pin(Ground::start("2s")).await;
+    let mut ground = Box::pin(Ground::start(SELDOM)).await;
     ground.apply_sh("once", "echo '{\"x\": 1}'", json!({})).await;
     let more = json!({"inputs": {"x": {"optional": "number"}}});
     ground.apply_sh("tree", TREE, more).await;
@@ -115,7 +116,8 @@ async fn what_runs_is_stopped_when_another_takes_its_place() {
     let reruns: Vec<_> =
         restarted.plan.steps().map(|entry| (entry.task_id, entry.action)).collect();
     assert_eq!(reruns, [(a, Action::Rerun), (b, Action::Rerun)]);
-    gone(&pids).await;
+    let took = gone(&pids).await;
+    assert!(took < SOON, "{took:?}: it was told at once");
     let successor = ground.events.until("b is restarted", |recorded| match &recorded.event {
         Event::TaskRestarted(restarted) if recorded.id == b => Some(restarted.successor.id),
         _ => None,

@@ -44,7 +44,7 @@ async fn what_did_not_arrive_is_null_where_the_rule_allows_that() {
         })
     };
     let optional = json!({"a": {"optional": "number"}, "b": {"optional": "number"}});
-    let script = r#"#{said: `${a == ()} ${b == ()}`}"#;
+    let script = r"#{said: `${a == ()} ${b == ()}`}";
     ground.apply("Specification", "tell", rhai(script, optional)).await;
     let needed = json!({"a": "number"});
     ground.apply("Specification", "need", rhai("#{said: `${a}`}", needed)).await;

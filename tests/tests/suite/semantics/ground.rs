@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use super::{DEADLINE, events::Events};
 use crate::processes::Processes;
 
+/// The service with all handlers.
+pub(super) const NODE: &str = "node";
 const HANDLERS: &str = "scheduler,unfolder,lease-keeper,timers";
 
 pub(super) struct Ground {
@@ -27,14 +29,23 @@ impl Ground {
     pub(super) async fn start(lease: &str) -> Self {
         let mut processes = Box::pin(Processes::start()).await;
         processes.serve("edge", "api,projector");
-        processes.serve_with("node", HANDLERS, &["--lease", lease]);
+        processes.serve_with(NODE, HANDLERS, &["--lease", lease]);
         let client = processes.client().await;
         let bus = processes.bus().await;
         let events = Events::read(&bus);
         Self { processes, client, bus, events, lease: lease.to_owned() }
     }
 
-    /// Starts an executor, for the first time or again.
+    /// Starts a service that was killed, or an executor for the first time.
+    pub(super) fn start_again(&mut self, service_id: &str) {
+        if service_id == NODE {
+            self.processes.serve_with(NODE, HANDLERS, &["--lease", &self.lease]);
+        } else {
+            self.execute(service_id);
+        }
+    }
+
+    /// Starts an executor.
     pub(super) fn execute(&mut self, service_id: &str) {
         self.processes.serve_with(
             service_id,

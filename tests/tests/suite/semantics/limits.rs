@@ -1,4 +1,4 @@
-//! A limit while executors are killed: never more at once than it allows, and not for long fewer.
+//! A limit while processors are killed: never more at once than it allows, and not for long fewer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,12 +12,16 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::ground::Ground;
+use super::{
+    DEADLINE,
+    ground::{Ground, NODE},
+};
 
 const LIMIT: usize = 4;
 const TASKS: usize = 100;
 const EXECUTORS: [&str; 3] = ["executor-1", "executor-2", "executor-3"];
-const LEASE: Duration = Duration::from_secs(2);
+/// No shorter than what is in the hands of an executor that was killed is with others again.
+const LEASE: Duration = Duration::from_secs(5);
 /// What two busy cores take to start a process, and to announce what an end makes room for.
 const SLACK: Duration = Duration::from_secs(3);
 const SEED: u64 = 11;
@@ -31,16 +35,33 @@ enum At {
     Ended,
 }
 
+/// For how long at most something was so.
+#[derive(Default)]
+struct Longest {
+    since: Option<Timestamp>,
+    longest: Duration,
+}
+
+impl Longest {
+    fn is(&mut self, so: bool, now: Timestamp) {
+        if let Some(since) = self.since {
+            self.longest = self.longest.max(now.since(since));
+        }
+        self.since = if so { self.since.or(Some(now)) } else { None };
+    }
+}
+
 /// What an observer of the stream sees of limited tasks.
 #[derive(Default)]
 struct Observed {
     tasks: BTreeMap<Id, At>,
     now: Timestamp,
-    /// Since when fewer are busy than could be.
-    idle_since: Option<Timestamp>,
-    idle_max: Duration,
     running_max: usize,
+    /// Those that are announced count, too.
     busy_max: usize,
+    /// Fewer run, or are busy, than could.
+    few_run: Longest,
+    few_busy: Longest,
     lost: usize,
 }
 
@@ -55,9 +76,7 @@ impl Observed {
 
     fn take(&mut self, recorded: &Recorded) {
         let (id, at) = match &recorded.event {
-            Event::TaskSpawned(spawned) if spawned.specification.name.as_str() == "nap" => {
-                (recorded.id, At::Waiting)
-            }
+            Event::TaskSpawned(_) => (recorded.id, At::Waiting),
             Event::TaskReady(ready) => (ready.task_id, At::Announced),
             Event::TaskReceived(_) => (recorded.id, At::Running),
             Event::TaskAttemptFailed(failed) => {
@@ -71,20 +90,16 @@ impl Observed {
             }
             _ => return,
         };
-        // Clocks of several processes are behind the stream: its order counts.
-        self.now = self.now.max(recorded.metadata.at);
-        if let Some(since) = self.idle_since {
-            self.idle_max = self.idle_max.max(self.now.since(since));
-        }
         self.tasks.insert(id, at);
-        let (running, busy) =
-            (self.count(At::Running), self.count(At::Running) + self.count(At::Announced));
+        // The order of the stream counts; clocks of several processes are read beside it.
+        self.now = self.now.max(recorded.metadata.at);
+        let running = self.count(At::Running);
+        let busy = running + self.count(At::Announced);
+        let left = self.tasks.len() - self.count(At::Ended);
         self.running_max = self.running_max.max(running);
         self.busy_max = self.busy_max.max(busy);
-        self.idle_since = match self.idle_since {
-            _ if busy >= LIMIT || self.count(At::Waiting) == 0 => None,
-            since => since.or(Some(self.now)),
-        };
+        self.few_run.is(running < LIMIT.min(left), self.now);
+        self.few_busy.is(busy < LIMIT.min(left), self.now);
     }
 
     fn count(&self, at: At) -> usize {
@@ -92,33 +107,42 @@ impl Observed {
     }
 }
 
-/// Kills executors and starts them again until all is done; how often.
-async fn kill_until(ground: &mut Ground, is_over: impl Fn(&Ground) -> bool) -> usize {
+fn ended(ground: &Ground) -> usize {
+    let events = ground.events.all();
+    events.iter().filter(|it| matches!(it.event, Event::TaskFinished(_))).count()
+}
+
+/// Kills these services and starts them again, some of them late, until all is done; how often.
+async fn kill_until_done(ground: &mut Ground, services: &[&'static str]) -> usize {
     let mut random = StdRng::seed_from_u64(SEED);
     let start = Instant::now();
+    let mut down = BTreeSet::new();
     let mut kills = 0;
-    while !is_over(ground) {
-        assert!(start.elapsed() < super::DEADLINE * 3, "{:?}", ended(ground).len());
-        sleep(Duration::from_millis(random.random_range(200..1_200))).await;
-        let service_id = EXECUTORS[random.random_range(0..EXECUTORS.len())];
+    while ended(ground) < TASKS {
+        assert!(start.elapsed() < 3 * DEADLINE, "{} of {TASKS} have ended", ended(ground));
+        sleep(Duration::from_millis(random.random_range(100..700))).await;
+        let service_id = services[random.random_range(0..services.len())];
+        if down.remove(service_id) {
+            ground.start_again(service_id);
+            continue;
+        }
         ground.processes.kill(service_id).await;
         kills += 1;
-        sleep(Duration::from_millis(random.random_range(0..500))).await;
-        ground.execute(service_id);
+        if random.random_bool(0.3) {
+            down.insert(service_id);
+        } else {
+            sleep(Duration::from_millis(random.random_range(0..300))).await;
+            ground.start_again(service_id);
+        }
     }
     kills
 }
 
-fn ended(ground: &Ground) -> BTreeSet<Id> {
-    let is_end = |recorded: &&Arc<Recorded>| matches!(recorded.event, Event::TaskFinished(_));
-    ground.events.all().iter().filter(is_end).map(|recorded| recorded.id).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_limit_holds_and_is_used_while_executors_are_killed() {
+/// What was to be seen of a limit while these services were killed.
+async fn observe(services: &[&'static str]) -> Observed {
     let mut ground = Box::pin(Ground::start(&format!("{}s", LEASE.as_secs()))).await;
     let nap = json!({
-        "executable": {"type": "sleep", "duration": "300ms"},
+        "executable": {"type": "sleep", "duration": "500ms"},
         "retry": {"attempts": 1, "backoff": "1ms", "losses_max": 100},
     });
     ground.apply("Specification", "nap", nap).await;
@@ -129,17 +153,34 @@ async fn a_limit_holds_and_is_used_while_executors_are_killed() {
     }
     let tasks = vec![json!({"specification": "nap"}); TASKS];
     ground.call::<TaskSpawnBatch>(json!({ "tasks": tasks })).await;
-    let kills = kill_until(&mut ground, |ground| ended(ground).len() == TASKS).await;
-
+    let kills = kill_until_done(&mut ground, services).await;
     let observed = Observed::of(&ground.events.all());
-    let Observed { idle_max, running_max, busy_max, lost, .. } = observed;
+    Box::pin(ground.stop()).await;
+    let Observed { running_max, busy_max, lost, few_run, few_busy, .. } = &observed;
     eprintln!(
-        "limit {LIMIT}, {TASKS} tasks, seed {SEED}: {kills} kills, {lost} attempts lost, up to \
-         {running_max} ran and {busy_max} were busy, for {idle_max:?} at most fewer than could be"
+        "limit {LIMIT}, {TASKS} tasks, seed {SEED}: {kills} kills, {lost} attempts lost; up to \
+         {running_max} ran and {busy_max} were busy; fewer than could be ran for {:?} at most, and \
+         were busy for {:?}",
+        few_run.longest, few_busy.longest
     );
     assert_eq!((observed.tasks.len(), observed.count(At::Ended)), (TASKS, TASKS));
-    assert!(kills > 5 && lost > 0, "nothing was put to the test");
+    assert!(kills > 5 && *lost > 0, "nothing was put to the test");
+    observed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_and_is_used_while_executors_are_killed() {
+    let observed = Box::pin(observe(&EXECUTORS)).await;
+    let Observed { running_max, busy_max, few_run, few_busy, .. } = observed;
     assert_eq!((running_max, busy_max), (LIMIT, LIMIT), "more than the limit, or it was not used");
-    assert!(idle_max <= LEASE + SLACK, "{idle_max:?}: slots were not given again");
-    Box::pin(ground.stop()).await;
+    let longest = few_busy.longest.max(few_run.longest);
+    assert!(longest <= LEASE + SLACK, "{longest:?}: slots were not given again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_while_the_scheduler_is_killed_too() {
+    let [one, two, three] = EXECUTORS;
+    let observed = Box::pin(observe(&[NODE, one, NODE, two, NODE, three])).await;
+    let Observed { running_max, busy_max, .. } = observed;
+    assert_eq!((running_max, busy_max), (LIMIT, LIMIT), "more than the limit, or it was not used");
 }

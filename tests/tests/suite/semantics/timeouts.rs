@@ -10,6 +10,7 @@ use kantoku_domain::{
 use serde_json::{Value, json};
 
 use super::{
+    SELDOM, SOON,
     ground::Ground,
     survivors::{gone, of_task},
 };
@@ -129,7 +130,7 @@ async fn what_nobody_claims_in_time_fails_and_what_nobody_announces_does_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_all_its_time_is_up_a_task_fails_whether_it_runs_or_waits() {
-    let mut ground = Box::pin(Ground::start("2s")).await;
+    let mut ground = Box::pin(Ground::start(SELDOM)).await;
     ground.execute("executor");
     let more = json!({
         "retry": {"attempts": 5, "backoff": "1ms"}, "timeouts": {"total": "2s"},
@@ -142,6 +143,11 @@ async fn when_all_its_time_is_up_a_task_fails_whether_it_runs_or_waits() {
     // A pause does not hold up the time.
     ground.call::<TaskPause>(json!({"id": waits.task_id, "reason": "later"})).await;
     let pids = ground.pids(&runs, 1, 1).await;
+    ground.events.finished(runs.task_id).await;
+    let took = gone(&pids).await;
+    eprintln!("its process was gone {took:?} after it was known that all its time is up");
+    assert!(took < SOON, "{took:?}: it was told at once");
+    assert_eq!(of_task(runs.task_id), [0; 0]);
     for (task, attempt) in [(&runs, 1), (&waits, 0)] {
         let (failures, finished) = failures(&ground, task).await;
         assert_eq!((finished.attempt, finished.expired), (attempt, Some(Expired::Total)));
@@ -153,9 +159,5 @@ async fn when_all_its_time_is_up_a_task_fails_whether_it_runs_or_waits() {
         eprintln!("with two seconds for all of it, it ended {took:?} after it was spawned");
         assert!(took >= Duration::from_secs(2), "{took:?}");
     }
-    // Long before the lease keeper says so in reply to a heartbeat.
-    let took = gone(&pids).await;
-    eprintln!("its process was gone {took:?} after that was known");
-    assert_eq!(of_task(runs.task_id), [0; 0]);
     Box::pin(ground.stop()).await;
 }
