@@ -11,7 +11,7 @@ use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Effect, Timeout, metric, probe::Probes, restart::Restarting};
+use crate::{Effect, Timeout, lanes::Lanes, metric, probe::Probes, restart::Restarting};
 
 const SHARD: u16 = 0;
 
@@ -32,6 +32,12 @@ pub(crate) struct Signer {
 pub(crate) struct Job {
     pub(crate) effect: Effect,
     pub(crate) due: Option<Due>,
+}
+
+impl Lanes<Job> {
+    pub(crate) fn begin(&mut self, effect: Effect, due: Option<Due>) {
+        self.push(effect.lane(), Job { effect, due });
+    }
 }
 
 /// Carries out one effect. A fault is tried again until `stop`: the effect is known to nobody else,

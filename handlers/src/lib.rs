@@ -7,8 +7,10 @@
 
 mod effect;
 mod hands;
+mod hearing;
 mod lanes;
 mod lease_keeper;
+mod logic;
 mod metric;
 mod name;
 mod node;

@@ -9,27 +9,12 @@ use futures::future::BoxFuture;
 use kantoku_domain::{
     Event, Recorded,
     restart::{OutputPolicy, VersionPolicy, successor_id},
-    task::{Restart, Status},
+    task::Status,
 };
 use kantoku_streams::{Guard, Memory, Message, Raw, Store, subject};
 
 use super::*;
-use crate::testing::{Scene, Server, id, output, signer};
-
-const TASKS: [&str; 5] = ["a", "b", "c", "d", "e"];
-
-/// `a`, `d` and `e` have failed; `b` and `c` were given up because of `a`.
-async fn failed(scene: &Scene) {
-    for (task, reads) in [("a", &[][..]), ("b", &["a"]), ("c", &["b"]), ("d", &[]), ("e", &[])] {
-        scene.spawn(task, reads).await;
-    }
-    for task in ["a", "d", "e"] {
-        scene.fail(task).await;
-    }
-    for task in ["b", "c"] {
-        scene.skip(task, "a").await;
-    }
-}
+use crate::testing::{Scene, Server, TASKS, id, output, signer};
 
 /// Carries it out, in spite of faults.
 async fn carry_out(scene: &Scene, restarted: &context::Restarted) {
@@ -58,12 +43,6 @@ fn superseded(history: &[Recorded]) -> Vec<Id> {
     settled(history).superseded.iter().map(|superseded| superseded.task_id).collect()
 }
 
-/// `d` was restarted by somebody else.
-async fn overtake(scene: &Scene) {
-    let restart = Restart { reason: "first".into(), ..Restart::default() };
-    scene.send("d", Command::Restart(Box::new(restart))).await.expect("accepted");
-}
-
 async fn check_overtaken(scene: &Scene, restarted: &context::Restarted) {
     for task in ["a", "e"] {
         let successor = successor_id(restarted.id, id(task));
@@ -79,10 +58,10 @@ async fn check_overtaken(scene: &Scene, restarted: &context::Restarted) {
 
 /// Whoever does it again, or beside somebody else, changes nothing; `d` is overtaken.
 async fn carried_out_again_and_again(scene: &Scene) {
-    failed(scene).await;
+    scene.fail_some().await;
     let restarted = scene.order(&TASKS, OutputPolicy::Reuse, VersionPolicy::Same).await;
     assert_eq!(restarted.steps.len(), 5);
-    overtake(scene).await;
+    scene.overtake().await;
     let others = [scene.clone(), scene.clone(), scene.clone()];
     join_all(others.iter().map(|scene| carry_out(scene, &restarted))).await;
     let history = scene.history(&TASKS).await;
@@ -105,7 +84,7 @@ async fn a_restart_is_carried_out_once_on_a_real_server() {
 #[tokio::test]
 async fn fresh_outputs_and_another_version_are_passed_on() {
     let mut scene = Scene::new().await;
-    failed(&scene).await;
+    scene.fail_some().await;
     scene.apply_second_version().await;
     let restarted = scene.order(&TASKS, OutputPolicy::Reallocate, VersionPolicy::Latest).await;
     carry_out(&scene, &restarted).await;
@@ -128,7 +107,7 @@ async fn fresh_outputs_and_another_version_are_passed_on() {
 #[tokio::test]
 async fn a_version_that_is_not_there_is_refused_step_by_step() {
     let mut scene = Scene::new().await;
-    failed(&scene).await;
+    scene.fail_some().await;
     scene.apply_second_version().await;
     let mut restarted = scene.order(&TASKS, OutputPolicy::Reuse, VersionPolicy::Latest).await;
     for step in &mut restarted.steps {
@@ -196,9 +175,9 @@ impl Store for Weather {
 async fn faults_in_between_change_nothing() {
     let store = Arc::new(Weather::over(Arc::default()));
     let scene = Scene::on(Arc::clone(&store) as Arc<dyn Store>).await;
-    failed(&scene).await;
+    scene.fail_some().await;
     let restarted = scene.order(&TASKS, OutputPolicy::Reuse, VersionPolicy::Same).await;
-    overtake(&scene).await;
+    scene.overtake().await;
     store.is_on.store(true, Ordering::Relaxed);
     carry_out(&scene, &restarted).await;
     assert!(store.calls.load(Ordering::Relaxed) > 6, "some were lost");
@@ -210,11 +189,11 @@ async fn a_step_that_is_overtaken_while_it_is_appended_is_looked_at_again() {
     let inner = Arc::new(Memory::default());
     let store = Arc::new(Weather::over(Arc::clone(&inner)));
     let scene = Scene::on(Arc::clone(&store) as Arc<dyn Store>).await;
-    failed(&scene).await;
+    scene.fail_some().await;
     let restarted = scene.order(&TASKS, OutputPolicy::Reuse, VersionPolicy::Same).await;
     let other = scene.below(inner);
     let subject = subject::event(&Namespace::default(), Kind::Task, id("d"));
-    let rival = Box::pin(async move { overtake(&other).await });
+    let rival = Box::pin(async move { other.overtake().await });
     *store.rival.lock().expect("not poisoned") = Some((subject, rival));
     carry_out(&scene, &restarted).await;
     check_overtaken(&scene, &restarted).await;

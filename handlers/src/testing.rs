@@ -8,12 +8,12 @@ use std::{
 };
 
 use kantoku_domain::{
-    Aggregate, Binding, Context, Envelope, Id, Kind, Namespace, Partition, RetryPolicy, Source,
-    Specification, Task, Timeouts, Type, context,
+    Binding, Context, Envelope, Event, Id, Kind, Namespace, Partition, Recorded, RetryPolicy,
+    Source, Specification, Task, Timeouts, Type, context,
     dependency::Cause,
     restart::{Graph, Node, Order, OutputPolicy, Request, Target, VersionPolicy, plan},
     specification,
-    task::{Command, Failure, Output, Received, Skipped, Spawned},
+    task::{Command, Failure, Output, Received, Restart, Skipped, Spawned},
 };
 use kantoku_streams::{Blobs, Bus, ExecuteError, Ledger, Loaded, Memory, Outcome, Settings, Store};
 use tokio::process::{Child, Command as Process};
@@ -29,6 +29,9 @@ pub(crate) fn id(key: &str) -> Id {
 pub(crate) fn output(task: &str) -> Id {
     id(task).derive("out", Partition::of(1))
 }
+
+/// The tasks of a scene in which some have failed.
+pub(crate) const TASKS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Tasks of context `cx` in the default namespace.
 #[derive(Clone)]
@@ -67,8 +70,12 @@ impl Scene {
     }
 
     pub(crate) async fn spawn(&self, task: &str, reads: &[&str]) {
-        let spawned = Box::new(spawned(task, reads, &self.specification));
-        self.send(task, Command::Spawn(spawned)).await.expect("spawned");
+        self.spawn_limited(task, reads, Timeouts::default()).await;
+    }
+
+    pub(crate) async fn spawn_limited(&self, task: &str, reads: &[&str], timeouts: Timeouts) {
+        let spawned = Spawned { timeouts, ..spawned(task, reads, &self.specification) };
+        self.send(task, Command::Spawn(Box::new(spawned))).await.expect("spawned");
     }
 
     /// Its only attempt fails.
@@ -91,7 +98,7 @@ impl Scene {
     }
 
     /// All events of the tasks and of the context.
-    pub(crate) async fn history(&self, tasks: &[&str]) -> Vec<kantoku_domain::Recorded> {
+    pub(crate) async fn history(&self, tasks: &[&str]) -> Vec<Recorded> {
         let mut all = Vec::new();
         let tasks = tasks.iter().map(|task| (Kind::Task, id(task)));
         for (kind, id) in tasks.chain([(Kind::Context, id("cx"))]) {
@@ -99,6 +106,42 @@ impl Scene {
             all.extend(history.expect("read"));
         }
         all
+    }
+
+    /// Waits until there is such an event of the task or, as `cx`, of the context.
+    pub(crate) async fn until<T>(&self, name: &str, find: impl Fn(&Event) -> Option<T>) -> T {
+        let kind = if name == "cx" { Kind::Context } else { Kind::Task };
+        let find = async {
+            loop {
+                let history = self.ledger.history(&Namespace::default(), kind, id(name), 0).await;
+                let history = history.expect("read");
+                if let Some(found) = history.iter().find_map(|recorded| find(&recorded.event)) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, find).await.expect("within the deadline")
+    }
+
+    /// `a`, `d` and `e` have failed; `b` and `c` were given up because of `a`.
+    pub(crate) async fn fail_some(&self) {
+        for (task, reads) in [("a", &[][..]), ("b", &["a"]), ("c", &["b"]), ("d", &[]), ("e", &[])]
+        {
+            self.spawn(task, reads).await;
+        }
+        for task in ["a", "d", "e"] {
+            self.fail(task).await;
+        }
+        for task in ["b", "c"] {
+            self.skip(task, "a").await;
+        }
+    }
+
+    /// `d` is restarted alone.
+    pub(crate) async fn overtake(&self) {
+        let restart = Restart { reason: "first".into(), ..Restart::default() };
+        self.send("d", Command::Restart(Box::new(restart))).await.expect("accepted");
     }
 
     /// Plans a restart of these tasks and orders it.
@@ -124,7 +167,7 @@ impl Scene {
         let namespace = Namespace::default();
         let done = self.ledger.execute::<Context>(&namespace, &command, &envelope(id("cx"))).await;
         match &done.expect("accepted").event.expect("an event").event {
-            kantoku_domain::Event::ContextRestarted(restarted) => restarted.clone(),
+            Event::ContextRestarted(restarted) => restarted.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -149,7 +192,7 @@ async fn apply(ledger: &Ledger, version: u64) -> specification::Applied {
     let command = specification::Command::Apply { name, source: None, definition };
     let done = ledger.execute::<Specification>(&namespace, &command, &envelope(id)).await;
     match &done.expect("applied").event.expect("an event").event {
-        kantoku_domain::Event::SpecificationApplied(applied) => applied.clone(),
+        Event::SpecificationApplied(applied) => applied.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -220,7 +263,8 @@ impl Server {
 
     /// A connection with a ledger of its own, as another process would have it.
     pub(crate) async fn bus(&self) -> Bus {
-        Bus::open(&self.url, "test", DEADLINE, &Settings::default()).await.expect("set up")
+        let settings = Settings::default();
+        Box::pin(Bus::open(&self.url, "test", DEADLINE, &settings)).await.expect("set up")
     }
 }
 

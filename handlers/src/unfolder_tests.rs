@@ -202,8 +202,8 @@ fn ids(names: &[&str]) -> Vec<Id> {
 
 #[test]
 fn what_is_named_is_spawned_until_somebody_has() {
-    let mut stream = Stream::default();
-    stream.names = ["a", "b", "c", "a2"].map(|name| (id(name), name.to_owned())).into();
+    let names = ["a", "b", "c", "a2"].map(|name| (id(name), name.to_owned())).into();
+    let mut stream = Stream { names, ..Stream::default() };
     stream.opened(&["a", "b"]);
     stream.then(&["spawn a", "spawn b"]);
     stream.spawned(&["a"]);
