@@ -11,7 +11,7 @@ use crate::Effect;
 /// What a timer was set for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeout {
-    /// The timer: the event that began what is limited.
+    /// The timer: the event that began what is limited, or the task's last resumption since.
     pub timer: Id,
     /// When to look.
     pub at: Timestamp,

@@ -117,12 +117,18 @@ impl Timers {
         }
     }
 
-    /// The time for all of it goes on, in another round.
-    fn resumed(&mut self, task_id: Id) {
+    /// The time for all of it goes on, in another round. That is another timer: whoever still sets
+    /// the one before, as it has crashed meanwhile, does no harm.
+    fn resumed(&mut self, recorded: &Recorded) {
+        let task_id = recorded.id;
         let Some(task) = self.tasks.get_mut(&task_id) else { return };
         task.round += 1;
         let key = (task_id, Which::Total);
         if let Some(running) = self.running.get_mut(&key) {
+            if std::mem::take(&mut running.is_set) {
+                self.to_cancel.push_back((task_id, running.timeout.timer));
+            }
+            running.timeout.timer = recorded.metadata.event_id;
             running.timeout.of = Limited::Total { round: task.round };
             running.is_due = true;
             self.to_set.push_back(key);
@@ -147,7 +153,7 @@ impl Handler for Timers {
             Event::TaskAttemptFailed(_) => self.end(task_id, Which::Attempt),
             // The announcement is void: nobody can claim it.
             Event::TaskPaused(_) => self.end(task_id, Which::Queue),
-            Event::TaskResumed(_) => self.resumed(task_id),
+            Event::TaskResumed(_) => self.resumed(recorded),
             Event::TaskSkipped(_) => self.end_all(task_id),
             Event::TaskRevived(_) => self.revived(recorded),
             Event::TaskFinished(_) | Event::TaskCancelled(_) | Event::TaskRestarted(_) => {

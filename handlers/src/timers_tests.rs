@@ -206,12 +206,18 @@ fn all_of_a_task_is_timed_from_its_spawn_or_revival_to_its_end() {
     apply(&mut timers, 3, failed(1));
     apply(&mut timers, 4, paused());
     assert_eq!(due(&mut timers), [], "it goes on");
-    apply(&mut timers, 5, resumed());
-    let again = [(spawn, at(61), Limited::Total { round: 1 })];
-    assert_eq!(set(&mut timers), again, "the same timer at the same time, in another round");
+    let resumption = apply(&mut timers, 5, resumed());
+    let mut due = due(&mut timers);
+    let again = due.split_off(1);
+    assert_eq!(due, [Effect::CancelTimer { task_id: id("t"), timer: spawn }]);
+    assert!(
+        matches!(&again[..], [Effect::SetTimer(timeout)] if timeout.timer == resumption
+            && timeout.at == at(61) && timeout.of == Limited::Total { round: 1 }),
+        "another timer at the same time, in another round: {again:?}"
+    );
 
     apply(&mut timers, 6, skipped());
-    taken_back(&mut timers, &[spawn]);
+    taken_back(&mut timers, &[resumption]);
     let revival = apply(&mut timers, 7, revived());
     assert_eq!(set(&mut timers), [(revival, at(67), Limited::Total { round: 2 })]);
     apply(&mut timers, 8, event("TaskFinished", &json!({ "attempt": 1, "outcome": "failed" })));

@@ -312,6 +312,30 @@ fn a_restart_that_was_ordered_before_is_stopped_though_its_steps_come_later() {
 }
 
 #[test]
+fn what_an_earlier_restart_puts_in_the_place_of_who_has_ended_stops_too() {
+    for is_live in [true, false] {
+        let mut stream = Stream::of(&["a"]);
+        stream.finished("a", &["b"]);
+        stream.spawned(&["b"]);
+        stream.due();
+        stream.context_restarted("r");
+        if !is_live {
+            stream.cancelled("b", &[]);
+        }
+        let order = json!({ "reason": "enough", "by": "anna", "children": ids(&["b"]) });
+        stream.happens("a", "TaskChildrenCancelled", &order);
+        if is_live {
+            stream.cancelled("b", &[]);
+        }
+        stream.restarted("b", "b2", json!({ "step_of": id("r") }));
+        stream.spawned(&["b2"]);
+        stream.settled("r");
+        stream.due();
+        assert_eq!(stream.due_anew(), ["stop b2"], "b was live: {is_live}");
+    }
+}
+
+#[test]
 fn what_is_to_stop_with_a_task_stops_whether_it_is_there_yet_or_not() {
     let mut stream = Stream::default();
     stream.opened(&["a", "b", "c", "d"]);

@@ -26,6 +26,8 @@ pub(super) struct Stops {
     live: HashMap<Id, BTreeSet<Id>>,
     /// Where restarts were ordered that are not settled yet.
     restarts: HashMap<Id, u64>,
+    /// The contexts that these are of.
+    restarting: HashMap<Id, Restarting>,
     /// The last order to each context.
     contexts: HashMap<Id, Arc<Order>>,
     /// The last order to each task that has not obeyed.
@@ -43,6 +45,15 @@ struct Order {
     cause: Id,
     reason: String,
     by: Option<String>,
+}
+
+/// Restarts of a context that are not settled yet.
+#[derive(Debug, Default)]
+struct Restarting {
+    open: usize,
+    /// The last order to each task that has ended: what a restart that was ordered before puts in its
+    /// place is meant, too.
+    orders: HashMap<Id, Arc<Order>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +81,9 @@ impl Stops {
             }
             Event::ContextRestarted(restarted) => {
                 self.restarts.insert(restarted.id, seq);
+                self.restarting.entry(id).or_default().open += 1;
             }
-            Event::ContextRestartSettled(settled) => {
-                self.restarts.remove(&settled.id);
-            }
+            Event::ContextRestartSettled(settled) => self.settled(id, settled.id),
             Event::TaskSpawned(_) => {
                 let origin = match self.tasks.get(&id) {
                     Some(Life::Named { origin }) => *origin,
@@ -178,6 +188,17 @@ impl Stops {
         }
     }
 
+    fn settled(&mut self, context_id: Id, restart_id: Id) {
+        if self.restarts.remove(&restart_id).is_some()
+            && let Some(restarting) = self.restarting.get_mut(&context_id)
+        {
+            restarting.open -= 1;
+            if restarting.open == 0 {
+                self.restarting.remove(&context_id);
+            }
+        }
+    }
+
     fn resumed(&mut self, id: Id) {
         if let Some(Life::Live { round, .. }) = self.tasks.get_mut(&id) {
             *round += 1;
@@ -210,7 +231,9 @@ impl Stops {
         let origin = ordered.copied().unwrap_or(recorded.stream_seq);
         let successor = restarted.successor.id;
         self.name(std::slice::from_ref(&restarted.successor), origin);
-        if let Some(order) = self.over(recorded, Some(Life::Restarted { successor, origin }))
+        self.over(recorded, Some(Life::Restarted { successor, origin }));
+        let restarting = self.restarting.get_mut(&recorded.metadata.correlation_id);
+        if let Some(order) = restarting.and_then(|it| it.orders.remove(&recorded.id))
             && origin < order.position
         {
             self.stop(successor, &order);
@@ -219,11 +242,19 @@ impl Stops {
         self.stop_all(&restarted.children, Order::of(recorded, reason, Some(restarted.by.clone())));
     }
 
-    /// The task does not live any more, and nobody needs to tell it to stop. The order, if there
-    /// was one.
-    fn over(&mut self, recorded: &Recorded, life: Option<Life>) -> Option<Arc<Order>> {
+    /// The task does not live any more, and nobody needs to tell it to stop.
+    fn over(&mut self, recorded: &Recorded, life: Option<Life>) {
         self.ended(recorded, life);
-        self.orders.remove(&recorded.id)
+        if let Some(order) = self.orders.remove(&recorded.id) {
+            self.remember(recorded.id, &order);
+        }
+    }
+
+    /// The order may be meant for what takes the place of the task.
+    fn remember(&mut self, id: Id, order: &Arc<Order>) {
+        if let Some(restarting) = self.restarting.get_mut(&order.context_id) {
+            restarting.orders.insert(id, Arc::clone(order));
+        }
     }
 
     fn ended(&mut self, recorded: &Recorded, life: Option<Life>) {
@@ -266,6 +297,8 @@ impl Stops {
         if self.tasks.contains_key(&id) {
             self.orders.insert(id, Arc::clone(order));
             self.queue(id);
+        } else {
+            self.remember(id, order);
         }
     }
 
