@@ -35,8 +35,8 @@ pub use event::{
 pub use fail::Expire;
 pub use failure::Failure;
 pub use order::{Approved, Cancelled, ChildrenCancelled, Restarted, Revival, Revived, Skipped};
-pub use restart::Restart;
-pub(crate) use restart::{already_restarted, not_custodian};
+pub(crate) use restart::not_custodian;
+pub use restart::{Restart, already_restarted};
 pub(crate) use successor::check_successor;
 pub use template::{Child, Success, Template};
 

@@ -8,8 +8,7 @@ use std::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{Event, Id, Kind, Namespace};
 use kantoku_projections::{document::TaskStatus, reader::GraphTask};
-use kantoku_streams::LogAddress;
-use kantoku_streams::Outcome;
+use kantoku_streams::{LogAddress, Outcome};
 
 use super::Api;
 use crate::{

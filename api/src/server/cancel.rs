@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kantoku_domain::{Context, Id, Namespace, Reason, Rejection, Task, context, task};
-use kantoku_projections::document::{ContextStatus, TaskDocument};
+use kantoku_domain::{Context, Id, Namespace, Task, context, task};
+use kantoku_projections::document::TaskDocument;
 
 use super::{
     Api, Caller, Module,
@@ -56,12 +56,7 @@ async fn cancel_context(
     params: CancelParams,
 ) -> Result<Cancelled, ApiError> {
     let namespace = params.namespace.unwrap_or_default();
-    let document = api.context(&namespace, &params.id).await?;
-    let id = document.id;
-    if document.cancelled.is_none() && document.status != ContextStatus::Running {
-        let rejection = Rejection::new(Reason::Terminal, "the context has ended already");
-        return Err(rejection.current(document.status.name()).into());
-    }
+    let id = api.live_context(&namespace, &params.id).await?.id;
     let envelope = api.envelope(&caller, new_id(), id, id);
     let command = context::Command::Cancel { reason: params.reason };
     let outcome = api.execute::<Context>(&namespace, &command, &envelope).await?;

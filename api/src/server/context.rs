@@ -1,6 +1,9 @@
 //! A context, and all its tasks as the ledger has them: what restarts are planned on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt as _, stream};
 use kantoku_domain::{
@@ -10,9 +13,10 @@ use kantoku_domain::{
 };
 use kantoku_projections::{
     Error as ReadError,
-    document::{ContextDocument, TaskDocument},
+    document::{ContextDocument, ContextStatus, TaskDocument},
 };
 use kantoku_streams::{Fault, Loaded};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Api, shared::patience};
 use crate::{ApiError, Code};
@@ -20,6 +24,9 @@ use crate::{ApiError, Code};
 /// How many tasks a context may have for all of them to be looked at, those included that others
 /// took the place of.
 const TASKS_MAX: usize = 100_000;
+
+/// How many contexts are held in memory at once; other calls wait.
+pub(super) const CONTEXTS_AT_ONCE: usize = 4;
 
 /// Histories that are read at once.
 const AT_ONCE: usize = 128;
@@ -31,6 +38,8 @@ pub(super) struct Tasks {
     pub(super) graph: Graph,
     /// Those that are spawned.
     pub(super) loaded: BTreeMap<Id, Loaded<Task>>,
+    /// The room that they take, until they are dropped.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 impl Api {
@@ -43,10 +52,35 @@ impl Api {
     ) -> Result<ContextDocument, ApiError> {
         let id = self.resolve::<ContextDocument>(namespace, id).await?;
         match self.reader.record::<ContextDocument>(namespace, id).await {
-            Ok(found) => return Ok(found.document),
-            Err(ReadError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(found) => Ok(found.document),
+            Err(ReadError::NotFound { .. }) => self.context_now(namespace, id).await,
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same, for an order that one which has ended is refused: it may run again since a moment
+    /// ago.
+    pub(super) async fn live_context(
+        &self,
+        namespace: &Namespace,
+        id: &str,
+    ) -> Result<ContextDocument, ApiError> {
+        let mut document = self.context(namespace, id).await?;
+        if document.status != ContextStatus::Running {
+            document = self.context_now(namespace, document.id).await?;
+        }
+        if document.status != ContextStatus::Running && document.cancelled.is_none() {
+            let rejection = Rejection::new(Reason::Terminal, "the context has ended already");
+            return Err(rejection.current(document.status.name()).into());
+        }
+        Ok(document)
+    }
+
+    async fn context_now(
+        &self,
+        namespace: &Namespace,
+        id: Id,
+    ) -> Result<ContextDocument, ApiError> {
         self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
         Ok(self.reader.record::<ContextDocument>(namespace, id).await?.document)
     }
@@ -72,11 +106,13 @@ impl Api {
         namespace: &Namespace,
         context_id: Id,
     ) -> Result<Tasks, ApiError> {
+        let room = Arc::clone(&self.contexts).acquire_owned().await;
         self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
         let (ids, _) = self.reader.task_ids(namespace, context_id, TASKS_MAX + 1).await?;
         let document = self.reader.record::<ContextDocument>(namespace, context_id).await?.document;
         let of_context = self.bus.ledger().history(namespace, Kind::Context, context_id, 0).await?;
         let mut found = Found::default();
+        found.tasks.room = room.ok();
         found.context(document, &of_context);
         found.look_for(ids);
         loop {

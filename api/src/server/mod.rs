@@ -47,6 +47,7 @@ use std::sync::Arc;
 use kantoku_projections::{Database, Reader, Rebuild};
 use kantoku_streams::{Bus, Fault};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::feed::Feed;
@@ -68,6 +69,8 @@ pub struct Api {
     pub(crate) feed: Feed,
     /// What takes longer than a call.
     pub(crate) operations: Operations,
+    /// Contexts that are looked at as a whole at once, as each may be large.
+    pub(crate) contexts: Arc<Semaphore>,
     /// How the server is set up.
     pub(crate) config: ApiConfig,
     /// Cancelled when the server stops.
@@ -100,7 +103,18 @@ impl Api {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();
-        Ok(Arc::new(Self { bus, reader, database, feed, operations, config, stop, tasks }))
+        let contexts = Arc::new(Semaphore::new(context::CONTEXTS_AT_ONCE));
+        Ok(Arc::new(Self {
+            bus,
+            reader,
+            database,
+            feed,
+            operations,
+            contexts,
+            config,
+            stop,
+            tasks,
+        }))
     }
 
     /// Takes no more requests, ends subscriptions and waits, lets other calls end within

@@ -144,7 +144,11 @@ impl Api {
         command: &context::Command,
     ) -> Result<Accepted> {
         let namespace = namespace.unwrap_or_default();
-        let id = self.context(&namespace, id).await?.id;
+        let document = match command {
+            context::Command::Pause { .. } => self.live_context(&namespace, id).await?,
+            _ => self.context(&namespace, id).await?,
+        };
+        let id = document.id;
         let envelope = self.envelope(caller, new_id(), id, id);
         let outcome = self.execute::<Context>(&namespace, command, &envelope).await?;
         Ok(Accepted { stream_seq: outcome.stream_seq })

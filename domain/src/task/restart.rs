@@ -87,8 +87,8 @@ impl Task {
     }
 }
 
-/// Another restart was faster.
-pub(crate) fn already_restarted(winner: Id) -> Rejection {
+/// The rejection of a restart when another was faster, as `winner`.
+pub fn already_restarted(winner: Id) -> Rejection {
     let message = format!("the task was restarted already, as {winner}");
     Rejection::new(Reason::AlreadyRestarted, message).winner(winner)
 }

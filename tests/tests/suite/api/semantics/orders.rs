@@ -5,7 +5,7 @@ use kantoku_domain::Event;
 use kantoku_projections::document::TaskStatus;
 use serde_json::json;
 
-use super::{World, naps, ok, step};
+use super::{World, naps, ok, spec, step};
 use crate::api::{call, document, raw::post};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,13 +14,17 @@ async fn dependents_are_skipped_or_if_asked_stopped_and_what_runs_is_named() {
         "Pipeline",
         "p",
         &json!({"tasks": {
-            "a": {"use": "naps"},
+            "a": {"use": "stubborn"},
             "b": {"use": "ok", "with": {"x": "$a.x"}},
             "c": {"use": "ok", "after": ["b"]},
             "other": {"use": "naps"},
         }}),
     );
-    let world = World::start(vec![naps("naps"), ok("ok"), pipeline]).await;
+    // It heeds no request to stop, and is killed once the grace is over.
+    let stubborn = json!({"type": "process", "command": ["sh", "-c", "trap '' TERM; sleep 600"]});
+    let mut stubborn = spec("stubborn", &stubborn);
+    stubborn["spec"]["timeouts"] = json!({"grace": "10s"});
+    let world = World::start(vec![stubborn, naps("naps"), ok("ok"), pipeline]).await;
     for (cascade, expected) in [(true, TaskStatus::Cancelled), (false, TaskStatus::Skipped)] {
         let run = call::<PipelineRun>(&world.client, json!({"name": "p"})).await.expect("started");
         let tree = world.tree(run.context_id).await;

@@ -8,7 +8,7 @@ use kantoku_api::{
         TaskCancel, TaskPause, TaskResume, TaskWhy, WhySource,
     },
 };
-use kantoku_domain::{Event, task::Outcome};
+use kantoku_domain::{Event, Id, task::Outcome};
 use kantoku_projections::document::TaskStatus;
 use serde_json::{Value, json};
 
@@ -54,8 +54,8 @@ async fn a_chain_of_waiting_ends_at_the_approval_that_opens_it() {
     world.stop().await;
 }
 
-/// Lets a task wait for an approval, then for a pause, and then run.
-async fn pausing(world: &World, pause: &str, resume: &str, what: &str) {
+/// Lets a task wait for an approval, then for a pause, and then run. Its context.
+async fn pausing(world: &World, pause: &str, resume: &str, what: &str) -> Id {
     let gate = world.spawn(gated()).await;
     let target = |params: &str| -> Value {
         let params = params.replace("$task", &gate.task_id.to_string());
@@ -89,6 +89,7 @@ async fn pausing(world: &World, pause: &str, resume: &str, what: &str) {
     assert_eq!(world.task(gate.task_id).await.status, TaskStatus::Initialized);
     send(resume).await.expect("resumed");
     assert_eq!(world.end(gate.task_id).await, OK);
+    gate.context_id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +99,13 @@ async fn what_is_paused_waits_and_says_by_whom_until_it_is_resumed() {
     let task = format!(r#"task.pause {{"id": "$task", {reason}}}"#);
     pausing(&world, &task, r#"task.resume {"id": "$task"}"#, "it").await;
     let context = format!(r#"context.pause {{"id": "$context", {reason}}}"#);
-    pausing(&world, &context, r#"context.resume {"id": "$context"}"#, "its context").await;
+    let ended =
+        pausing(&world, &context, r#"context.resume {"id": "$context"}"#, "its context").await;
+    let error = refused(call::<ContextPause>(&world.client, json!({ "id": ended })).await);
+    assert_eq!(
+        (error.data.reason.as_str(), error.data.current.as_deref()),
+        ("terminal", Some("ok"))
+    );
     let specification = format!(r#"specification.pause {{"name": "ok", {reason}}}"#);
     let resume = r#"specification.resume {"name": "ok"}"#;
     pausing(&world, &specification, resume, "its specification ok").await;
