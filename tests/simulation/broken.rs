@@ -209,7 +209,7 @@ fn is_awaited(id: Id, ledger: &Ledger) -> bool {
     let outputs = outputs.into_iter().flat_map(|outputs| outputs.values());
     let about: Vec<Id> = outputs.map(|output| output.id).chain([id]).collect();
     let others = ledger.tasks.values().filter_map(|loaded| loaded.state.spawned.as_ref());
-    others.map(|spawned| Needs::of(spawned).named()).any(|named| {
-        about.iter().any(|id| named.contains(id))
-    })
+    others
+        .map(|spawned| Needs::of(spawned).named())
+        .any(|named| about.iter().any(|id| named.contains(id)))
 }

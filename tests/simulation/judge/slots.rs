@@ -55,6 +55,18 @@ impl Slots {
         Some((index, &self.policies[index].1))
     }
 
+    /// The highest that a limit has been since a position; without end where there was none.
+    fn most(&self, since: u64, policy: &Name, limit: &str) -> usize {
+        let from = self.at(since).map(|(index, _)| index);
+        let policies = self.policies.iter().skip(from.unwrap_or_default());
+        let concurrency = |(_, policies): &(u64, Policies)| {
+            let limit = policies.get(policy)?.limits.get(limit)?;
+            limit.concurrency.map(|most| most as usize)
+        };
+        let most = policies.map(|it| concurrency(it).unwrap_or(usize::MAX)).max();
+        most.filter(|_| from.is_some()).unwrap_or(usize::MAX)
+    }
+
     /// An attempt takes its slots: under the policies that the decision went by, those that others
     /// had taken by then and hold still leave room for it.
     pub(super) fn check(
@@ -69,16 +81,25 @@ impl Slots {
         let mut starts = Vec::new();
         for (policy, name, limit) in policies.iter().flat_map(limits) {
             let Some(value) = counted_by(limit, &entry.spawned) else { continue };
-            let holds = |(other, it): &(&Id, &Entry)| {
-                let is_before = it.is_admitted().is_some_and(|by| by.number < decided.number);
-                **other != id
-                    && is_before
-                    && counted_by(limit, &it.spawned).as_ref() == Some(&value)
-            };
             if let Some(most) = limit.concurrency {
-                let holders: Vec<_> = tasks.iter().filter(holds).map(|(id, _)| id).collect();
-                ensure(holders.len() < most as usize, LIMIT, || {
+                let holder = |(other, it): (&Id, &Entry)| {
+                    let by = it.is_admitted().filter(|_| *other != id)?;
+                    let is_counted = counted_by(limit, &it.spawned).as_ref() == Some(&value);
+                    is_counted.then_some(by)
+                };
+                let holders: Vec<Decided> = tasks.iter().filter_map(holder).collect();
+                let before = holders.iter().filter(|by| by.number < decided.number).count();
+                ensure(before < most as usize, LIMIT, || {
                     format!("task {id} takes one of {most} of {name} for {value}: {holders:?}")
+                })?;
+                // Whoever was decided on later must have known of this one.
+                let since = holders.iter().map(|by| by.position).min();
+                let since = since.map_or(decided.position, |first| first.min(decided.position));
+                let most = self.most(since, policy, name);
+                ensure(holders.len() < most, LIMIT, || {
+                    format!(
+                        "task {id} is one too many of {most} of {name} for {value}: {holders:?}"
+                    )
                 })?;
             }
             if let Some(rate) = limit.rate {

@@ -185,7 +185,22 @@ impl World {
         self.order(Order::Resource(command), id, id);
     }
 
+    /// A restart that nobody has planned: the task has to judge it alone.
+    fn order_bare_restart(&mut self) {
+        let Some((id, context_id)) = self.some_task(|_| true) else { return };
+        let outputs =
+            if self.rng.chance(70) { OutputPolicy::Reuse } else { OutputPolicy::Reallocate };
+        let restart = task::Restart { outputs, reason: "again".into(), ..Default::default() };
+        let command = task::Command::Restart(Box::new(restart));
+        for _ in 0..=self.rng.below(2) {
+            self.order(Order::Task(command.clone()), id, context_id);
+        }
+    }
+
     fn order_restart(&mut self) {
+        if self.rng.chance(15) {
+            return self.order_bare_restart();
+        }
         let is_ok = self.rng.chance(30);
         let target = match self.rng.below(4) {
             0 => Target::All,
