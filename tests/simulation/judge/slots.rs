@@ -55,13 +55,15 @@ impl Slots {
         Some((index, &self.policies[index].1))
     }
 
-    /// The highest that a limit has been since a position; without end where there was none.
-    fn most(&self, since: u64, policy: &Name, limit: &str) -> usize {
+    /// The highest that a limit has been since a position; without end where there was none, or one
+    /// that counts other tasks.
+    fn most(&self, since: u64, policy: &Name, name: &str, limit: &Limit) -> usize {
         let from = self.at(since).map(|(index, _)| index);
         let policies = self.policies.iter().skip(from.unwrap_or_default());
         let concurrency = |(_, policies): &(u64, Policies)| {
-            let limit = policies.get(policy)?.limits.get(limit)?;
-            limit.concurrency.map(|most| most as usize)
+            let then = policies.get(policy)?.limits.get(name)?;
+            let is_it = selector(then) == selector(limit);
+            then.concurrency.filter(|_| is_it).map(|most| most as usize)
         };
         let most = policies.map(|it| concurrency(it).unwrap_or(usize::MAX)).max();
         most.filter(|_| from.is_some()).unwrap_or(usize::MAX)
@@ -95,7 +97,7 @@ impl Slots {
                 // Whoever was decided on later must have known of this one.
                 let since = holders.iter().map(|by| by.position).min();
                 let since = since.map_or(decided.position, |first| first.min(decided.position));
-                let most = self.most(since, policy, name);
+                let most = self.most(since, policy, name, limit);
                 ensure(holders.len() < most, LIMIT, || {
                     format!(
                         "task {id} is one too many of {most} of {name} for {value}: {holders:?}"
@@ -113,6 +115,11 @@ impl Slots {
         }
         Ok(())
     }
+}
+
+/// What a limit counts.
+fn selector(limit: &Limit) -> impl PartialEq + use<'_> {
+    (&limit.specification, &limit.label, &limit.value, &limit.key)
 }
 
 fn limits<'a>(
