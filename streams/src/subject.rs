@@ -225,6 +225,15 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_has_a_subject_that_is_read_back() {
+        let namespace: Namespace = "team-7".parse().unwrap();
+        for kind in Kind::ALL {
+            let address = Address { namespace: namespace.clone(), kind, id: id() };
+            assert_eq!(parse(&event(&namespace, kind, id())), Ok(Parsed::Event(address)));
+        }
+    }
+
+    #[test]
     fn what_is_no_subject_of_ours_is_refused() {
         let wrong_partition = "evt.team-7.2b.task.0193b0de-0000-7000-8000-00000000002a";
         for subject in ["", "evt", "evt.a.00.task.7", "ready.A.q.0", "log.a.b.c.1", wrong_partition]
