@@ -9,11 +9,12 @@ use crate::{Handler, LeaseKeeper, Scheduler, Timers, Unfolder};
 pub enum HandlerName {
     /// Announces tasks whose inputs are there, and skips those whose inputs never will be.
     Scheduler,
-    /// Spawns what plans and finished tasks name; cancels what cancelled contexts hold.
+    /// Spawns what plans, finished and restarted tasks name; passes orders to stop on to all whom
+    /// they reach; carries restarts of contexts out.
     Unfolder,
     /// Takes attempts away from executors that have fallen silent.
     LeaseKeeper,
-    /// Ends attempts that outlast their timeout.
+    /// Ends attempts and tasks that outlast their timeouts.
     Timers,
 }
 
