@@ -139,12 +139,16 @@ pub struct Timeouts {
     /// task fails, and what runs is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Millis>,
-    /// From the order to stop (SIGTERM) to the end of all patience (SIGKILL).
+    /// From the order to stop (SIGTERM) to the end of all patience (SIGKILL); unless given,
+    /// [`Timeouts::GRACE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Millis>,
 }
 
 impl Timeouts {
+    /// How long a process may take to go, unless it is said.
+    pub const GRACE: Millis = Millis(10_000);
+
     /// Every problem of the timeouts. Paths start with `path`.
     pub fn problems(&self, path: &[&str]) -> Vec<Problem> {
         let limits = [("queue", self.queue), ("attempt", self.attempt), ("total", self.total)];

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use kantoku_domain::{Id, Millis};
+use kantoku_domain::{Id, Millis, Timeouts};
 use uuid::Uuid;
 
 use crate::{ReaperConfig, reaper::Orders};
@@ -20,7 +20,8 @@ pub struct ExecutorConfig {
     pub slots: usize,
     /// How long the attempts count as held after a heartbeat. A third of it lies between two.
     pub lease: Duration,
-    /// How long a process may take to go when it is told to: between SIGTERM and SIGKILL.
+    /// How long a process may take to go when it is told to, between SIGTERM and SIGKILL, unless its
+    /// task says how long.
     pub grace: Duration,
     /// How long attempts may go on once the executor is told to stop.
     pub drain: Duration,
@@ -44,7 +45,7 @@ impl ExecutorConfig {
             queue: "default".into(),
             slots: 64,
             lease: Duration::from_secs(10),
-            grace: Duration::from_secs(10),
+            grace: Timeouts::GRACE.duration(),
             drain: Duration::from_secs(10),
             labels: BTreeMap::new(),
             work_dir: std::env::temp_dir(),

@@ -45,7 +45,8 @@ struct Running {
 }
 
 impl Timers {
-    /// Timers of attempts go off `grace` after the timeout, to let the executor speak first.
+    /// Timers of attempts go off `grace` after what a process has been given to go when its time is
+    /// up, to let the executor speak first.
     pub fn new(grace: Duration) -> Self {
         Self {
             grace,
@@ -59,7 +60,10 @@ impl Timers {
     /// Begins a limit with the event that is recorded.
     fn begin(&mut self, recorded: &Recorded, limit: Option<Millis>, of: Limited) {
         let Some(limit) = limit else { return };
-        let grace = if of.which() == Which::Attempt { self.grace } else { Duration::ZERO };
+        let grace = match of.which() {
+            Which::Attempt => self.patience(recorded.id),
+            _ => Duration::ZERO,
+        };
         let timeout = Timeout {
             timer: recorded.metadata.event_id,
             at: recorded.metadata.at.plus(limit.duration()).plus(grace),
@@ -73,6 +77,12 @@ impl Timers {
         self.end(recorded.id, of.which());
         self.running.insert(key, Running { timeout, is_due: true, is_set: false });
         self.to_set.push_back(key);
+    }
+
+    /// How long after its time is up an attempt may still be ended by its executor.
+    fn patience(&self, task_id: Id) -> Duration {
+        let own = self.tasks.get(&task_id).and_then(|task| task.timeouts.grace);
+        own.unwrap_or(Timeouts::GRACE).duration() + self.grace
     }
 
     fn end(&mut self, task_id: Id, which: Which) {

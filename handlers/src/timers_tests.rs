@@ -119,7 +119,7 @@ fn a_timer_is_set_for_a_grace_after_the_timeout_and_taken_back_when_the_attempt_
     let [Effect::SetTimer(timeout)] = &due(&mut timers)[..] else { panic!("a timer") };
     assert_eq!(
         (timeout.timer, timeout.at, timeout.of),
-        (claim, at(42), Limited::Attempt { attempt: 1 })
+        (claim, at(52), Limited::Attempt { attempt: 1 })
     );
     assert_eq!(due(&mut timers), []);
 
@@ -250,7 +250,7 @@ fn whoever_folds_the_history_anew_sets_what_still_runs_and_takes_nothing_back() 
     apply(&mut timers, 2, ready(1, 0));
     let claim = apply(&mut timers, 3, received(1));
     let of = Limited::Attempt { attempt: 1 };
-    let expected = [(spawn, at(61), Limited::Total { round: 0 }), (claim, at(14), of)];
+    let expected = [(spawn, at(61), Limited::Total { round: 0 }), (claim, at(24), of)];
     assert_eq!(set(&mut timers), expected);
 }
 

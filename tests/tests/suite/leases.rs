@@ -252,7 +252,7 @@ async fn claim_and_hang(stand: &Stand, task_id: Id, ready_seq: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_executor_that_lets_an_attempt_hang_loses_it_when_its_time_is_over() {
     let mut stand = Stand::start().await;
-    let timeouts = json!({"attempt": "200ms"});
+    let timeouts = json!({"attempt": "200ms", "grace": "100ms"});
     let retry = json!({"attempts": 2, "backoff": "1ms"});
     apply(&mut stand, SECOND_TIME, json!({"timeouts": timeouts, "retry": retry})).await;
     let mut own = stand.bus.ledger().own_events();
