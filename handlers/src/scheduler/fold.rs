@@ -113,7 +113,11 @@ impl Scheduler {
         for it in watched(&task.needs) {
             let (fact, is_settled, is_bad) = self.judge(it);
             task.open += usize::from(!is_settled);
+            if let Watched::Task(_) = it {
+                task.open_tasks += usize::from(!is_settled);
+            }
             task.is_spoiled |= is_bad;
+            task.is_unsteady |= is_bad;
             if matches!(it, Watched::Task(_)) || !is_settled || is_bad {
                 self.watchers.add(fact, id);
             }

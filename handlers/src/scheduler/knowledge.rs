@@ -44,11 +44,15 @@ pub(super) struct News {
     pub(super) open: isize,
     /// Whether something went wrong, as far as whoever waits for it to go well is concerned.
     pub(super) is_bad: bool,
+    /// Whether it is about the end of a task, and not about a resource.
+    pub(super) is_end: bool,
 }
 
 impl News {
-    const SETTLED: Self = Self { open: -1, is_bad: false };
-    const OPENED: Self = Self { open: 1, is_bad: false };
+    const SETTLED: Self = Self { open: -1, is_bad: false, is_end: false };
+    const OPENED: Self = Self { open: 1, is_bad: false, is_end: false };
+    /// A task is to end once more.
+    const GOES_ON: Self = Self { is_end: true, ..Self::OPENED };
 }
 
 impl Knowledge {
@@ -142,17 +146,17 @@ impl Knowledge {
     /// Takes in how a task has ended.
     pub(super) fn end(&mut self, id: Id, how: How, at: Timestamp) -> News {
         let open = if self.ends.insert(id, End { how, at }).is_none() { -1 } else { 0 };
-        News { open, is_bad: how != How::Ok }
+        News { open, is_bad: how != How::Ok, is_end: true }
     }
 
     /// Takes in that a task goes on after all.
     pub(super) fn go_on(&mut self, id: Id) -> Option<News> {
-        self.ends.remove(&id).map(|_| News::OPENED)
+        self.ends.remove(&id).map(|_| News::GOES_ON)
     }
 
     /// Takes in that another task takes the place of one.
     pub(super) fn succeed(&mut self, id: Id, successor: Id) -> Option<News> {
         self.successors.insert(id, successor);
-        self.has_ended(id).then_some(News::OPENED)
+        self.has_ended(id).then_some(News::GOES_ON)
     }
 }

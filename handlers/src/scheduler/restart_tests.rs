@@ -249,6 +249,20 @@ fn what_ends_well_is_too_late_for_what_it_was_to_hand_over_before() {
 }
 
 #[test]
+fn a_task_that_ends_badly_is_done_whatever_becomes_of_its_outputs() {
+    let upstream = vec![Upstream { task: id("a"), inputs: vec!["a".into()] }];
+    let when = Some(Trigger { rule: TriggerRule::AllDone, upstream });
+    let mut scene = Scene::of([task("a"), Spawned { when, ..reader("b", &["a"]) }]);
+    scene.act();
+    // What a was to write is another's to write now, which takes its time.
+    scene.delegate("a");
+    scene.restart("a", Reallocate);
+    assert_eq!(scene.act(), ["ready a' 1.0", "ready child 1.0"]);
+    scene.fail("a'", false);
+    assert_eq!(scene.act(), ["ready b 1.0"]);
+}
+
+#[test]
 fn nothing_is_kept_of_those_who_wait_once_they_are_over() {
     let within = |of| Dependency::Within { time: Millis(20_000), of: Box::new(of) };
     let pattern = EventPattern { type_: "TaskReady".into(), id: None, labels: [].into() };

@@ -19,10 +19,14 @@ pub(super) struct Waiting {
     pub(super) needs: Needs,
     pub(super) gate: Gate,
     pub(super) outputs: BTreeMap<String, Id>,
-    /// How many of the things that it watches are not settled.
+    /// How many of the things that it watches are not settled, and how many of these are tasks.
     pub(super) open: usize,
+    pub(super) open_tasks: usize,
     /// Whether something that it watches has ever gone wrong.
     pub(super) is_spoiled: bool,
+    /// Whether something that was settled has been opened again, or was lost from the start: then
+    /// what a task was to hand over may be settled before the task.
+    pub(super) is_unsteady: bool,
     /// The attempt to announce next, or that is announced or held.
     pub(super) attempt: u32,
     /// How often it was resumed or revived.
@@ -74,8 +78,8 @@ pub(super) enum Gate {
     All,
     /// While all goes well, nothing follows before all is settled.
     Last,
-    /// Nothing means anything before all is settled.
-    Settled,
+    /// Nothing means anything before all tasks have ended.
+    Ended,
     /// Each change may.
     Each,
 }
@@ -103,7 +107,9 @@ impl Waiting {
             needs,
             outputs: spawned.outputs.iter().map(|(name, o)| (name.clone(), o.id)).collect(),
             open: 0,
+            open_tasks: 0,
             is_spoiled: false,
+            is_unsteady: false,
             attempt: 1,
             round: 0,
             guard: recorded.stream_seq,
@@ -122,12 +128,15 @@ impl Waiting {
     /// Takes in that something it watches has changed. Whether that is worth a look.
     pub(super) fn learn(&mut self, news: News) -> bool {
         self.open = self.open.saturating_add_signed(news.open);
+        if news.is_end {
+            self.open_tasks = self.open_tasks.saturating_add_signed(news.open);
+        }
         self.is_spoiled |= news.is_bad;
-        let is_settled = self.open == 0;
+        self.is_unsteady |= news.open > 0;
         match (&self.stage, self.gate) {
             (Stage::Skipped(_), _) | (_, Gate::Each) => true,
-            (_, Gate::Settled) => is_settled || news.open > 0,
-            (_, Gate::All | Gate::Last) => is_settled || news.open > 0 || self.is_spoiled,
+            (_, Gate::Ended) => self.open_tasks == 0 || news.open > 0,
+            (_, Gate::All | Gate::Last) => self.open == 0 || news.is_bad || self.is_unsteady,
         }
     }
 
@@ -225,7 +234,7 @@ impl Gate {
             |input: &String| when.upstream.iter().any(|upstream| upstream.inputs.contains(input));
         match when.rule {
             TriggerRule::AllOk | TriggerRule::NoneFailed => Self::Last,
-            TriggerRule::AllDone if needs.inputs.keys().all(is_governed) => Self::Settled,
+            TriggerRule::AllDone if needs.inputs.keys().all(is_governed) => Self::Ended,
             _ => Self::Each,
         }
     }
@@ -272,7 +281,7 @@ mod tests {
             (needs(None, None), Gate::All),
             (needs(None, Some(Dependency::Done(id))), Gate::Each),
             (needs(when(TriggerRule::AllOk, &[]), None), Gate::Last),
-            (needs(when(TriggerRule::AllDone, &["page"]), None), Gate::Settled),
+            (needs(when(TriggerRule::AllDone, &["page"]), None), Gate::Ended),
             (needs(when(TriggerRule::AllDone, &[]), None), Gate::Each),
             (needs(when(TriggerRule::AnyOk, &["page"]), None), Gate::Each),
             (needs(when(TriggerRule::AllOk, &[]), Some(Dependency::Task(id))), Gate::Each),
