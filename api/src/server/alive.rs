@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{Event, Id, Kind, Namespace};
 use kantoku_projections::{document::TaskStatus, reader::GraphTask};
-use kantoku_streams::{LogAddress, Outcome};
+use kantoku_streams::LogAddress;
 
 use super::Api;
 use crate::{
@@ -62,17 +62,16 @@ fn with_descendants(
 }
 
 impl Api {
-    /// The answer to an order to stop. The order stands whether or not it can be said what it
-    /// reaches.
+    /// The answer to an order to stop, which lies at `stream_seq`. The order stands whether or not
+    /// it can be said what it reaches.
     pub(super) async fn cancelled(
         &self,
         namespace: &Namespace,
         context_id: Id,
         reach: &Reach,
-        order: &Outcome,
+        stream_seq: u64,
     ) -> Cancelled {
-        let stream_seq = order.stream_seq;
-        match self.alive(namespace, context_id, reach, order).await {
+        match self.alive(namespace, context_id, reach, stream_seq).await {
             Ok(mut alive) => {
                 let alive_total = Some(alive.len() as u64);
                 alive.truncate(ALIVE_MAX);
@@ -90,9 +89,8 @@ impl Api {
         namespace: &Namespace,
         context_id: Id,
         reach: &Reach,
-        order: &Outcome,
+        stream_seq: u64,
     ) -> Result<Vec<Alive>, ApiError> {
-        let stream_seq = order.stream_seq;
         self.reader.wait_for(stream_seq, PATIENCE).await?;
         let graph = self.reader.graph(namespace, context_id, TREE_TASKS_MAX).await?;
         let reached = reach.among(&graph.tasks);
@@ -101,8 +99,8 @@ impl Api {
             .map(async |task| {
                 let is_alive = match task.status {
                     TaskStatus::Received => true,
-                    // The order may be carried out by now. One that was given before is no news.
-                    TaskStatus::Cancelled if task.node.is_some() && order.event.is_some() => {
+                    // The order may be carried out by now.
+                    TaskStatus::Cancelled if task.node.is_some() => {
                         self.ran_until(namespace, task.id, stream_seq).await?
                             && !self.is_over(namespace, &task).await?
                     }

@@ -36,7 +36,7 @@ async fn cancel_task(
     let envelope = api.envelope(&caller, new_id(), id, context_id);
     let command = task::Command::Cancel(order);
     let outcome = api.execute::<Task>(&namespace, &command, &envelope).await?;
-    Ok(api.cancelled(&namespace, context_id, &reach, &outcome).await)
+    Ok(api.cancelled(&namespace, context_id, &reach, outcome.stream_seq).await)
 }
 
 /// The tasks that wait for `id`, near or far.
@@ -60,5 +60,5 @@ async fn cancel_context(
     let envelope = api.envelope(&caller, new_id(), id, id);
     let command = context::Command::Cancel { reason: params.reason };
     let outcome = api.execute::<Context>(&namespace, &command, &envelope).await?;
-    Ok(api.cancelled(&namespace, id, &Reach::Context, &outcome).await)
+    Ok(api.cancelled(&namespace, id, &Reach::Context, outcome.stream_seq).await)
 }

@@ -47,7 +47,7 @@ fn text(why: &Why, paint: Paint) -> String {
     let others = why.facts.iter().filter(|fact| !is_told(fact));
     lines.extend(others.flat_map(|fact| fact_lines(fact, paint)));
     if why.status == TaskStatus::Initialized && why.source == WhySource::ReadModel {
-        lines.push("  no scheduler has answered, so that this is what is stored".into());
+        // The summary says that nobody has answered.
         lines.push(paint.dim("      try: ktk doctor"));
     }
     let logs = matches!(why.status, TaskStatus::Finished | TaskStatus::Received);
@@ -177,10 +177,10 @@ mod tests {
     }
 
     #[test]
-    fn that_nobody_answered_is_said() {
+    fn where_nobody_answered_a_look_at_the_services_is_advised() {
         let silent = Why { source: WhySource::ReadModel, ..why(TaskStatus::Initialized, vec![]) };
-        assert!(text(&silent, Paint::OFF).contains("no scheduler has answered"));
+        assert!(text(&silent, Paint::OFF).contains("try: ktk doctor"));
         let ended = Why { status: TaskStatus::Finished, ..silent };
-        assert!(!text(&ended, Paint::OFF).contains("scheduler"), "none has to");
+        assert!(!text(&ended, Paint::OFF).contains("doctor"), "none has to");
     }
 }

@@ -99,7 +99,8 @@ fn what_is_ok_runs_again_from_a_step_on_fresh_outputs_only() {
 
     let from = ["restart", &context, "--from", "convert"];
     let refused = text(&own.ends(&from, 4).stderr);
-    assert!(refused.contains("reallocate"), "{refused}");
+    let advice = format!("try: ktk {} -n from --outputs reallocate --dry-run", from.join(" "));
+    assert!(refused.contains(&advice), "{refused}");
     let fresh = [&from[..], &["--outputs", "reallocate"]].concat();
     let preview = own.json(&[&fresh[..], &["--dry-run"]].concat());
     let expected = [

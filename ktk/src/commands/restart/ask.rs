@@ -78,7 +78,25 @@ impl Subject {
                 (Kind::Context, session.call_within::<ContextRestart>(within, &params).await)
             }
         };
-        restarted.map_err(|error| error.or_list(kind))
+        restarted.map_err(|error| self.advise(error.or_list(kind), args, session))
+    }
+
+    /// Names a command that may do what was refused, or shows what stands in its way.
+    fn advise(&self, error: CommandError, args: &Args, session: &Session) -> CommandError {
+        let is_resolved = args.outputs.is_none()
+            && error.api().is_some_and(|error| error.message.contains("outputs reallocate"));
+        match (error.exit, self) {
+            (Exit::Refused, _) if is_resolved => error.or_advise(|| {
+                format!("{} --outputs reallocate --dry-run", self.command(args, session))
+            }),
+            (Exit::Refused, Self::Task(id)) => {
+                error.or_advise(|| format!("ktk describe task/{id}"))
+            }
+            (Exit::Refused, Self::Context { id, .. }) => {
+                error.or_advise(|| format!("ktk tree context/{id}"))
+            }
+            _ => error,
+        }
     }
 
     /// The command that does what a dry run has shown.
