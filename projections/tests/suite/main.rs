@@ -7,6 +7,7 @@ mod batching;
 mod connection;
 mod fuzz;
 mod given;
+mod migrations;
 mod postgres;
 mod queries;
 mod rebuild;

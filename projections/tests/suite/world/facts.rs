@@ -1,5 +1,7 @@
 //! What a task waits for, by the aggregates.
 
+use std::collections::BTreeMap;
+
 use kantoku_domain::{
     Event, Id, Timestamp,
     dependency::{Cause, Ending, EventPattern, Facts, How, Known, Needs, Readiness},
@@ -12,12 +14,20 @@ use super::World;
 /// Later than all that happens.
 const LATER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
 
-struct OnBehalf<'a>(&'a World, Id);
+/// Who has custody of each resource.
+pub(super) type Custody = BTreeMap<Id, Vec<Id>>;
+
+struct OnBehalf<'a> {
+    world: &'a World,
+    custody: &'a Custody,
+    id: Id,
+}
 
 impl World {
-    pub(super) fn readiness(&self, id: Id) -> Readiness {
+    pub(super) fn readiness(&self, id: Id, custody: &Custody) -> Readiness {
         let now = self.ended_at(id).unwrap_or(LATER);
-        Needs::of(&self.named[&id].spawned).evaluate(&OnBehalf(self, id), now)
+        let facts = OnBehalf { world: self, custody, id };
+        Needs::of(&self.named[&id].spawned).evaluate(&facts, now)
     }
 
     /// When a task ended, with its context if it was never unfolded.
@@ -59,12 +69,11 @@ impl World {
 
 impl Facts for OnBehalf<'_> {
     fn resource(&self, id: Id) -> Known {
-        let world = self.0;
+        let world = self.world;
         if let Some(at) = world.resolved.get(&id) {
             return Known::Holds { at: *at };
         }
-        let custody = world.custody();
-        let Some(custodian) = custody.get(&id).map(|holders| holders[0]) else {
+        let Some(custodian) = self.custody.get(&id).map(|holders| holders[0]) else {
             return Known::Pending;
         };
         let at = world.ended_at(custodian).unwrap_or_default();
@@ -76,23 +85,23 @@ impl Facts for OnBehalf<'_> {
     }
 
     fn task(&self, id: Id) -> Option<Ending> {
-        let task = self.0.head(id);
-        Some(Ending { task, how: self.0.how(task)?, at: self.0.ended_at(task)? })
+        let task = self.world.head(id);
+        Some(Ending { task, how: self.world.how(task)?, at: self.world.ended_at(task)? })
     }
 
     fn since(&self) -> Timestamp {
-        self.0.since_of(self.1)
+        self.world.since_of(self.id)
     }
 
     fn approvals(&self, name: &str) -> Vec<(&str, Timestamp)> {
-        let given = self.0.given.get(&self.1).into_iter().flatten();
+        let given = self.world.given.get(&self.id).into_iter().flatten();
         given.filter(|(of, ..)| of == name).map(|(_, by, at)| (by.as_str(), *at)).collect()
     }
 
     fn event(&self, pattern: &EventPattern) -> Option<Timestamp> {
-        let (_, since) = self.0.since.get(&self.1)?;
+        let (_, since) = self.world.since.get(&self.id)?;
         let labels = [("team".to_owned(), "a".to_owned())].into();
-        let mut after = self.0.events.iter().filter(|event| event.stream_seq > *since);
+        let mut after = self.world.events.iter().filter(|event| event.stream_seq > *since);
         let found = after.find(|event| {
             matches!(event.event, Event::ContextResumed(_)) && pattern.matches(event, &labels)
         })?;

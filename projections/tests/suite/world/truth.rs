@@ -12,7 +12,7 @@ use kantoku_projections::document::{
     TaskDocument, TaskStatus,
 };
 
-use super::World;
+use super::{World, facts::Custody};
 
 impl World {
     pub(crate) fn check_tasks(&self, rows: &[TaskDocument]) {
@@ -44,6 +44,7 @@ impl World {
         assert_eq!((row.expired, &row.delegated), (task.expired, &task.delegated), "{id}");
         assert!(task.children_cancelled || row.children_cancelled.is_none(), "{id}");
         assert_eq!(row.waiting_since, self.since_of(id), "{id}");
+        assert_eq!(row.origin, self.named[&id].origin, "{id}");
         let skipped = task.skipped.as_ref();
         assert_eq!(row.root_cause, skipped.map(|it| it.root_cause), "{id}");
         assert_eq!(row.cause, skipped.map(|it| it.cause), "{id}");
@@ -150,8 +151,8 @@ impl World {
     }
 
     /// Who holds what: those that are to be spawned hold what they are named with.
-    pub(super) fn custody(&self) -> BTreeMap<Id, Vec<Id>> {
-        let mut custody: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+    fn custody(&self) -> Custody {
+        let mut custody = Custody::new();
         for (id, named) in &self.named {
             let held: Vec<Id> = match self.tasks.get(id) {
                 Some((task, _)) if task.spawned.is_some() => {
@@ -167,18 +168,22 @@ impl World {
     }
 
     /// The conjunction of what a task waits for is what the rules say of it.
-    pub(crate) fn check_dependencies(&self, row: &TaskDocument) {
-        let is = |status| row.dependencies.iter().any(|it| it.status == status);
-        let (is_failed, is_pending) = (is(DependencyStatus::Failed), is(DependencyStatus::Pending));
-        if row.is_past_waiting() {
-            assert!(!is_failed && !is_pending, "{row:?}");
-            return;
-        }
-        match self.readiness(row.id) {
-            Readiness::Ready { .. } => assert!(!is_failed && !is_pending, "{row:#?}"),
-            Readiness::Failed(_) => assert!(is_failed, "{row:#?}"),
-            // A rule that rules it out is silent while somebody may fail.
-            Readiness::Pending { .. } => assert!(is_pending, "{row:#?}"),
+    pub(crate) fn check_dependencies(&self, rows: &[TaskDocument]) {
+        let custody = self.custody();
+        for row in rows {
+            let is = |status| row.dependencies.iter().any(|it| it.status == status);
+            let is_failed = is(DependencyStatus::Failed);
+            let is_open = is_failed || is(DependencyStatus::Pending);
+            if row.is_past_waiting() {
+                assert!(!is_open, "{row:#?}");
+                continue;
+            }
+            match self.readiness(row.id, &custody) {
+                Readiness::Ready { .. } => assert!(!is_open, "{row:#?}"),
+                Readiness::Failed(_) => assert!(is_failed, "{row:#?}"),
+                // A rule that rules it out is silent while somebody may fail.
+                Readiness::Pending { .. } => assert!(is(DependencyStatus::Pending), "{row:#?}"),
+            }
         }
     }
 }
