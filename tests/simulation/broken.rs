@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use kantoku_domain::{
-    Aggregate as _, Decision, Envelope, Event, Id, Recorded, Task,
+    Aggregate as _, Decision, Envelope, Event, Id, Recorded, Task, Timestamp, context,
     dependency::Needs,
     task::{Command, Finished, Outcome, Status},
 };
@@ -59,10 +59,16 @@ pub(crate) enum Broken {
     WrongPosition,
     /// What is cancelled was not final.
     CancelAfterEnd,
+    /// The clock by which leases are judged runs twice as fast.
+    LeaseCutShort,
+    /// Steps of a restart are carried out whatever has happened to the task meanwhile.
+    StepsForced,
+    /// A restart is settled as if all its steps had been carried out.
+    OvertakenNotTold,
 }
 
 impl Broken {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::NoFenceCheck,
         Self::EarlySkip,
         Self::RestartWithoutGuard,
@@ -82,6 +88,9 @@ impl Broken {
         Self::PauseNotHeard,
         Self::WrongPosition,
         Self::CancelAfterEnd,
+        Self::LeaseCutShort,
+        Self::StepsForced,
+        Self::OvertakenNotTold,
     ];
 
     /// What a command to a task comes to.
@@ -171,6 +180,29 @@ impl Broken {
             }
             (_, effect) => Some(effect),
         }
+    }
+
+    /// The time by a keeper's clock.
+    pub(crate) fn keepers_time(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::LeaseCutShort => Timestamp::from_micros(2 * now.micros()),
+            _ => now,
+        }
+    }
+
+    /// A task as whoever carries a restart out sees it: with the position of its last event.
+    pub(crate) fn position(self, last: u64, step: u64) -> u64 {
+        if self == Self::StepsForced { step.min(last) } else { last }
+    }
+
+    /// How a restart is settled.
+    pub(crate) fn settled(self, mut command: context::Command) -> context::Command {
+        if let (Self::OvertakenNotTold, context::Command::SettleRestart(settled)) =
+            (self, &mut command)
+        {
+            settled.superseded.clear();
+        }
+        command
     }
 
     /// A heartbeat as the keeper hears it.

@@ -64,6 +64,8 @@ pub(crate) struct Entry {
     pub(crate) ended_at: Timestamp,
     pub(crate) skipped: Option<Skipped>,
     pub(crate) restarted_as: Option<Id>,
+    /// The task because of whose restart it came back last.
+    pub(super) revived_for: Option<Id>,
     pub(crate) children: Vec<Id>,
     pub(crate) delegated: BTreeMap<String, Delegation>,
     pub(crate) approvals: Vec<(String, String, Timestamp)>,
@@ -89,6 +91,7 @@ impl Entry {
             ended_at: Timestamp::default(),
             skipped: None,
             restarted_as: None,
+            revived_for: None,
             children: Vec::new(),
             delegated: BTreeMap::new(),
             approvals: Vec::new(),
@@ -195,7 +198,8 @@ impl Entry {
                 self.over(End::Skipped, at);
                 self.skipped = Some(skipped.clone());
             }
-            Event::TaskRevived(_) => {
+            Event::TaskRevived(revived) => {
+                self.revived_for = Some(revived.root_cause);
                 self.life = Life::Waiting;
                 self.skipped = None;
                 self.announcement = None;

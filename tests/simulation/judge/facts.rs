@@ -74,12 +74,10 @@ impl Judge {
     }
 
     /// A scheduler that knows all there is has announced a task.
-    pub(crate) fn check_announcement(&self, id: Id, now: Timestamp, jumped: bool) -> Verdict {
+    pub(crate) fn check_announcement(&self, id: Id, now: Timestamp, has_jumped: bool) -> Verdict {
         // What the clock had let through before it was set back is through.
-        let by_clock =
-            |leaf: &Dependency| matches!(leaf, Dependency::At(_) | Dependency::Window(_));
-        let is_known =
-            |entry: &&Entry| entry.is_live() && !self.asks(id) && !(jumped && entry.has(by_clock));
+        let is_sure = |entry: &Entry| !has_jumped || !entry.has(by_clock);
+        let is_known = |entry: &&Entry| entry.is_live() && !self.asks(id) && is_sure(entry);
         let Some(entry) = self.tasks.get(&id).filter(is_known) else { return Ok(()) };
         let readiness = self.readiness(entry, now);
         let is_ready = matches!(readiness, Readiness::Ready { .. });
@@ -96,6 +94,11 @@ impl Judge {
             format!("task {} is skipped because of {root_cause}, which is live", recorded.id)
         })
     }
+}
+
+/// What comes and goes with the time. A clock that is set back brings it back, and nobody looks.
+pub(super) fn by_clock(leaf: &Dependency) -> bool {
+    matches!(leaf, Dependency::At(_) | Dependency::Window(_))
 }
 
 impl Facts for All<'_> {

@@ -6,8 +6,11 @@ mod custody;
 mod ends;
 mod entry;
 mod facts;
+mod leases;
 mod orders;
+mod queue;
 mod quiet;
+mod restarts;
 mod slots;
 
 use std::{
@@ -17,7 +20,6 @@ use std::{
 
 use kantoku_domain::{
     Event, Id, Recorded, Timestamp,
-    context::RestartSettled,
     dependency::Probed,
     task::{Planned, Spawned},
 };
@@ -74,8 +76,8 @@ pub(crate) struct Execution {
     pub(crate) outputs: BTreeMap<String, Id>,
     /// Where it was ordered to stop last.
     pub(crate) cancelled: Option<u64>,
-    /// Restarts of it, by their ids: where they were ordered, and what came of them.
-    pub(crate) restarts: BTreeMap<Id, (u64, Option<RestartSettled>)>,
+    /// Restarts of it, by their ids.
+    restarts: BTreeMap<Id, restarts::Restart>,
 }
 
 /// See the module.
@@ -91,6 +93,7 @@ pub(crate) struct Judge {
     custody: Custody,
     slots: Slots,
     orders: orders::Orders,
+    leases: leases::Leases,
     /// What tasks may wait for: the names of such events, where and when.
     happenings: Vec<(&'static str, u64, Timestamp)>,
 }
@@ -118,7 +121,8 @@ impl Judge {
             Event::ContextRestarted(restarted) => {
                 let context = self.contexts.entry(id).or_default();
                 context.outputs.extend(restarted.results.clone());
-                context.restarts.insert(restarted.id, (recorded.stream_seq, None));
+                let restart = restarts::Restart::new(recorded.stream_seq, restarted);
+                context.restarts.insert(restarted.id, restart);
                 Ok(())
             }
             Event::ContextRestartSettled(settled) => self.settled(id, settled),
@@ -151,16 +155,6 @@ impl Judge {
             Event::TaskSpawned(spawned) => self.spawned(recorded, spawned),
             _ => self.moved(recorded, at),
         }
-    }
-
-    fn settled(&mut self, id: Id, settled: &RestartSettled) -> Verdict {
-        let context = self.contexts.entry(id).or_default();
-        let restart = context.restarts.get_mut(&settled.id);
-        let is_open = matches!(restart, Some((_, None)));
-        if let Some((_, open)) = restart {
-            *open = Some(settled.clone());
-        }
-        ensure(is_open, "a restart is settled once", || format!("restart {}", settled.id))
     }
 
     fn name(&mut self, tasks: &[Planned], origin: u64) {
@@ -196,6 +190,7 @@ impl Judge {
         if let Event::TaskSkipped(skipped) = &recorded.event {
             self.check_blame(recorded, skipped.root_cause)?;
         }
+        self.check_step(recorded)?;
         let Some(entry) = self.tasks.get_mut(&recorded.id) else { return Ok(()) };
         self.custody.moved(recorded, &entry.spawned)?;
         let origin = entry.origin;
@@ -212,7 +207,7 @@ impl Judge {
             Event::TaskRestarted(restarted) => {
                 let context = self.contexts.entry(restarted.successor.task.context_id).or_default();
                 let ordered = restarted.step_of.and_then(|id| context.restarts.get(&id));
-                let origin = ordered.map_or(recorded.stream_seq, |(ordered, _)| *ordered);
+                let origin = ordered.map_or(recorded.stream_seq, |restart| restart.ordered);
                 self.name(std::slice::from_ref(&restarted.successor), origin);
             }
             _ => {}

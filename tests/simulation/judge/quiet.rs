@@ -30,10 +30,7 @@ impl Judge {
         ensure(self.named.is_empty(), "what is named is spawned", || {
             format!("{:?}", self.named.keys().collect::<Vec<_>>())
         })?;
-        let restarts = self.contexts.values().flat_map(|context| &context.restarts);
-        for (restart, (_, settled)) in restarts {
-            ensure(settled.is_some(), "a restart is settled", || format!("restart {restart}"))?;
-        }
+        self.check_restarts()?;
         let mut found = Vec::new();
         for (id, entry) in &self.tasks {
             match entry.life {

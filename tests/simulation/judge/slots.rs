@@ -55,6 +55,23 @@ impl Slots {
         Some((index, &self.policies[index].1))
     }
 
+    /// How many hold slots of a limit, as it is now, for a value.
+    pub(super) fn held(
+        &self,
+        tasks: &BTreeMap<Id, Entry>,
+        policy: &Name,
+        limit: &str,
+        value: &str,
+    ) -> usize {
+        let limit = self.policies.last().and_then(|(_, it)| it.get(policy)?.limits.get(limit));
+        let Some(limit) = limit else { return 0 };
+        let holds = |entry: &&Entry| {
+            entry.is_admitted().is_some()
+                && counted_by(limit, &entry.spawned).as_deref() == Some(value)
+        };
+        tasks.values().filter(holds).count()
+    }
+
     /// The highest that a limit has been since a position; without end where there was none, or one
     /// that counts other tasks.
     fn most(&self, since: u64, policy: &Name, name: &str, limit: &Limit) -> usize {

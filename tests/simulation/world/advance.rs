@@ -218,14 +218,18 @@ impl World {
         if let Some(command) = unfold.unfolding.settled() {
             let envelope =
                 self.envelope(unfold.context_id, unfold.context_id, unfold.cause, "settle");
+            let command = self.broken.settled(command);
             return self.send(&Order::Context(command), &envelope, op);
         }
         let free = unfold.unfolding.next(8);
         let Some(step) = self.rng.pick(&free) else { return Came::Done(None) };
-        let task_id = step.task_id;
+        let (task_id, decided) = (step.task_id, step.position);
         let version = step.specification.as_ref().and_then(|of| self.version(of));
         let loaded = self.ledger.load::<Task>(task_id);
-        let look = unfold.unfolding.look(task_id, loaded.stream_seq, &loaded.state, version);
+        let look = {
+            let position = self.broken.position(loaded.stream_seq, decided);
+            unfold.unfolding.look(task_id, position, &loaded.state, version)
+        };
         if let Some(command) = look {
             let key = format!("step:{task_id}");
             let envelope = self.envelope(task_id, unfold.context_id, unfold.cause, &key);
@@ -246,7 +250,7 @@ impl World {
         for mut op in abandoned {
             match self.rng.below(3) {
                 0 => {}
-                1 if !matches!(op.work, Work::Announce { .. }) => self.ops.push(op),
+                1 if !matches!(op.work, Work::Announce { .. } | Work::Unfold(_)) => self.ops.push(op),
                 _ => {
                     for _ in 0..GONE_TRIES {
                         if !matches!(self.work(&mut op), Came::Open) {

@@ -271,6 +271,12 @@ impl World {
         }
     }
 
+    /// The run of a service by now.
+    pub(super) fn boot_id(&self, service_id: &str) -> Option<Id> {
+        let executor = self.executors.iter().find(|executor| executor.service_id == service_id)?;
+        Some(executor.boot_id)
+    }
+
     /// An executor says what it holds; that may be heard, or later, or never.
     pub(super) fn beat(&mut self, index: usize) {
         let head = self.ledger.head();
@@ -296,10 +302,11 @@ impl World {
 
     /// The keeper hears a heartbeat, and whoever sent it hears the reply.
     pub(super) fn hear(&mut self, index: usize, beat: Heartbeat) {
-        let now = self.clock.monotone();
+        let now = self.broken.keepers_time(self.clock.monotone());
         let Some(node) = self.node_of(HandlerName::LeaseKeeper) else { return };
         let Some(keeper) = &mut self.nodes[node].keeper else { return };
         let is_current = beat.boot_id == self.executors[index].boot_id;
+        self.judge.heard(&beat, self.clock.monotone());
         let held = self.judge.held_by(&self.executors[index].service_id);
         let reply = keeper.heard(&self.broken.beat(beat, held), now);
         // What it has found out is under way before it answers.

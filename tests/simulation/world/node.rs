@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use kantoku_domain::{
     Timestamp,
     dependency::{HttpProbe, Probed},
+    task::Command,
 };
 use kantoku_handlers::{Effect, Handler, HandlerName, LeaseKeeper, Scheduler, Timers, Unfolder};
 
@@ -116,8 +117,10 @@ impl World {
             effects.sort_by_key(Effect::lane);
             for effect in effects {
                 let Some(effect) = self.broken.effect(effect, is_first) else { continue };
-                if name == HandlerName::Scheduler {
-                    self.check_effect(index, &effect, now);
+                match name {
+                    HandlerName::Scheduler => self.check_effect(index, &effect, now),
+                    HandlerName::LeaseKeeper => self.check_loss(&effect),
+                    _ => {}
                 }
                 let decided = self.decided(index, now);
                 self.begin_effect(Owner::Node(index), effect, decided);
@@ -133,6 +136,15 @@ impl World {
         Decided { number: self.decisions, position, at, jumps: self.clock.jumps }
     }
 
+    /// A keeper takes an attempt away, and may.
+    fn check_loss(&mut self, effect: &Effect) {
+        let Effect::Command { command: Command::Fail { .. }, task_id, .. } = effect else { return };
+        let now = self.clock.monotone();
+        let boot_id = |service_id: &str| self.boot_id(service_id);
+        let verdict = self.judge.check_loss(*task_id, now, LEASE, boot_id);
+        self.judged(verdict);
+    }
+
     /// A scheduler that knows all there is has decided something: the judge would have, too.
     fn check_effect(&mut self, index: usize, effect: &Effect, now: Timestamp) {
         if self.nodes[index].position != self.ledger.head() {
@@ -141,7 +153,7 @@ impl World {
         let id = effect.lane();
         let verdict = match effect {
             Effect::Announce { .. } => self.judge.check_announcement(id, now, self.clock.jumps > 0),
-            Effect::Command { command: kantoku_domain::task::Command::Skip(_), .. } => {
+            Effect::Command { command: Command::Skip(_), .. } => {
                 self.judge.check_skip(id, now)
             }
             _ => Ok(()),

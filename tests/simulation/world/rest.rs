@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kantoku_domain::Timestamp;
+use kantoku_domain::{Id, Standing, Timestamp};
 use kantoku_handlers::HandlerName;
 
 use super::{LEASE, World};
@@ -24,6 +24,7 @@ impl World {
         }
         let verdict = self.judge.check_orders();
         self.judged(verdict);
+        self.check_queue();
         self.run_to_rest();
         self.check_rest();
         self.check_fresh();
@@ -126,18 +127,24 @@ impl World {
         true
     }
 
+    /// Where the scheduler says that a task stands.
+    fn standing(&self, id: Id) -> Option<Standing> {
+        let node = self.node_of(HandlerName::Scheduler)?;
+        let scheduler = self.nodes[node].handler(HandlerName::Scheduler)?;
+        scheduler.standing(id, self.clock.wall())
+    }
+
+    fn check_queue(&mut self) {
+        let (now, has_jumped) = (self.clock.wall(), self.clock.jumps > 0);
+        let verdict = self.judge.check_queue(now, has_jumped, |id| self.standing(id));
+        self.judged(verdict);
+    }
+
     fn check_rest(&mut self) {
         if self.violation.is_some() {
             return;
         }
-        let now = self.clock.wall();
-        let found = {
-            let scheduler = self.node_of(HandlerName::Scheduler);
-            let scheduler =
-                scheduler.and_then(|node| self.nodes[node].handler(HandlerName::Scheduler));
-            self.judge.check_rest(now, |id| scheduler?.standing(id, now))
-        };
-        match found {
+        match self.judge.check_rest(self.clock.wall(), |id| self.standing(id)) {
             Ok(found) => {
                 for why in found {
                     self.tally.count(match why {

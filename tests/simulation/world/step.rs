@@ -226,7 +226,7 @@ impl World {
 
     /// The keeper hears that it has heard everything so far.
     pub(super) fn echo(&mut self) {
-        let now = self.clock.monotone();
+        let now = self.broken.keepers_time(self.clock.monotone());
         if let Some(node) = self.node_of(HandlerName::LeaseKeeper)
             && let Some(keeper) = &mut self.nodes[node].keeper
         {
