@@ -25,7 +25,11 @@ pub(super) struct Explanation {
 impl Moment {
     /// Why `task` is where it is.
     pub(super) fn explain(&self, task: &GraphTask) -> Explanation {
-        Explanation { summary: self.summary(task), facts: Roots::of(self, task.id).facts() }
+        let restarted = task.restarted_as;
+        let restarted =
+            restarted.map_or_else(String::new, |id| format!("; it was restarted as {id}"));
+        let summary = format!("{}{restarted}", self.summary(task));
+        Explanation { summary, facts: Roots::of(self, task.id).facts() }
     }
 
     fn summary(&self, task: &GraphTask) -> String {

@@ -78,7 +78,7 @@ async fn why(api: Arc<Api>, params: GetParams) -> Result<Why, ApiError> {
     let explained = blocking(move || moment.explain(&moment.graph.tasks[&id])).await?;
     let Explanation { mut summary, facts } = explained;
     if waits && source == WhySource::ReadModel {
-        summary.push_str("; no scheduler has answered, so this is what is stored");
+        summary = format!("no scheduler has answered, so this is what is stored: {summary}");
     }
     Ok(Why { task_id: id, status, summary, facts, source, as_of_seq })
 }

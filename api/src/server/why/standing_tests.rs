@@ -135,7 +135,10 @@ fn the_successor_of_a_task_is_what_is_waited_for() {
     graph.tasks.get_mut(&id_of("a-again")).expect("a step").status = TaskStatus::Received;
     let b = graph.tasks.get_mut(&id_of("b")).expect("a step");
     b.depends_on = Some(Dependency::Task(id_of("a")));
-    let fact = only(&moment(graph), "b");
+    let moment = moment(graph);
+    let told = moment.explain(&moment.graph.tasks[&id_of("a")]).summary;
+    assert!(told.ends_with(&format!("; it was restarted as {}", id_of("a-again"))), "{told}");
+    let fact = only(&moment, "b");
     assert_eq!((fact.kind.as_str(), fact.task_id), ("running", Some(id_of("a-again"))));
 }
 
