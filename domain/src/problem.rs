@@ -48,15 +48,29 @@ impl fmt::Display for Problem {
 }
 
 /// The name in `known` that `wrong` was probably meant to be: the least edit distance, if that is
-/// at most a third of the length (two for short names).
+/// at most a third of the length (two for short names); of several, the one with fewest letters that
+/// `wrong` lacks, as letters are mixed up sooner than mistaken.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wrong.chars().count() / 3).max(2);
     known
         .into_iter()
         .map(|name| (distance(wrong, name), name))
         .filter(|(distance, _)| *distance <= limit)
-        .min()
+        .min_by_key(|(distance, name)| (*distance, lacking(wrong, name), *name))
         .map(|(_, name)| name)
+}
+
+/// How many letters of `name` are not in `wrong`.
+fn lacking(wrong: &str, name: &str) -> usize {
+    let mut left: Vec<char> = wrong.chars().collect();
+    let is_lacking = |letter: &char| match left.iter().position(|it| it == letter) {
+        Some(at) => {
+            left.swap_remove(at);
+            false
+        }
+        None => true,
+    };
+    name.chars().filter(is_lacking).count()
 }
 
 /// Levenshtein distance by the two-row method of Wagner and Fischer (1974), in characters.
@@ -85,5 +99,6 @@ mod tests {
         assert_eq!(nearest("text/word", known), Some("text/words"));
         assert_eq!(nearest("txt/top", known), Some("text/top"));
         assert_eq!(nearest("image/resize", known), None);
+        assert_eq!(nearest("whit", ["when", "with"]), Some("with"), "letters that are mixed up");
     }
 }
