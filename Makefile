@@ -10,10 +10,10 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk up down demo test check bench chaos
+.PHONY: help ktk up down demo test check bench chaos simulate
 
 help:
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 ktk:
 	cargo build --release -p ktk
@@ -50,3 +50,7 @@ chaos: ktk ## kill processors under load: make chaos SECONDS=60 SEED=7
 	"$(KTK)" dev tools >/dev/null
 	KTK_CHAOS_SECONDS=$(or $(SECONDS),60) KTK_CHAOS_SEED=$(or $(SEED),7) \
 		cargo test --release -p kantoku-tests --test suite -- chaos --nocapture
+
+simulate: ## simulate runs in which everything goes wrong: make simulate SEEDS=20000, or one: SEED=7
+	KTK_SIMULATE_SEEDS=$(or $(SEEDS),20000) $(if $(SEED),KTK_SIMULATE_SEED=$(SEED)) \
+		cargo test --release -p kantoku-tests --test simulation -- no_seed --nocapture

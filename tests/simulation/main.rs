@@ -48,7 +48,7 @@ fn explain(seed: u64, broken: Broken) {
     let (plan, _) = shrink::shrink(&Plan::of(seed, STEPS, broken));
     let plan = Plan { is_telling: true, ..plan };
     eprintln!("{}", trace::told(&plan, &plan.run()));
-    eprintln!("again: KTK_SIMULATE_SEED={seed} make simulate");
+    eprintln!("again: make simulate SEED={seed}");
 }
 
 fn number(variable: &str) -> Option<u64> {

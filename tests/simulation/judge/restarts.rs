@@ -26,9 +26,8 @@ const FORCED: &str = "a step that was overtaken is not forced";
 
 impl Restart {
     pub(super) fn new(ordered: u64, restarted: &context::Restarted) -> Self {
-        let step = |step: &kantoku_domain::restart::Entry| {
-            (step.task_id, (step.action, step.position))
-        };
+        let step =
+            |step: &kantoku_domain::restart::Entry| (step.task_id, (step.action, step.position));
         Self { ordered, steps: restarted.steps.iter().map(step).collect(), settled: None }
     }
 

@@ -250,7 +250,9 @@ impl World {
         for mut op in abandoned {
             match self.rng.below(3) {
                 0 => {}
-                1 if !matches!(op.work, Work::Announce { .. } | Work::Unfold(_)) => self.ops.push(op),
+                1 if !matches!(op.work, Work::Announce { .. } | Work::Unfold(_)) => {
+                    self.ops.push(op)
+                }
                 _ => {
                     for _ in 0..GONE_TRIES {
                         if !matches!(self.work(&mut op), Came::Open) {

@@ -153,9 +153,7 @@ impl World {
         let id = effect.lane();
         let verdict = match effect {
             Effect::Announce { .. } => self.judge.check_announcement(id, now, self.clock.jumps > 0),
-            Effect::Command { command: Command::Skip(_), .. } => {
-                self.judge.check_skip(id, now)
-            }
+            Effect::Command { command: Command::Skip(_), .. } => self.judge.check_skip(id, now),
             _ => Ok(()),
         };
         self.judged(verdict);

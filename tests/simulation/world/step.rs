@@ -171,6 +171,13 @@ impl World {
                 let spans = [20, 200, 1_000, 3_000, 3_000, 12_000, 40_000];
                 let span = spans[self.rng.below(spans.len())];
                 self.clock.pass(Duration::from_millis(span));
+                // Mostly, whoever works is heard of meanwhile.
+                if self.rng.chance(60) {
+                    for index in 0..self.executors.len() {
+                        self.beat(index);
+                    }
+                    self.echo();
+                }
             }
             Happened::Jump => {
                 self.tally.count("the clock jumps");
