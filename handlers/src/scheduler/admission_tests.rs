@@ -1,7 +1,7 @@
 //! Admission: limits, and the slots in use, which are derived from events.
 
 use kantoku_domain::{
-    Event, Kind, Millis, policy,
+    Dependency, Event, Kind, Millis, policy,
     restart::OutputPolicy::Reallocate,
     task::{Cancel, Command, Restart, Spawned},
 };
@@ -142,6 +142,27 @@ fn a_queue_has_but_a_few_that_nobody_has_claimed_and_the_best_are_next() {
     let first = ["a", "b", "c"].into_iter().find(is_announced).expect("two of them are");
     scene.receive(first);
     assert_eq!(scene.act(), ["ready urgent 1.0"]);
+}
+
+#[test]
+fn who_could_run_first_goes_first_however_long_it_was_there() {
+    let mut scene = Scene::with_window(1);
+    scene.spawn(dependent("later", Dependency::At(at(30))));
+    scene.spawn(task("again"));
+    assert_eq!(scene.act(), ["ready again 1.0"]);
+    // Its second attempt waits for five seconds at least.
+    scene.fail("again", true);
+    scene.spawn(task("first"));
+    assert_eq!(scene.act(), ["ready first 1.0"]);
+    scene.now = 1;
+    scene.spawn(task("soon"));
+    assert_eq!(scene.wait_until(30), [""; 0]);
+    scene.receive("first");
+    assert_eq!(scene.act(), ["ready soon 1.0"]);
+    scene.receive("soon");
+    assert_eq!(scene.act(), ["ready again 2.0"]);
+    scene.receive("again");
+    assert_eq!(scene.act(), ["ready later 1.0"]);
 }
 
 #[test]

@@ -191,6 +191,8 @@ mod admission_tests;
 #[cfg(test)]
 mod dependency_tests;
 #[cfg(test)]
+mod foresee_tests;
+#[cfg(test)]
 mod pause_tests;
 #[cfg(test)]
 mod property_tests;
