@@ -24,8 +24,9 @@ use crate::{
     specifications::Specifications,
 };
 
-/// A claim takes milliseconds: what is in hand longer was lost with its executor.
-const ACK_WAIT: Duration = Duration::from_secs(5);
+/// A claim takes milliseconds: what is in hand longer was lost with its executor. Should it not be,
+/// it is claimed by one all the same.
+const ACK_WAIT: Duration = Duration::from_secs(2);
 /// Announcements in the hands of all executors of a queue.
 const IN_FLIGHT_MAX: u32 = 10_000;
 /// How long the end waits for what may hang with the connection.

@@ -45,7 +45,7 @@ impl World {
                     metadata: envelope.metadata(ready.guard),
                     event: kantoku_domain::Event::TaskReady(ready),
                 };
-                Work::Announce { draft, decided }
+                Work::Announce { draft: Box::new(draft), decided }
             }
             Effect::Command { task_id, context_id, cause, command, .. } => {
                 let envelope = self.envelope(task_id, context_id, cause, &key(task_id, &command));

@@ -3,14 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use kantoku_domain::{
-    Datum, Envelope, Id, Millis, Recorded, Timestamp,
+    Datum, Envelope, Id, Recorded, Timestamp,
     task::{Command, Failure, Ready, Received, Success},
 };
-use kantoku_handlers::HandlerName;
-use kantoku_streams::{Heartbeat, HeldAttempt};
+use kantoku_streams::HeldAttempt;
 
 use super::{
-    LEASE, World,
+    World,
     clock::Clock,
     op::{Came, Op, Order, Owner, Then, Work},
 };
@@ -22,11 +21,11 @@ pub(crate) const EXECUTOR: &str = "executor";
 #[derive(Clone, Debug)]
 pub(super) struct Executor {
     seed: u64,
-    service_id: String,
+    pub(super) service_id: String,
     boots: u32,
-    boot_id: Id,
+    pub(super) boot_id: Id,
     /// Where the stream stood when this run beat first.
-    born: Option<u64>,
+    pub(super) born: Option<u64>,
     pub(super) is_up: bool,
     pub(super) is_stalled: bool,
     pub(super) running: Vec<Run>,
@@ -47,9 +46,9 @@ pub(super) struct Run {
 /// An attempt that goes on though its executor is gone.
 #[derive(Clone, Debug)]
 pub(super) struct Ghost {
-    executor: usize,
-    boot_id: Id,
-    run: Run,
+    pub(super) executor: usize,
+    pub(super) boot_id: Id,
+    pub(super) run: Run,
 }
 
 impl Executor {
@@ -92,7 +91,7 @@ impl Executor {
     }
 
     /// Told to stop: what is being reported is reported.
-    fn stop(&mut self, task_id: Id, attempt: u32) {
+    pub(super) fn stop(&mut self, task_id: Id, attempt: u32) {
         self.running.retain(|run| {
             run.is_reporting || (run.held.task_id, run.held.attempt) != (task_id, attempt)
         });
@@ -268,88 +267,6 @@ impl World {
             service_id: executor.service_id.clone(),
             causation_id: Some(announced.metadata.event_id),
             correlation_id: context_id,
-        }
-    }
-
-    /// The run of a service by now.
-    pub(super) fn boot_id(&self, service_id: &str) -> Option<Id> {
-        let executor = self.executors.iter().find(|executor| executor.service_id == service_id)?;
-        Some(executor.boot_id)
-    }
-
-    /// An executor says what it holds; that may be heard, or later, or never.
-    pub(super) fn beat(&mut self, index: usize) {
-        let head = self.ledger.head();
-        let executor = &mut self.executors[index];
-        if !executor.works() {
-            return;
-        }
-        let beat = Heartbeat {
-            service_id: executor.service_id.clone(),
-            boot_id: executor.boot_id,
-            born: *executor.born.get_or_insert(head),
-            attempts: executor.running.iter().map(|run| run.held).collect(),
-            lease: Millis(LEASE.as_millis() as u64),
-        };
-        if !self.is_calm && self.rng.chance(self.weather.lost_beats) {
-            if self.rng.chance(50) {
-                self.beats.push((index, beat));
-            }
-            return;
-        }
-        self.hear(index, beat);
-    }
-
-    /// The keeper hears a heartbeat, and whoever sent it hears the reply.
-    pub(super) fn hear(&mut self, index: usize, beat: Heartbeat) {
-        let now = self.broken.keepers_time(self.clock.monotone());
-        let Some(node) = self.node_of(HandlerName::LeaseKeeper) else { return };
-        let Some(keeper) = &mut self.nodes[node].keeper else { return };
-        let is_current = beat.boot_id == self.executors[index].boot_id;
-        self.judge.heard(&beat, self.clock.monotone());
-        let held = self.judge.held_by(&self.executors[index].service_id);
-        let reply = keeper.heard(&self.broken.beat(beat, held), now);
-        // What it has found out is under way before it answers.
-        self.act(node);
-        if !is_current || !self.executors[index].works() {
-            return;
-        }
-        let cancelled = reply.cancelled.iter().map(|order| (order.task_id, order.attempt));
-        let lost = reply.lost.iter().map(|held| (held.task_id, held.attempt));
-        for (task_id, attempt) in cancelled.chain(lost).collect::<Vec<_>>() {
-            let is_end = |op: &Op| {
-                matches!(&op.work, Work::Command { order: Order::Task(Command::Fail { .. }), .. })
-            };
-            let is_ending = self.ops.iter().any(|op| op.lane == task_id && is_end(op));
-            let verdict = self.judge.check_call_off(task_id, attempt, is_ending);
-            self.judged(verdict);
-            self.executors[index].stop(task_id, attempt);
-        }
-    }
-
-    pub(super) fn stop(&mut self, service_id: &str, task_id: Id, attempt: u32) {
-        let executor = self.executors.iter_mut().find(|it| it.service_id == service_id);
-        if let Some(executor) = executor {
-            executor.stop(task_id, attempt);
-        }
-    }
-
-    /// The executor dies. What it ran may go on.
-    pub(super) fn die(&mut self, index: usize) {
-        self.tally.count("an executor dies");
-        self.abandon(Owner::Executor(index));
-        for announced in &mut self.queue {
-            if announced.in_hand == Some(index) {
-                announced.in_hand = None;
-            }
-        }
-        let executor = &mut self.executors[index];
-        executor.is_up = false;
-        let boot_id = executor.boot_id;
-        for run in std::mem::take(&mut executor.running) {
-            if self.rng.chance(50) {
-                self.ghosts.push(Ghost { executor: index, boot_id, run });
-            }
         }
     }
 }

@@ -3,13 +3,17 @@
 
 mod advance;
 mod calm;
+mod carry;
 mod clock;
 mod effects;
 mod executor;
+mod lease;
 mod node;
 mod op;
 mod pipeline;
 mod rest;
+mod restart;
+mod rules;
 mod step;
 mod user;
 mod weather;

@@ -50,7 +50,7 @@ pub(crate) enum Then {
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
     Command { order: Order, envelope: Envelope, then: Then },
-    Announce { draft: Draft, decided: Decided },
+    Announce { draft: Box<Draft>, decided: Decided },
     Unfold(Box<Unfold>),
     Probe(HttpProbe),
     SetTimer(Timeout),

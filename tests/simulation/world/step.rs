@@ -90,7 +90,7 @@ impl World {
         let head = self.ledger.head();
         let up = || self.nodes.iter().filter(|node| node.is_up);
         let executors = &self.executors;
-        let works = executors.iter().any(|it| it.works());
+        let works = executors.iter().any(super::executor::Executor::works);
         let weight = |happens: Happened| match happens {
             Happened::Delivery => weigh(up().any(|node| node.position < head), 60),
             Happened::Foresight => weigh(up().any(|node| !node.own.is_empty()), weather.foresight),
@@ -229,16 +229,6 @@ impl World {
         });
         let nodes: Vec<usize> = nodes.collect();
         self.rng.pick(&nodes).copied()
-    }
-
-    /// The keeper hears that it has heard everything so far.
-    pub(super) fn echo(&mut self) {
-        let now = self.broken.keepers_time(self.clock.monotone());
-        if let Some(node) = self.node_of(HandlerName::LeaseKeeper)
-            && let Some(keeper) = &mut self.nodes[node].keeper
-        {
-            keeper.echoed(now);
-        }
     }
 
     /// A timer of the server fires, and the node takes what is due.

@@ -68,8 +68,19 @@ fn worlds() -> impl Strategy<Value = World> {
             world.resources.insert(id(n as u64), known);
             world.tasks.extend(ending.map(|ending| (id(n as u64), ending)));
         }
+        // Nothing is known before it has happened.
+        world.now = world.now.max(latest(&world));
         world
     })
+}
+
+/// When the last fact came.
+fn latest(world: &World) -> Timestamp {
+    let resources = world.resources.values().filter_map(|known| match known {
+        Known::Pending => None,
+        Known::Holds { at } | Known::Impossible { at, .. } => Some(*at),
+    });
+    resources.chain(world.tasks.values().map(|ending| ending.at)).max().unwrap_or_default()
 }
 
 /// The textbook's three-valued logic: `None` is unknown.

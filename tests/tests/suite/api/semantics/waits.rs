@@ -3,9 +3,9 @@
 use kantoku_api::{
     Code,
     contract::{
-        ContextPause, ContextResume, ManifestApply, NamespaceGet, NamespacePause, NamespaceResume,
-        PolicyDelete, PolicyGet, PolicyList, SpecificationPause, SpecificationResume, TaskApprove,
-        TaskCancel, TaskPause, TaskResume, TaskWhy, WhySource,
+        ContextPause, ContextResume, ContextWait, ManifestApply, NamespaceGet, NamespacePause,
+        NamespaceResume, PolicyDelete, PolicyGet, PolicyList, SpecificationPause,
+        SpecificationResume, TaskApprove, TaskCancel, TaskPause, TaskResume, TaskWhy, WhySource,
     },
 };
 use kantoku_domain::{Event, Id, task::Outcome};
@@ -101,6 +101,8 @@ async fn what_is_paused_waits_and_says_by_whom_until_it_is_resumed() {
     let context = format!(r#"context.pause {{"id": "$context", {reason}}}"#);
     let ended =
         pausing(&world, &context, r#"context.resume {"id": "$context"}"#, "its context").await;
+    // That all of it has ended is known once the read model is.
+    call::<ContextWait>(&world.client, json!({ "id": ended })).await.expect("waited");
     let error = refused(call::<ContextPause>(&world.client, json!({ "id": ended })).await);
     assert_eq!(
         (error.data.reason.as_str(), error.data.current.as_deref()),
