@@ -13,7 +13,7 @@ impl Names {
     fn of(outcome: &Outcome) -> Self {
         let mut names = Self(BTreeMap::new());
         let mut contexts = 0;
-        for (id, named) in outcome.world.judge.named.iter() {
+        for (id, named) in &outcome.world.judge.named {
             names.task(*id, named.spawned.step.as_deref());
         }
         for recorded in &outcome.world.ledger.events {

@@ -44,7 +44,7 @@ impl Judge {
             || explanation.grounds.iter().any(|ground| is_failed(&ground.status))
     }
 
-    fn how(&self, entry: &Entry) -> Option<How> {
+    fn how(entry: &Entry) -> Option<How> {
         Some(match entry.end()? {
             End::Ok => How::Ok,
             End::Failed => How::Failed,
@@ -60,7 +60,7 @@ impl Judge {
 
     fn ending(&self, id: Id) -> Option<Ending> {
         let entry = self.tasks.get(&id)?;
-        Some(Ending { task: id, how: self.how(entry)?, at: entry.ended_at })
+        Some(Ending { task: id, how: Self::how(entry)?, at: entry.ended_at })
     }
 
     /// A scheduler that knows all there is has given up a task.

@@ -67,7 +67,7 @@ impl World {
             match self.rng.below(3) {
                 0 => {}
                 1 if !matches!(op.work, Work::Announce { .. } | Work::Unfold(_)) => {
-                    self.ops.push(op)
+                    self.ops.push(op);
                 }
                 _ => {
                     for _ in 0..GONE_TRIES {
