@@ -155,15 +155,6 @@ async fn observe(services: &[&'static str]) -> Observed {
     ground.call::<TaskSpawnBatch>(json!({ "tasks": tasks })).await;
     let kills = kill_until_done(&mut ground, services).await;
     let observed = Observed::of(&ground.events.all());
-    if let Ok(path) = std::env::var("DUMP") {
-        let lines: Vec<String> = ground
-            .events
-            .all()
-            .iter()
-            .map(|r| serde_json::to_string(&**r).expect("JSON"))
-            .collect();
-        std::fs::write(path, lines.join("\n")).expect("written");
-    }
     Box::pin(ground.stop()).await;
     let Observed { running_max, busy_max, lost, few_run, few_busy, .. } = &observed;
     eprintln!(
