@@ -4,6 +4,7 @@
 mod cancellation;
 mod claims;
 mod events;
+mod grid;
 mod ground;
 mod limits;
 mod restarts;

@@ -1,208 +1,52 @@
 //! Restarts of a pipeline of 200 tasks: what the plan says is done, and nothing else.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use kantoku_api::{
-    ClientError,
-    contract::{ContextGet, ContextRestart, ContextWait, ContextWaited, ResourceList, Restarted},
-};
+use kantoku_api::contract::{ContextGet, ContextWaited};
 use kantoku_domain::{
     Event, Id, Kind, Recorded,
     restart::{Action, Plan},
     task::Outcome,
 };
-use kantoku_projections::document::{ContextStatus, ResourceDocument};
+use kantoku_projections::document::ContextStatus;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::ground::Ground;
+use super::grid::{FRAGILE, Grid, LAYERS, Tasks, WIDTH, after, name, names};
 
-const LAYERS: usize = 10;
-const WIDTH: usize = 20;
-/// Two steps in the middle that fail unless there is a file for each: its content is what they
-/// write. What comes after the one does not come after the other.
-const FRAGILE: [usize; 2] = [5 * WIDTH, 5 * WIDTH + 10];
+/// Shows a restart, does just that, and finds that to have happened and nothing else; how it
+/// ended.
+async fn restart(grid: &Grid, request: Value, expected: &Expected) -> ContextWaited {
+    let before = grid.tasks();
+    let head = grid.ground.bus.head().await.expect("the stream answers");
+    let resources = grid.resources(head).await;
+    let mut shown = request.clone();
+    shown["dry_run"] = json!(true);
+    let shown = grid.try_restart(&shown).await.expect("shown");
+    assert_eq!(shown.stream_seq, None, "nothing was done");
+    assert_eq!(grid.ground.bus.head().await.expect("the stream answers"), head);
+    expected.check(&shown.plan, &before);
 
-fn name(step: usize) -> String {
-    format!("s{step:03}")
-}
-
-/// The steps that `step` reads: the one above it, and the one beside that.
-fn reads(step: usize) -> Option<[usize; 2]> {
-    let above = step.checked_sub(WIDTH)?;
-    Some([above, above / WIDTH * WIDTH + (above + 1) % WIDTH])
-}
-
-/// The steps that come after `step`.
-fn after(step: usize) -> BTreeSet<usize> {
-    let mut after = BTreeSet::new();
-    for later in step + 1..LAYERS * WIDTH {
-        let comes_after = |read: &usize| *read == step || after.contains(read);
-        if reads(later).is_some_and(|reads| reads.iter().any(comes_after)) {
-            after.insert(later);
-        }
-    }
-    after
-}
-
-fn names(steps: impl IntoIterator<Item = usize>) -> BTreeSet<String> {
-    steps.into_iter().map(name).collect()
-}
-
-/// A run of the pipeline, and the files that decide about it.
-struct Grid {
-    ground: Ground,
-    files: [PathBuf; 2],
-    context_id: Id,
-}
-
-/// Of each step the task that is current, with the position of its last event.
-type Tasks = BTreeMap<String, (Id, u64)>;
-
-impl Grid {
-    async fn start() -> Self {
-        let mut ground = Box::pin(Ground::start("2s")).await;
-        let pass = json!({
-            "inputs": {"x": "number", "y": {"optional": "number"}}, "outputs": {"x": "number"},
-            "executable": {"type": "noop"},
+    let mut done = request;
+    done["plan"] = serde_json::to_value(&shown.plan).expect("JSON");
+    done["reason"] = json!("again");
+    let done = grid.try_restart(&done).await.expect("accepted");
+    assert_eq!((&done.plan, done.superseded.len()), (&shown.plan, 0));
+    let min_seq = done.stream_seq.expect("it was done");
+    grid.ground.call::<ContextGet>(json!({"id": grid.context_id, "min_seq": min_seq})).await;
+    let ended = grid.end().await;
+    let is_last = |recorded: &Recorded| recorded.stream_seq >= ended.as_of_seq;
+    let all_read = |recorded: &Recorded| is_last(recorded).then_some(());
+    grid.ground.events.until("all of it is read", all_read).await;
+    expected.check_events(grid, &before, head);
+    let now = grid.resources(ended.as_of_seq).await;
+    for (id, document) in &resources {
+        let is_touched = expected.touched().any(|step| {
+            let old = before[step].0;
+            *id == old.derive("x", old.partition()) || document.custodian == Some(old)
         });
-        ground.apply("Specification", "pass", pass).await;
-        let files = FRAGILE
-            .map(|step| std::env::temp_dir().join(format!("ktk-grid-{}-{step}", Uuid::new_v4())));
-        for (step, file) in FRAGILE.into_iter().zip(&files) {
-            let fragile = json!({
-                "inputs": {"x": "number", "y": {"optional": "number"}}, "outputs": {"x": "number"},
-                "executable": {"type": "process", "command": [
-                    "sh", "-c", "n=$(cat \"$0\") && echo \"{\\\"x\\\": $n}\"", file,
-                ]},
-            });
-            ground.apply("Specification", &format!("fragile-{step}"), fragile).await;
-        }
-        let task = |step: usize| {
-            let with = match reads(step) {
-                None => json!({"x": step}),
-                Some([x, y]) => {
-                    json!({"x": format!("${}.x", name(x)), "y": format!("${}.x", name(y))})
-                }
-            };
-            let fragile = FRAGILE.contains(&step).then(|| format!("fragile-{step}"));
-            json!({"use": fragile.unwrap_or_else(|| "pass".into()), "with": with})
-        };
-        let steps = LAYERS * WIDTH;
-        let tasks: serde_json::Map<_, _> = (0..steps).map(|n| (name(n), task(n))).collect();
-        let last = steps - WIDTH..steps;
-        let outputs: serde_json::Map<_, _> =
-            last.map(|n| (name(n), json!(format!("${}.x", name(n))))).collect();
-        let pipeline = json!({"tasks": tasks, "outputs": outputs});
-        ground.apply("Pipeline", "grid", pipeline).await;
-        ground.execute("executor");
-        Self { ground, files, context_id: Id::default() }
+        assert!(is_touched || now[id] == *document, "{document:?} became {:?}", now[id]);
     }
-
-    /// Runs it to its end.
-    async fn run(&mut self) -> ContextWaited {
-        self.context_id = self.ground.run("grid", json!({})).await.context_id;
-        self.end().await
-    }
-
-    async fn end(&self) -> ContextWaited {
-        let params = json!({"id": self.context_id, "timeout": "2m"});
-        let waited = self.ground.call::<ContextWait>(params).await;
-        assert!(waited.done, "{:?}", waited.context);
-        waited
-    }
-
-    fn write(&self, file: usize, value: u64) {
-        fs::write(&self.files[file], value.to_string()).expect("written");
-    }
-
-    fn remove(&self, file: usize) {
-        fs::remove_file(&self.files[file]).expect("removed");
-    }
-
-    /// Of each step the task that is current, as the events tell.
-    fn tasks(&self) -> Tasks {
-        let mut tasks = Tasks::new();
-        let mut steps = BTreeMap::new();
-        for recorded in self.ground.events.all() {
-            if recorded.metadata.correlation_id != self.context_id {
-                continue;
-            }
-            if let Event::TaskSpawned(spawned) = &recorded.event {
-                let step = spawned.step.clone().expect("a step of the pipeline");
-                steps.insert(recorded.id, step);
-            }
-            let is_state = !matches!(recorded.event, Event::TaskReady(_));
-            if let Some(step) = steps.get(&recorded.id).filter(|_| is_state) {
-                let place = tasks.entry(step.clone()).or_insert((recorded.id, 0));
-                // A successor is spawned after the event that named it.
-                if place.0 == recorded.id || matches!(recorded.event, Event::TaskSpawned(_)) {
-                    *place = (recorded.id, recorded.stream_seq);
-                }
-            }
-        }
-        tasks
-    }
-
-    async fn resources(&self, min_seq: u64) -> BTreeMap<Id, ResourceDocument> {
-        let params = json!({"limit": 1_000, "min_seq": min_seq});
-        let page = self.ground.call::<ResourceList>(params).await;
-        assert_eq!(page.next_cursor, None, "they fit on one page");
-        page.items.into_iter().map(|document| (document.id, document)).collect()
-    }
-
-    async fn try_restart(&self, request: &Value) -> Result<Restarted, ClientError> {
-        let mut params = request.clone();
-        params["id"] = json!(self.context_id);
-        self.ground.try_call::<ContextRestart>(params).await
-    }
-
-    /// Shows a restart, does just that, and finds that to have happened and nothing else; how it
-    /// ended.
-    async fn restart(&self, request: Value, expected: &Expected) -> ContextWaited {
-        let before = self.tasks();
-        let head = self.ground.bus.head().await.expect("the stream answers");
-        let resources = self.resources(head).await;
-        let mut shown = request.clone();
-        shown["dry_run"] = json!(true);
-        let shown = self.try_restart(&shown).await.expect("shown");
-        assert_eq!(shown.stream_seq, None, "nothing was done");
-        assert_eq!(self.ground.bus.head().await.expect("the stream answers"), head);
-        expected.check(&shown.plan, &before);
-
-        let mut done = request;
-        done["plan"] = serde_json::to_value(&shown.plan).expect("JSON");
-        done["reason"] = json!("again");
-        let done = self.try_restart(&done).await.expect("accepted");
-        assert_eq!((&done.plan, done.superseded.len()), (&shown.plan, 0));
-        let min_seq = done.stream_seq.expect("it was done");
-        self.ground.call::<ContextGet>(json!({"id": self.context_id, "min_seq": min_seq})).await;
-        let ended = self.end().await;
-        let is_last = |recorded: &Recorded| recorded.stream_seq >= ended.as_of_seq;
-        let all_read = |recorded: &Recorded| is_last(recorded).then_some(());
-        self.ground.events.until("all of it is read", all_read).await;
-        expected.check_events(self, &before, head);
-        let now = self.resources(ended.as_of_seq).await;
-        for (id, document) in &resources {
-            let is_touched = expected.touched().any(|step| {
-                let old = before[step].0;
-                *id == old.derive("x", old.partition()) || document.custodian == Some(old)
-            });
-            assert!(is_touched || now[id] == *document, "{document:?} became {:?}", now[id]);
-        }
-        ended
-    }
-
-    async fn stop(self) {
-        for file in &self.files {
-            fs::remove_file(file).ok();
-        }
-        Box::pin(self.ground.stop()).await;
-    }
+    ended
 }
 
 /// What is to become of which steps; all others are kept.
@@ -285,7 +129,7 @@ async fn only_what_failed_runs_again_and_then_all_from_a_step_on() {
 
     grid.write(0, 1_000);
     let expected = Expected { rerun: names([broken]), revive: cone.clone(), ..Expected::default() };
-    let ended = grid.restart(json!({"target": "failed"}), &expected).await;
+    let ended = restart(&grid, json!({"target": "failed"}), &expected).await;
     assert_eq!((ended.context.status, counts(&ended)), (ContextStatus::Ok, (200, 0, 0)));
     assert_eq!(ended.context.outputs, failed.context.outputs, "the same resources");
     let below = name(broken + 4 * WIDTH);
@@ -300,7 +144,7 @@ async fn only_what_failed_runs_again_and_then_all_from_a_step_on() {
     let rerun = &names([broken]) | &cone;
     let expected = Expected { rerun: rerun.clone(), ..Expected::default() };
     let request = json!({"target": {"from": name(broken)}, "outputs": "reallocate"});
-    let again = grid.restart(request, &expected).await;
+    let again = restart(&grid, request, &expected).await;
     assert_eq!((again.context.status, counts(&again)), (ContextStatus::Ok, (200, 0, 0)));
     assert_eq!(again.outputs[&below], json!(2_000));
     for (output, id) in &again.context.outputs {
@@ -322,7 +166,7 @@ async fn from_a_step_on_what_fails_elsewhere_stays_as_it_is() {
     let expected =
         Expected { rerun: names([one]), revive: names(after(one)), skip: names(after(other)) };
     let request = json!({"target": {"from": name(one)}, "outputs": "reuse"});
-    let better = grid.restart(request, &expected).await;
+    let better = restart(&grid, request, &expected).await;
     assert_eq!((better.context.status, counts(&better)), (ContextStatus::Failed, (185, 1, 14)));
 
     // What fails again is restarted again: its successor is what has failed now.
@@ -333,7 +177,7 @@ async fn from_a_step_on_what_fails_elsewhere_stays_as_it_is() {
     let shown = grid.try_restart(&json!({"dry_run": true})).await.expect("shown");
     expected.check(&shown.plan, &before);
     grid.write(1, 7);
-    let ended = grid.restart(request, &expected).await;
+    let ended = restart(&grid, request, &expected).await;
     assert_eq!((ended.context.status, counts(&ended)), (ContextStatus::Ok, (200, 0, 0)));
 
     // The same plan once more was overtaken by itself.
