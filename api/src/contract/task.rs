@@ -259,7 +259,7 @@ pub struct LogEntry {
     pub attempt: u32,
     /// When.
     pub at: Timestamp,
-    /// `stdout` or `stderr`.
+    /// `stdout`, `stderr`, or `system` for what the executor says about the attempt.
     pub stream: String,
     /// What.
     pub text: String,
