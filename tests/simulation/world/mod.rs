@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-use kantoku_domain::{Id, Kind, Namespace, Partition, Timestamp};
+use kantoku_domain::{Event, Id, Kind, Namespace, Partition, Timestamp};
 use kantoku_handlers::Timeout;
 use kantoku_streams::Heartbeat;
 
@@ -167,6 +167,11 @@ impl World {
         let verdict = self.judge.observe(&recorded, Some(decided), at);
         self.judged(verdict);
         self.tally.count(recorded.event.name());
+        if let Event::ContextRestartSettled(settled) = &recorded.event
+            && !settled.superseded.is_empty()
+        {
+            self.tally.count("a step is overtaken");
+        }
         if draft.is_announcement() {
             let not_before = Timestamp::default();
             self.queue.push(Announced { seq, in_hand: None, not_before });

@@ -139,6 +139,7 @@ impl World {
     /// A keeper takes an attempt away, and may.
     fn check_loss(&mut self, effect: &Effect) {
         let Effect::Command { command: Command::Fail { .. }, task_id, .. } = effect else { return };
+        self.tally.count("a lease is lost");
         let now = self.clock.monotone();
         let boot_id = |service_id: &str| self.boot_id(service_id);
         let verdict = self.judge.check_loss(*task_id, now, LEASE, boot_id);
