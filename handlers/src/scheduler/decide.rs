@@ -92,15 +92,17 @@ impl Scheduler {
         if now < not_before {
             return self.wait(id, Some(not_before));
         }
+        let since = task.ready_since(now);
         if is_paused {
             self.wait(id, None);
-        } else if let Some(task) = self.tasks.get_mut(&id)
-            && matches!(task.stage, Stage::Open)
-        {
-            let since = task.ready_since(now);
-            task.stage = Stage::Queued { since };
-            self.admission.wait(&profile, task.attempt, since);
-            self.may_admit = true;
+        } else if !matches!(task.stage, Stage::Queued { since: before } if before == since) {
+            // It waits from the last change on, so that whoever folds the history anew agrees.
+            self.wait(id, None);
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.stage = Stage::Queued { since };
+                self.admission.wait(&profile, task.attempt, since);
+                self.may_admit = true;
+            }
         }
         self.ready.insert((profile.context_id, id));
         self.set_alarm(id, self.tasks.get(&id).and_then(|task| task.ready_until(now)));
