@@ -102,16 +102,15 @@ async fn from(api: &Api, namespace: &Namespace, tasks: &Tasks, name: &str) -> Re
             return Err(error.field("target.from"));
         }
     }
-    api.resolve::<TaskDocument>(namespace, name).await.map_err(|error| {
-        if !matches!(error.code, Code::NotFound | Code::Invalid) {
-            return error;
-        }
-        let steps = tasks.graph.nodes.values().filter_map(|node| node.spawned.step.as_deref());
-        let meant = nearest(name, steps);
-        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
-        let message = format!("the context has no step and no task {name:?}{meant}");
-        ApiError::new(Code::NotFound, message).field("target.from")
-    })
+    match api.resolve::<TaskDocument>(namespace, name).await {
+        Ok(id) if tasks.graph.nodes.contains_key(&id) => return Ok(id),
+        Err(error) if !matches!(error.code, Code::NotFound | Code::Invalid) => return Err(error),
+        _ => {}
+    }
+    let meant = nearest(name, ids().filter_map(|id| step(&id)));
+    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant:?}?"));
+    let message = format!("the context has no step and no task {name:?}{meant}");
+    Err(ApiError::new(Code::NotFound, message).field("target.from"))
 }
 
 /// What is asked for.

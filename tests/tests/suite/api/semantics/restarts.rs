@@ -234,7 +234,7 @@ async fn a_plan_that_somebody_overtook_names_who_did() {
     let mismatch = json!({"id": b, "plan": shown.plan});
     let error = refused(call::<TaskRestart>(&world.client, mismatch).await);
     assert!(error.message.contains("another target"), "{}", error.message);
-    let unknown = json!({"id": context, "target": {"from": "bb"}});
+    let unknown = json!({"id": context, "target": {"from": "bx"}});
     let error = refused(call::<ContextRestart>(&world.client, unknown).await);
     assert_eq!(error.code, Code::NotFound);
     assert!(error.message.contains("did you mean"), "{}", error.message);
