@@ -53,6 +53,7 @@ chaos: ktk ## kill processors under load: make chaos SECONDS=60 SEED=7
 	KTK_CHAOS_SECONDS=$(or $(SECONDS),60) KTK_CHAOS_SEED=$(or $(SEED),7) \
 		cargo test --release -p kantoku-tests --test suite -- chaos --nocapture
 
-simulate: ## simulate runs in which everything goes wrong: make simulate SEEDS=20000, or one: SEED=7
-	KTK_SIMULATE_SEEDS=$(or $(SEEDS),20000) $(if $(SEED),KTK_SIMULATE_SEED=$(SEED)) \
+simulate: ## simulate runs in which everything goes wrong: make simulate SEEDS=20000 FROM=0, or SEED=7
+	KTK_SIMULATE_SEEDS=$(or $(SEEDS),20000) KTK_SIMULATE_FROM=$(or $(FROM),0) \
+		$(if $(SEED),KTK_SIMULATE_SEED=$(SEED)) \
 		cargo test --release -p kantoku-tests --test simulation -- no_seed --nocapture

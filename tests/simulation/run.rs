@@ -1,6 +1,8 @@
 //! Runs: one of a seed, and many over all cores.
 
 use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +15,6 @@ use crate::{
     judge::Violation,
     world::{Happened, Tally, World},
 };
-use std::collections::BTreeSet;
 
 /// How a run is made.
 #[derive(Clone, Debug, Default)]
@@ -52,22 +53,30 @@ impl Plan {
         let mut world = World::new(self.seed, self.broken);
         world.is_telling = self.is_telling;
         let mut steps = Vec::with_capacity(self.steps as usize);
+        let run = AssertUnwindSafe(|| self.go(&mut world, &mut steps));
+        if let Err(panic) = catch_unwind(run) {
+            let told = panic.downcast_ref::<String>().cloned();
+            let what = told.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned()));
+            let what = what.unwrap_or_default();
+            world.violation = Some(Violation { invariant: "nobody panics", what });
+        }
+        let violation = world.violation.clone();
+        Outcome { world, steps, violation }
+    }
+
+    fn go(&self, world: &mut World, steps: &mut Vec<Step>) {
         for step in 0..self.steps {
             if world.violation.is_some() {
-                break;
+                return;
             }
             let happened = world.step(step, self.left_out.contains(&step));
             let told = world.told.take().unwrap_or_default();
             steps.push(Step { happened, told, head: world.ledger.head() });
         }
-        if world.violation.is_none() {
-            world.rest();
-        }
+        world.rest();
         for turn in 0..2 {
             world.restart_in_peace(turn);
         }
-        let violation = world.violation.clone();
-        Outcome { world, steps, violation }
     }
 }
 

@@ -16,6 +16,9 @@ const HORIZON: Duration = Duration::from_secs(6 * 60 * 60);
 impl World {
     /// Comes to rest, and has what is left explained.
     pub(crate) fn rest(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
         self.calm_down();
         // First without executors: what was ordered to stop has stopped before anybody goes on.
         self.run_handlers();
