@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     Own,
-    stand::{Stand, stand, text},
+    stand::{Stand, stand},
 };
 
 /// The processes that have this word on their command line.
