@@ -14,7 +14,8 @@ use super::{
     Scheduler,
     knowledge::News,
     own::Fate,
-    task::{Gate, Stage, Waiting},
+    tally::Counted,
+    task::{Stage, Waiting},
     watchers::{Watched, watched},
 };
 
@@ -112,18 +113,13 @@ impl Scheduler {
         let mut task = Waiting::new(recorded, spawned);
         for it in watched(&task.needs) {
             let (fact, is_settled, is_bad) = self.judge(it);
-            task.open += usize::from(!is_settled);
-            if let Watched::Task(_) = it {
-                task.open_tasks += usize::from(!is_settled);
-            }
-            task.is_spoiled |= is_bad;
-            task.is_unsteady |= is_bad;
-            if matches!(it, Watched::Task(_)) || !is_settled || is_bad {
+            let is_task = matches!(it, Watched::Task(_));
+            task.tally.add(is_task, is_settled, is_bad);
+            if is_task || !is_settled || is_bad {
                 self.watchers.add(fact, id);
             }
         }
-        // Where counting tells, there is nothing to see before the last has come.
-        let is_worth_it = task.gate != Gate::All || task.open == 0 || task.is_spoiled;
+        let is_worth_it = task.tally.counted() != Counted::Pending;
         if self.to_stop.remove(&id) {
             task.stage = Stage::Stopping;
         }

@@ -10,7 +10,9 @@ use super::{testing::*, *};
 fn ahead(log: &[Recorded]) -> (usize, usize) {
     let (last, before) = log.split_last().expect("events");
     let mut scheduler = Scheduler::default();
-    before.iter().for_each(|recorded| scheduler.apply(recorded));
+    for recorded in before {
+        scheduler.apply(recorded);
+    }
     scheduler.due(at(60), usize::MAX);
     scheduler.foresee(last);
     let foreseen = scheduler.due(at(60), usize::MAX).len();

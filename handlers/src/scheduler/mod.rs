@@ -9,6 +9,7 @@
 mod awaited;
 mod decide;
 mod fold;
+mod heard;
 mod knowledge;
 mod names;
 mod own;
@@ -16,6 +17,7 @@ mod probes;
 mod skips;
 mod standing;
 mod stops;
+mod tally;
 mod task;
 mod view;
 mod watchers;

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kantoku_domain::{
-    Dependency, Id, Recorded, Timestamp, TriggerRule,
+    Dependency, Id, Recorded, Timestamp,
     admission::Profile,
-    dependency::{EventPattern, HttpProbe, Needs},
+    dependency::Needs,
     task::{Command, Skipped, Spawned},
 };
 
-use super::{knowledge::News, names::Name};
+use super::{heard::Heard, knowledge::News, names::Name, tally::Tally};
 use crate::Effect;
 
 /// See the module.
@@ -17,16 +17,8 @@ use crate::Effect;
 pub(super) struct Waiting {
     pub(super) profile: Arc<Profile>,
     pub(super) needs: Needs,
-    pub(super) gate: Gate,
+    pub(super) tally: Tally,
     pub(super) outputs: BTreeMap<String, Id>,
-    /// How many of the things that it watches are not settled, and how many of these are tasks.
-    pub(super) open: usize,
-    pub(super) open_tasks: usize,
-    /// Whether something that it watches has ever gone wrong.
-    pub(super) is_spoiled: bool,
-    /// Whether something that was settled has been opened again, or was lost from the start: then
-    /// what a task was to hand over may be settled before the task.
-    pub(super) is_unsteady: bool,
     /// The attempt to announce next, or that is announced or held.
     pub(super) attempt: u32,
     /// How often it was resumed or revived.
@@ -70,46 +62,16 @@ pub(super) enum Stage {
     Skipped(Box<Skipped>),
 }
 
-/// When a change is worth a look: what a task waits for may be much, and most of what comes in
-/// changes nothing yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// All has to go well, so counting tells.
-    All,
-    /// While all goes well, nothing follows before all is settled.
-    Last,
-    /// Nothing means anything before all tasks have ended.
-    Ended,
-    /// Each change may.
-    Each,
-}
-
-/// What was said to one task, or waits to be.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// The event that it was spawned or revived by: later ones count.
-    pub(super) after: u64,
-    /// The name of the approval, who gave it, and when.
-    pub(super) approvals: Vec<(String, String, Timestamp)>,
-    /// The events that it waits for, and when they came.
-    pub(super) events: Vec<(EventPattern, Option<Timestamp>)>,
-    pub(super) probes: Vec<HttpProbe>,
-}
-
 impl Waiting {
     pub(super) fn new(recorded: &Recorded, spawned: &Spawned) -> Self {
         let needs = Needs::of(spawned);
         let at = recorded.metadata.at;
         Self {
             profile: Arc::new(Profile::of(&recorded.namespace, recorded.id, spawned)),
-            gate: Gate::of(&needs),
+            tally: Tally::of(&needs),
             heard: Heard::of(&needs, recorded.stream_seq),
             needs,
             outputs: spawned.outputs.iter().map(|(name, o)| (name.clone(), o.id)).collect(),
-            open: 0,
-            open_tasks: 0,
-            is_spoiled: false,
-            is_unsteady: false,
             attempt: 1,
             round: 0,
             guard: recorded.stream_seq,
@@ -127,31 +89,14 @@ impl Waiting {
 
     /// Takes in that something it watches has changed. Whether that is worth a look.
     pub(super) fn learn(&mut self, news: News) -> bool {
-        self.open = self.open.saturating_add_signed(news.open);
-        if news.is_end {
-            self.open_tasks = self.open_tasks.saturating_add_signed(news.open);
-        }
-        self.is_spoiled |= news.is_bad;
-        self.is_unsteady |= news.open > 0;
-        match (&self.stage, self.gate) {
-            (Stage::Skipped(_), _) | (_, Gate::Each) => true,
-            (_, Gate::Ended) => self.open_tasks == 0 || news.open > 0,
-            (_, Gate::All | Gate::Last) => self.open == 0 || news.is_bad || self.is_unsteady,
-        }
+        let is_worth_it = self.tally.learn(news);
+        is_worth_it || self.is_given_up()
     }
 
     /// Takes in an event that it may wait for, and the labels of what that happened to. Whether it
     /// does.
     pub(super) fn hear(&mut self, recorded: &Recorded, labels: &BTreeMap<String, String>) -> bool {
-        let Some(heard) = &mut self.heard else { return false };
-        let mut is_news = false;
-        for (pattern, came) in &mut heard.events {
-            let is_it = recorded.stream_seq > heard.after && pattern.matches(recorded, labels);
-            if came.is_none() && is_it {
-                *came = Some(recorded.metadata.at);
-                is_news = true;
-            }
-        }
+        let is_news = self.heard.as_mut().is_some_and(|heard| heard.hear(recorded, labels));
         if is_news {
             self.cause = recorded.metadata.event_id;
             self.changed_at = self.changed_at.max(recorded.metadata.at);
@@ -163,8 +108,7 @@ impl Waiting {
     pub(super) fn begin_to_wait(&mut self, recorded: &Recorded) {
         (self.since, self.changed_at) = (recorded.metadata.at, recorded.metadata.at);
         if let Some(heard) = &mut self.heard {
-            heard.after = recorded.stream_seq;
-            heard.events.iter_mut().for_each(|(_, came)| *came = None);
+            heard.begin_anew(recorded.stream_seq);
         }
     }
 
@@ -221,72 +165,5 @@ impl Waiting {
             _ => [None, None],
         });
         times.flatten().filter(|at| now < *at).min()
-    }
-}
-
-impl Gate {
-    fn of(needs: &Needs) -> Self {
-        if needs.is_conjunction() {
-            return Self::All;
-        }
-        let (Some(when), None) = (&needs.when, &needs.depends_on) else { return Self::Each };
-        let is_governed =
-            |input: &String| when.upstream.iter().any(|upstream| upstream.inputs.contains(input));
-        match when.rule {
-            TriggerRule::AllOk | TriggerRule::NoneFailed => Self::Last,
-            TriggerRule::AllDone if needs.inputs.keys().all(is_governed) => Self::Ended,
-            _ => Self::Each,
-        }
-    }
-}
-
-impl Heard {
-    /// Of a task that was spawned by the event at `after`, if it waits for what is said to it alone.
-    fn of(needs: &Needs, after: u64) -> Option<Box<Self>> {
-        let (mut heard, mut is_needed) = (Self { after, ..Self::default() }, false);
-        for leaf in needs.depends_on.iter().flat_map(Dependency::leaves) {
-            is_needed |= matches!(
-                leaf,
-                Dependency::Approval(_) | Dependency::Event(_) | Dependency::Http(_)
-            );
-            match leaf {
-                Dependency::Event(pattern) => heard.events.push((pattern.clone(), None)),
-                Dependency::Http(probe) => heard.probes.push(probe.clone()),
-                _ => {}
-            }
-        }
-        is_needed.then(|| Box::new(heard))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kantoku_domain::{
-        Partition,
-        dependency::{Trigger, Upstream},
-    };
-
-    use super::*;
-
-    #[test]
-    fn only_what_may_matter_is_looked_at() {
-        let id = Id::default().derive("a", Partition::default());
-        let when = |rule, inputs: &[&str]| {
-            let inputs = inputs.iter().map(ToString::to_string).collect();
-            Some(Trigger { rule, upstream: vec![Upstream { task: id, inputs }] })
-        };
-        let inputs = || BTreeMap::from([("page".to_owned(), id)]);
-        let needs = |when, depends_on| Needs { inputs: inputs(), when, depends_on };
-        for (needs, gate) in [
-            (needs(None, None), Gate::All),
-            (needs(None, Some(Dependency::Done(id))), Gate::Each),
-            (needs(when(TriggerRule::AllOk, &[]), None), Gate::Last),
-            (needs(when(TriggerRule::AllDone, &["page"]), None), Gate::Ended),
-            (needs(when(TriggerRule::AllDone, &[]), None), Gate::Each),
-            (needs(when(TriggerRule::AnyOk, &["page"]), None), Gate::Each),
-            (needs(when(TriggerRule::AllOk, &[]), Some(Dependency::Task(id))), Gate::Each),
-        ] {
-            assert_eq!(Gate::of(&needs), gate, "{needs:?}");
-        }
     }
 }

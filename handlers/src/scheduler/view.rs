@@ -5,11 +5,7 @@ use kantoku_domain::{
     dependency::{Ending, EventPattern, Facts, HttpProbe, Known, Probed, Readiness},
 };
 
-use super::{
-    knowledge::Knowledge,
-    probes::Probes,
-    task::{Gate, Waiting},
-};
+use super::{knowledge::Knowledge, probes::Probes, tally::Counted, task::Waiting};
 
 /// See the module.
 pub(super) struct View<'a> {
@@ -21,12 +17,12 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// Whether the task may run at `now`. Where all has to go well and has so far, counting tells.
+    /// Whether the task may run at `now`.
     pub(super) fn readiness(&self, now: Timestamp) -> Readiness {
-        match (self.task.gate, self.task.is_spoiled, self.task.open) {
-            (Gate::All, false, 0) => Readiness::Ready { absent: Vec::new() },
-            (Gate::All, false, _) => Readiness::Pending { next: None },
-            _ => self.task.needs.evaluate(self, now),
+        match self.task.tally.counted() {
+            Counted::Ready => Readiness::Ready { absent: Vec::new() },
+            Counted::Pending => Readiness::Pending { next: None },
+            Counted::Unknown => self.task.needs.evaluate(self, now),
         }
     }
 }
