@@ -154,6 +154,7 @@ impl Needs {
                     cause: blames.iter().map(|it| it.cause).max().unwrap_or_default(),
                     root_causes: root_causes(blames),
                     missing: format!("when: {}", when.rule.name()),
+                    is_late: false,
                 })
             }
         }
@@ -168,6 +169,7 @@ fn input(name: &str, known: Known) -> Need {
             root_causes: vec![root_cause],
             cause,
             missing: format!("input {name}"),
+            is_late: false,
         }),
     }
 }
@@ -186,7 +188,8 @@ fn depends_on(dependency: &Dependency, facts: &impl Facts, now: Timestamp) -> Ne
                 |ground| format!("depends_on: {}", ground.message),
             );
             let cause = causes.into_iter().max().unwrap_or_default();
-            Need::Failed(Hopeless { root_causes, cause, missing })
+            let is_late = root_causes.is_empty();
+            Need::Failed(Hopeless { root_causes, cause, missing, is_late })
         }
     }
 }

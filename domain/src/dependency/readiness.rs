@@ -32,14 +32,17 @@ pub struct Hopeless {
     pub cause: Cause,
     /// What cannot be, e.g. `input page`.
     pub missing: String,
+    /// Whether its own time is up, whoever else is to blame.
+    pub is_late: bool,
 }
 
 impl Hopeless {
     /// What is to be said of the task `id` for this reason.
     pub fn skipped(self, id: Id) -> Skipped {
-        let mut root_causes = self.root_causes.into_iter();
+        // Those that come after it wait for a restart of this very task then.
+        let own = self.is_late.then_some(id);
+        let mut root_causes = own.into_iter().chain(self.root_causes);
         Skipped {
-            // Its own deadline has passed: nobody else is to blame.
             root_cause: root_causes.next().unwrap_or(id),
             others: root_causes.collect(),
             cause: self.cause,
@@ -55,6 +58,7 @@ impl Hopeless {
             self.root_causes.extend(also.root_causes);
         }
         self.cause = self.cause.max(also.cause);
+        self.is_late |= also.is_late;
     }
 
     pub(super) fn tidy(mut self) -> Self {

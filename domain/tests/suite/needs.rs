@@ -62,6 +62,17 @@ fn a_deadline_that_passed_is_nobody_elses_fault() {
 }
 
 #[test]
+fn who_is_late_himself_is_to_blame_whatever_rule_rules_him_out_besides() {
+    let deadline = Dependency::Not(Box::new(Dependency::At(kantoku_domain::Timestamp::default())));
+    let needs = Needs { depends_on: Some(deadline), ..step(TriggerRule::AllFailed) };
+    let all_ok = World::default().ok(1).resolved(11).ok(2).resolved(12).ok(3);
+    let Readiness::Failed(hopeless) = needs.evaluate(&all_ok, all_ok.now) else { panic!("failed") };
+    let skipped = hopeless.skipped(id(5));
+    assert_eq!((skipped.root_cause, skipped.others.len()), (id(5), 3));
+    assert_eq!(skipped.cause, Cause::Failure, "those after it come back when it is restarted");
+}
+
+#[test]
 fn a_rule_decides_which_inputs_may_be_absent() {
     let handed_over = || World::default().ok(1).resolved(11).ok(2).resolved(12).ok(3);
     let one_failed = || World::default().ok(1).resolved(11).failed(2).lost(12, 2, Cause::Failure);

@@ -37,7 +37,12 @@ impl World {
                 let of = self.parts(earlier, depth);
                 Dependency::AtLeast { count: 1 + self.rng.below(of.len()) as u32, of }
             }
-            (11, Some(_)) => Dependency::Not(Box::new(self.dependency(earlier, 2))),
+            (11, Some(id)) => {
+                let part = self.dependency(earlier, 2);
+                // That nothing does not hold is nothing that anybody can explain.
+                let is_nothing = part.parts().is_some_and(<[_]>::is_empty);
+                Dependency::Not(Box::new(if is_nothing { Dependency::Done(id) } else { part }))
+            }
             (12, _) => Dependency::Within {
                 time: self.span(1_000, 90_000),
                 of: Box::new(self.dependency(earlier, depth + 1)),
