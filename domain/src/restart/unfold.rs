@@ -8,7 +8,7 @@ use crate::{
     Id, Rejection, Task, context,
     dependency::Needs,
     specification::Applied,
-    task::{self, Restart, Revived, Skipped},
+    task::{self, Restart, Revived},
 };
 
 /// The restart of a context under way. Whoever unfolds the event anew comes to the same: a step that
@@ -172,7 +172,10 @@ impl Unfolding {
                 "what it was to read comes from {before}, which was overtaken"
             ));
         }
-        let is_consequence = because_of(task).any(|id| self.reruns(id));
+        // Nobody has ordered that it be given up, and what it lacks now may not be lacking for long.
+        let is_given_up = task.skipped.is_some();
+        let is_consequence =
+            is_given_up || task.revived.is_some_and(|it| self.reruns(it.root_cause));
         if position > step.position && !is_consequence {
             return Verdict::Superseded(format!(
                 "it is {} since position {position}, and the plan was made at {}",
@@ -217,13 +220,6 @@ impl Unfolding {
             revive: Vec::new(),
         }
     }
-}
-
-/// The tasks because of which a task was given up, or came back: no news to a plan that has those
-/// run again.
-fn because_of(task: &Task) -> impl Iterator<Item = Id> {
-    let causes = task.skipped.iter().flat_map(Skipped::causes);
-    causes.chain(task.revived.map(|revived| revived.root_cause))
 }
 
 /// What a step comes to.

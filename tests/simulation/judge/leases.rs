@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use kantoku_domain::{Id, Timestamp};
 use kantoku_streams::Heartbeat;
 
-use super::{Judge, Life, Verdict, ensure};
+use super::{Entry, Judge, Life, Verdict, ensure};
 
 /// When the runs of services were last heard to hold each attempt, by a clock that does not jump.
 #[derive(Default)]
@@ -21,20 +21,20 @@ impl Judge {
     /// A keeper takes an attempt away: `boot_id` is the run of its holder's service by now.
     pub(crate) fn check_loss(
         &self,
-        id: Id,
+        (id, attempt): (Id, u32),
         now: Timestamp,
         lease: Duration,
         boot_id: impl Fn(&str) -> Option<Id>,
     ) -> Verdict {
-        let Some(entry) = self.tasks.get(&id).filter(|entry| entry.life == Life::Held) else {
-            return Ok(());
-        };
+        // Of one that has ended since, the word comes too late.
+        let is_it = |entry: &&Entry| entry.life == Life::Held && entry.attempt == attempt;
+        let Some(entry) = self.tasks.get(&id).filter(is_it) else { return Ok(()) };
         let Some(holder) = &entry.holder else { return Ok(()) };
-        let heard = self.leases.0.get(&(id, entry.attempt, holder.boot_id));
+        let heard = self.leases.0.get(&(id, attempt, holder.boot_id));
         let is_silent = heard.is_none_or(|heard| now.since(*heard) >= lease);
         let is_gone = boot_id(&holder.node) != Some(holder.boot_id);
         ensure(is_silent || is_gone, "who is heard of keeps its attempts", || {
-            format!("attempt {} of task {id} is lost, heard of at {heard:?}", entry.attempt)
+            format!("attempt {attempt} of task {id} is lost at {now}, heard of at {heard:?}")
         })
     }
 }

@@ -21,16 +21,17 @@ const TRUE: &str = "what the scheduler says is so";
 
 impl Judge {
     /// All executors work, no message is under way, and the clock makes nothing due: says of each
-    /// task why it waits, and hears what the scheduler says.
+    /// task why it waits, and hears what the scheduler says. `twice`: there are two unfolders.
     pub(crate) fn check_rest(
         &self,
         now: Timestamp,
+        twice: bool,
         standing: impl Fn(Id) -> Option<Standing>,
     ) -> Result<Vec<Why>, super::Violation> {
         ensure(self.named.is_empty(), "what is named is spawned", || {
             format!("{:?}", self.named.keys().collect::<Vec<_>>())
         })?;
-        self.check_restarts()?;
+        self.check_restarts(twice)?;
         let mut found = Vec::new();
         for (id, entry) in &self.tasks {
             match entry.life {

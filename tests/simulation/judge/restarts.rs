@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use kantoku_domain::{
     Event, Id, Recorded, context,
     restart::{Action, successor_id},
-    task::Skipped,
 };
 
 use super::{End, Judge, Verdict, ensure};
@@ -47,8 +46,8 @@ impl Judge {
         ensure(is_open, SETTLED, || format!("restart {}", settled.id))
     }
 
-    /// A task is restarted as a step: it is as it was when that was decided, or what has happened
-    /// to it follows from the very restart.
+    /// A task is restarted as a step: it is as it was when that was decided, or was given up, or has
+    /// come back by the very restart.
     pub(super) fn check_step(&self, recorded: &Recorded) -> Verdict {
         let Event::TaskRestarted(restarted) = &recorded.event else { return Ok(()) };
         let Some(entry) = self.tasks.get(&recorded.id) else { return Ok(()) };
@@ -57,8 +56,8 @@ impl Judge {
             restarted.step_of.and_then(|id| context.and_then(|context| context.restarts.get(&id)));
         let Some(restart) = restart else { return Ok(()) };
         let position = restart.steps.get(&recorded.id).map(|(_, position)| *position);
-        let mut causes = entry.skipped.iter().flat_map(Skipped::causes).chain(entry.revived_for);
-        let follows = causes.any(|cause| restart.reruns(cause));
+        let follows =
+            entry.skipped.is_some() || entry.revived_for.is_some_and(|of| restart.reruns(of));
         ensure(position == Some(entry.last_seq) || follows, FORCED, || {
             let (id, last) = (recorded.id, entry.last_seq);
             format!("task {id} has moved to {last}, and the step is of {position:?}")
@@ -66,7 +65,9 @@ impl Judge {
     }
 
     /// Nothing is left to do: all restarts have been carried out.
-    pub(super) fn check_restarts(&self) -> Verdict {
+    /// `twice`: two carry each out at the same time, and what has overtaken a step for one of them
+    /// may be what lets it go on for the other.
+    pub(super) fn check_restarts(&self, twice: bool) -> Verdict {
         for (id, restart) in self.contexts.values().flat_map(|context| &context.restarts) {
             let Some(settled) = &restart.settled else {
                 return ensure(false, SETTLED, || format!("restart {id} is not"));
@@ -76,7 +77,7 @@ impl Judge {
                 let is_done = self.is_done(*id, restart, *task_id, *action);
                 // What did not come back then may have by now.
                 let is_well = match action {
-                    Action::Rerun => is_done != is_named,
+                    Action::Rerun if !twice => is_done != is_named,
                     _ => is_done || is_named,
                 };
                 ensure(is_well, DONE, || {

@@ -100,6 +100,7 @@ impl World {
             && let Some(keeper) = &mut self.nodes[node].keeper
         {
             keeper.echoed(now);
+            self.act(node);
         }
     }
 }

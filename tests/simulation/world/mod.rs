@@ -117,7 +117,7 @@ impl World {
             clock: Clock::new(),
             ledger: Ledger::default(),
             judge: Judge::default(),
-            nodes: Node::all(weather.apart),
+            nodes: Node::all(weather.apart, weather.spare),
             executors: (0..weather.executors).map(|index| Executor::new(seed, index)).collect(),
             ghosts: Vec::new(),
             ops: Vec::new(),

@@ -26,13 +26,14 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// One node that runs all handlers, or one for each.
-    pub(super) fn all(apart: bool) -> Vec<Self> {
-        if apart {
-            HandlerName::ALL.iter().map(|name| Self::new(vec![*name])).collect()
-        } else {
-            vec![Self::new(HandlerName::ALL.to_vec())]
-        }
+    /// One node that runs all handlers, or one for each; and perhaps a spare one for those of which
+    /// there may be two.
+    pub(super) fn all(apart: bool, spare: bool) -> Vec<Self> {
+        let all = HandlerName::ALL.to_vec();
+        let nodes =
+            if apart { all.into_iter().map(|name| vec![name]).collect() } else { vec![all] };
+        let spare = spare.then(|| vec![HandlerName::Unfolder, HandlerName::Timers]);
+        nodes.into_iter().chain(spare).map(Self::new).collect()
     }
 
     fn new(names: Vec<HandlerName>) -> Self {
@@ -138,11 +139,13 @@ impl World {
 
     /// A keeper takes an attempt away, and may.
     fn check_loss(&mut self, effect: &Effect) {
-        let Effect::Command { command: Command::Fail { .. }, task_id, .. } = effect else { return };
+        let Effect::Command { command: Command::Fail { attempt, .. }, task_id, .. } = effect else {
+            return;
+        };
         self.tally.count("a lease is lost");
         let now = self.clock.monotone();
         let boot_id = |service_id: &str| self.boot_id(service_id);
-        let verdict = self.judge.check_loss(*task_id, now, LEASE, boot_id);
+        let verdict = self.judge.check_loss((*task_id, *attempt), now, LEASE, boot_id);
         self.judged(verdict);
     }
 

@@ -147,7 +147,7 @@ impl World {
         if self.violation.is_some() {
             return;
         }
-        match self.judge.check_rest(self.clock.wall(), |id| self.standing(id)) {
+        match self.judge.check_rest(self.clock.wall(), self.weather.spare, |id| self.standing(id)) {
             Ok(found) => {
                 for why in found {
                     self.tally.count(match why {

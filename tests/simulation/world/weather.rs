@@ -13,6 +13,8 @@ pub(crate) struct Weather {
     pub(crate) slots: usize,
     /// Whether the handlers run in nodes of their own.
     pub(crate) apart: bool,
+    /// Whether some run twice.
+    pub(crate) spare: bool,
     /// Percentages: answers to appends that are lost; heartbeats that are not heard; effects that
     /// are asked for one by one; commands that are decided on what was loaded a while ago.
     pub(crate) lost_answers: u64,
@@ -51,6 +53,7 @@ impl Weather {
             executors: 1 + rng.below(3),
             slots: 1 + rng.below(3),
             apart: rng.chance(40),
+            spare: rng.chance(25),
             lost_answers,
             lost_beats,
             lost_orders,

@@ -272,6 +272,26 @@ fn of_two_plans_for_one_state_the_first_wins() {
 }
 
 #[test]
+fn what_is_given_up_meanwhile_runs_on_the_fresh_outputs_all_the_same() {
+    let mut world = World::new(&["d"], &[]);
+    world.name(step("b", &[], &[]));
+    world.run(&mut |_| 0);
+    world.name(step("c", &["b", "d"], &[]));
+    world.run(&mut |_| 0);
+    let [b, c, d] = ["b", "c", "d"].map(step_id);
+    let plan = ask(&world, Target::Task(b), REALLOCATE).expect("a plan");
+    assert_eq!(actions(&plan), [("b", Action::Rerun), ("c", Action::Rerun)]);
+    world.order(&plan.order("again", None, &[].into())).expect("accepted").expect("an event");
+    let skip = Command::Skip(crate::scenario::skipped_because_of(d, "input d"));
+    world.send(c, &skip).expect("accepted").expect("given up");
+    world.name(step("d", &[], &[]));
+    world.run(&mut |_| 0);
+    assert_eq!(world.settled[0].superseded, []);
+    let successor = world.task(c).restarted_as.expect("restarted");
+    assert!(world.task(successor).skipped.as_ref().is_some_and(|it| it.root_cause == d));
+}
+
+#[test]
 fn what_was_overtaken_is_free_for_another_plan() {
     let mut world = World::new(&["b"], &[]);
     world.name(step("b", &[], &[]));
