@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk up down demo test check bench chaos simulate
+.PHONY: help ktk tests up down demo test check bench chaos simulate
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,9 +29,11 @@ demo: ktk ## build, start a private stand and show what Kantoku does; the stand 
 	@KTK="$(KTK)" KTK_STATE_DIR="$(STATE_DIR)" examples/demo.sh
 
 # The program is built with the tests: built apart, with fewer features, most would be compiled twice.
-test: ## run every test, against real servers
+tests:
 	cargo test --release --workspace --no-run
 	"$(KTK)" dev tools >/dev/null
+
+test: tests ## run every test, against real servers
 	cargo test --release --workspace
 
 check: ## check the format, the lints, the documentation and the dependencies
@@ -48,12 +50,11 @@ bench: ktk ## measure the workloads on a private stand, one JSON line each
 	"$(KTK)" dev tools >/dev/null
 	cargo bench -p kantoku-tests --bench system
 
-chaos: ktk ## kill processors under load: make chaos SECONDS=60 SEED=7
-	"$(KTK)" dev tools >/dev/null
+chaos: tests ## kill processors under load: make chaos SECONDS=60 SEED=7
 	KTK_CHAOS_SECONDS=$(or $(SECONDS),60) KTK_CHAOS_SEED=$(or $(SEED),7) \
-		cargo test --release -p kantoku-tests --test suite -- chaos --nocapture
+		cargo test --release --workspace --test suite -- chaos --nocapture
 
 simulate: ## simulate runs in which everything goes wrong: make simulate SEEDS=20000 FROM=0, or SEED=7
 	KTK_SIMULATE_SEEDS=$(or $(SEEDS),20000) KTK_SIMULATE_FROM=$(or $(FROM),0) \
 		$(if $(SEED),KTK_SIMULATE_SEED=$(SEED)) \
-		cargo test --release -p kantoku-tests --test simulation -- no_seed --nocapture
+		cargo test --release --workspace --test simulation -- no_seed --nocapture

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 const KTK: &str = env!("CARGO_BIN_EXE_ktk");
 
-/// How long a command that is read from while it runs may take, on a busy machine.
+/// How long a command may take, on a busy machine.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
 
 /// The stand of this file; the test returns where there are no servers to make one of.
@@ -132,10 +132,9 @@ impl Stand {
         serde_json::from_str(&self.ok(invocation)).unwrap()
     }
 
-    pub(crate) fn spawned(&self, mut invocation: Invocation) -> Running {
+    pub(crate) fn spawned(&self, invocation: Invocation) -> Running {
         assert!(Path::new(&self.dir).exists());
-        let command = invocation.command.stdin(Stdio::null());
-        Running::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        invocation.start()
     }
 }
 
@@ -195,14 +194,18 @@ impl Invocation {
         self
     }
 
-    fn output(mut self) -> Output {
-        let Some(input) = self.input else {
-            return self.command.stdin(Stdio::null()).output().unwrap();
-        };
-        let command = self.command.stdin(Stdio::piped());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+    fn start(mut self) -> Running {
+        let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let command = self.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = Running::new(command.spawn().unwrap());
+        if let Some(input) = self.input {
+            running.child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        }
+        running
+    }
+
+    fn output(self) -> Output {
+        self.start().end()
     }
 }
 
