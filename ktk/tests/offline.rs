@@ -124,6 +124,8 @@ fn every_command_has_examples() {
         .lines()
         .skip(1)
         .take_while(|line| line.starts_with("  "))
+        // What is indented more goes on with the line before.
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect();

@@ -42,9 +42,9 @@ impl Status {
 
 /// Whom to blame, each once: those that failed first.
 pub(super) fn root_causes(mut blames: Vec<Blame>) -> Vec<Id> {
-    blames.sort_unstable_by_key(|blame| (Reverse(blame.cause), blame.root_cause));
+    blames.sort_by_key(|blame| (Reverse(blame.cause), blame.root_causes.first()));
     let mut seen = BTreeSet::new();
-    let ids = blames.into_iter().map(|blame| blame.root_cause);
+    let ids = blames.iter().flat_map(|blame| blame.root_causes.iter());
     ids.filter(|id| seen.insert(*id)).take(Status::ROOT_CAUSES_MAX).collect()
 }
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cause, Dependency, Facts, How, Known, Status,
+    Cause, Dependency, Facts, How, Known, RootCauses, Status,
     evaluate::{Evaluation, Verdict},
 };
-use crate::{Id, Timestamp};
+use crate::Timestamp;
 
 /// Why something is as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ pub struct Ground {
     pub message: String,
 }
 
-/// A task that made something impossible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Tasks that made something impossible.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Blame {
-    pub(super) root_cause: Id,
+    pub(super) root_causes: RootCauses,
     pub(super) cause: Cause,
 }
 
@@ -110,7 +110,9 @@ impl<F: Facts> Evaluation<'_, F> {
             Verdict::Ready(_) => Status::Ready,
             Verdict::Failed(_) => {
                 let mut root_causes = Vec::new();
-                self.blame(leaf, negated, &mut |blame| root_causes.push(blame.root_cause));
+                self.blame(leaf, negated, &mut |blame| {
+                    root_causes.extend(blame.root_causes.iter())
+                });
                 Status::Failed { root_causes }
             }
         };
@@ -131,14 +133,14 @@ impl<F: Facts> Evaluation<'_, F> {
         match expression {
             Dependency::Not(part) => self.blame(part, !negated, report),
             Dependency::Resource(id) => {
-                if let Known::Impossible { root_cause, cause, .. } = self.facts.resource(*id) {
-                    report(Blame { root_cause, cause });
+                if let Known::Impossible { root_causes, cause, .. } = self.facts.resource(*id) {
+                    report(Blame { root_causes, cause });
                 }
             }
             Dependency::Task(id) | Dependency::Done(id) | Dependency::Failed(id) => {
                 if let Some(ending) = self.facts.task(*id) {
                     let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
-                    report(Blame { root_cause: ending.root_cause(), cause });
+                    report(Blame { root_causes: ending.root_causes(), cause });
                 }
             }
             node => {
@@ -155,9 +157,10 @@ impl<F: Facts> Evaluation<'_, F> {
             Dependency::Resource(id) => match self.facts.resource(*id) {
                 Known::Pending => format!("resource {id} is not resolved yet"),
                 Known::Holds { .. } => format!("resource {id} is resolved"),
-                Known::Impossible { root_cause, .. } => {
+                Known::Impossible { root_causes, .. } => {
                     format!(
-                        "resource {id} cannot be resolved any more, because of task {root_cause}"
+                        "resource {id} cannot be resolved any more, because of task {}",
+                        root_causes.first()
                     )
                 }
             },
@@ -167,8 +170,8 @@ impl<F: Facts> Evaluation<'_, F> {
                     Some(How::Ok) => format!("task {id} finished ok"),
                     Some(How::Failed) => format!("task {id} failed"),
                     Some(How::Cancelled) => format!("task {id} was cancelled"),
-                    Some(How::Skipped { root_cause, .. }) => {
-                        format!("task {id} was skipped because of task {root_cause}")
+                    Some(How::Skipped { root_causes, .. }) => {
+                        format!("task {id} was skipped because of task {}", root_causes.first())
                     }
                 }
             }

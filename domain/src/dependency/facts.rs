@@ -1,9 +1,11 @@
 //! What is known of the things that expressions name.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{EventPattern, HttpProbe};
-use crate::{Id, Timestamp};
+use crate::{Id, Timestamp, task::Skipped};
 
 /// Why something can never be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,8 +25,43 @@ impl Cause {
     }
 }
 
+/// The tasks because of which something can never be, at the far ends of the chains: at least one,
+/// the first of them first. Cheap to clone, as all that comes after has them, too: a restart of any
+/// may make all of it possible again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootCauses(Arc<[Id]>);
+
+impl RootCauses {
+    /// Of a task that was skipped because of `root_cause` and `others`.
+    pub fn all(root_cause: Id, others: &[Id]) -> Self {
+        Self([root_cause].iter().chain(others).copied().collect())
+    }
+
+    /// The one to name if one is named.
+    pub fn first(&self) -> Id {
+        self.0.first().copied().unwrap_or_default()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Id> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl From<Id> for RootCauses {
+    fn from(id: Id) -> Self {
+        Self(Arc::new([id]))
+    }
+}
+
+impl From<&Skipped> for RootCauses {
+    fn from(skipped: &Skipped) -> Self {
+        Self::all(skipped.root_cause, &skipped.others)
+    }
+}
+
 /// What is known of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     /// A task that may still resolve it is live or will be, or nobody knows it yet.
     Pending,
@@ -36,8 +73,8 @@ pub enum Known {
     /// Nobody can resolve it any more: its custodian has ended without, and was not restarted with
     /// its outputs reused.
     Impossible {
-        /// The task at the far end of the chain.
-        root_cause: Id,
+        /// The tasks at the far ends of the chains.
+        root_causes: RootCauses,
         /// Why.
         cause: Cause,
         /// When that became so.
@@ -46,7 +83,7 @@ pub enum Known {
 }
 
 /// How a task has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
     /// It finished ok.
     Ok,
@@ -56,15 +93,21 @@ pub enum How {
     Cancelled,
     /// It never ran.
     Skipped {
-        /// The task at the far end of the chain.
-        root_cause: Id,
+        /// The tasks at the far ends of the chains.
+        root_causes: RootCauses,
         /// Why.
         cause: Cause,
     },
 }
 
+impl From<&Skipped> for How {
+    fn from(skipped: &Skipped) -> Self {
+        Self::Skipped { root_causes: skipped.into(), cause: skipped.cause }
+    }
+}
+
 /// The end of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// Which: of a task that was restarted, its successor.
     pub task: Id,
@@ -84,12 +127,12 @@ impl Ending {
         }
     }
 
-    /// The task to blame for what this end makes impossible: itself, or the one because of which it
+    /// The tasks to blame for what this end makes impossible: itself, or those because of which it
     /// was skipped.
-    pub fn root_cause(&self) -> Id {
-        match self.how {
-            How::Skipped { root_cause, .. } => root_cause,
-            How::Ok | How::Failed | How::Cancelled => self.task,
+    pub fn root_causes(&self) -> RootCauses {
+        match &self.how {
+            How::Skipped { root_causes, .. } => root_causes.clone(),
+            How::Ok | How::Failed | How::Cancelled => self.task.into(),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{Id, Millis, Timestamp};
 
 pub use evaluate::Status;
 pub use explain::{Explanation, Ground};
-pub use facts::{Cause, Ending, Facts, How, Known, Probed};
+pub use facts::{Cause, Ending, Facts, How, Known, Probed, RootCauses};
 pub use leaf::{Approval, EventPattern, HttpProbe, Timezone, Window};
 pub use needs::Needs;
 pub use readiness::{Hopeless, Readiness};

@@ -147,7 +147,7 @@ impl Needs {
                     .map(|ended| {
                         let has_failed = ended.end == End::Failed;
                         let cause = if has_failed { Cause::Failure } else { Cause::Rule };
-                        Blame { root_cause: ended.root_cause, cause }
+                        Blame { root_causes: ended.root_causes.clone(), cause }
                     })
                     .collect();
                 Need::Failed(Hopeless {
@@ -165,8 +165,8 @@ fn input(name: &str, known: Known) -> Need {
     match known {
         Known::Holds { .. } => Need::Ready,
         Known::Pending => Need::Pending(None),
-        Known::Impossible { root_cause, cause, .. } => Need::Failed(Hopeless {
-            root_causes: vec![root_cause],
+        Known::Impossible { root_causes, cause, .. } => Need::Failed(Hopeless {
+            root_causes: root_causes.iter().collect(),
             cause,
             missing: format!("input {name}"),
             is_late: false,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Facts, How, Known};
+use super::{Cause, Facts, How, Known, RootCauses};
 use crate::{Id, stored::is_default};
 
 /// When a task runs, by how the tasks before it have ended: `when` of a step.
@@ -139,11 +139,11 @@ pub(super) enum End {
     Skipped,
 }
 
-/// An ending, with the task to blame should the rule not hold because of it.
-#[derive(Clone, Copy, Debug)]
+/// An ending, with the tasks to blame should the rule not hold because of it.
+#[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) end: End,
-    pub(super) root_cause: Id,
+    pub(super) root_causes: RootCauses,
 }
 
 impl Trigger {
@@ -170,24 +170,24 @@ impl Upstream {
     /// by a task that it delegated to, is there.
     pub(super) fn ended(&self, facts: &impl Facts, resource: impl Fn(&str) -> Option<Id>) -> Ended {
         let Some(ending) = facts.task(self.task) else {
-            return Ended { end: End::Pending, root_cause: self.task };
+            return Ended { end: End::Pending, root_causes: self.task.into() };
         };
-        let root_cause = ending.root_cause();
+        let root_causes = ending.root_causes();
         if ending.how != How::Ok {
             let end = if ending.is_failure() { End::Failed } else { End::Skipped };
-            return Ended { end, root_cause };
+            return Ended { end, root_causes };
         }
-        let mut ended = Ended { end: End::Ok, root_cause };
+        let mut ended = Ended { end: End::Ok, root_causes };
         for id in self.inputs.iter().filter_map(|input| resource(input)) {
             match facts.resource(id) {
                 Known::Holds { .. } => {}
                 Known::Pending => ended.end = End::Pending,
-                Known::Impossible { root_cause, cause, .. } => {
+                Known::Impossible { root_causes, cause, .. } => {
                     let end = match cause {
                         Cause::Failure => End::Failed,
                         Cause::Rule => End::Skipped,
                     };
-                    return Ended { end, root_cause };
+                    return Ended { end, root_causes };
                 }
             }
         }

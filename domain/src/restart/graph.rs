@@ -52,9 +52,7 @@ impl Node {
             Status::Finished if self.outcome == Some(Outcome::Ok) => Some(How::Ok),
             Status::Finished => Some(How::Failed),
             Status::Skipped => Some(match &self.skipped {
-                Some(Skipped { root_cause, cause, .. }) => {
-                    How::Skipped { root_cause: *root_cause, cause: *cause }
-                }
+                Some(skipped) => skipped.into(),
                 None => How::Cancelled,
             }),
         }

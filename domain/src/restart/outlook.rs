@@ -6,7 +6,6 @@ use super::graph::{Graph, Links, Node};
 use crate::{
     Id, Timestamp,
     dependency::{Cause, Ending, Facts, Hopeless, How, Known},
-    task::Skipped,
 };
 
 /// The tasks as they are, and those that will run or wait again.
@@ -24,7 +23,7 @@ impl Outlook<'_> {
     /// How a task has ended, or will have; `None`: that is open.
     fn how(&self, node: &Node) -> Option<How> {
         match self.hopeless.get(&node.id) {
-            Some(how) => Some(*how),
+            Some(how) => Some(how.clone()),
             None if self.again.contains(&node.id) => None,
             None => node.how(),
         }
@@ -33,17 +32,16 @@ impl Outlook<'_> {
     /// Notes that a task of the plan will be skipped all the same, and adds that to the reason why
     /// it is in the plan.
     pub(super) fn give_up(&mut self, id: Id, reason: &str, hopeless: Hopeless) -> String {
-        let Skipped { root_cause, cause, missing, .. } = hopeless.skipped(id);
-        self.hopeless.insert(id, How::Skipped { root_cause, cause });
-        format!("{reason}, but it will be skipped again: {missing}")
+        let skipped = hopeless.skipped(id);
+        self.hopeless.insert(id, How::from(&skipped));
+        format!("{reason}, but it will be skipped again: {}", skipped.missing)
     }
 
     fn impossible(&self, because_of: &Node) -> Known {
         let how = self.how(because_of).unwrap_or(How::Cancelled);
         let ending = Ending { task: because_of.id, how, at: self.now };
         let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
-        let root_cause = ending.root_cause();
-        Known::Impossible { root_cause, cause, at: self.now }
+        Known::Impossible { root_causes: ending.root_causes(), cause, at: self.now }
     }
 }
 

@@ -140,7 +140,7 @@ impl Scheduler {
             },
             Watched::Task(id) => {
                 let ending = self.knowledge.ending(id);
-                let is_bad = ending.is_some_and(|ending| ending.how != How::Ok);
+                let is_bad = ending.as_ref().is_some_and(|ending| ending.how != How::Ok);
                 (self.knowledge.head(id), ending.is_some(), is_bad)
             }
         }

@@ -5,22 +5,22 @@ use std::collections::HashMap;
 
 use kantoku_domain::{
     Id, Timestamp,
-    dependency::{Cause, Ending, How, Known},
+    dependency::{Cause, Ending, How, Known, RootCauses},
     task::Resolved,
 };
 
 use super::names::{Name, Names};
 
 /// What has become of a resource. One that somebody may resolve yet is not noted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Fate {
     /// It was resolved by the event at `seq`, of a task under this name.
     Holds { seq: u64, at: Timestamp, output: Option<Name> },
     /// Its custodian has ended without.
-    Impossible { root_cause: Id, cause: Cause, at: Timestamp },
+    Impossible { root_causes: RootCauses, cause: Cause, at: Timestamp },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct End {
     how: How,
     at: Timestamp,
@@ -60,8 +60,8 @@ impl Knowledge {
         match self.fates.get(&id) {
             None => Known::Pending,
             Some(Fate::Holds { at, .. }) => Known::Holds { at: *at },
-            Some(Fate::Impossible { root_cause, cause, at }) => {
-                Known::Impossible { root_cause: *root_cause, cause: *cause, at: *at }
+            Some(Fate::Impossible { root_causes, cause, at }) => {
+                Known::Impossible { root_causes: root_causes.clone(), cause: *cause, at: *at }
             }
         }
     }
@@ -80,7 +80,7 @@ impl Knowledge {
     /// The end of a task, or of what took its place.
     pub(super) fn ending(&self, id: Id) -> Option<Ending> {
         let task = self.head(id);
-        self.ends.get(&task).map(|end| Ending { task, how: end.how, at: end.at })
+        self.ends.get(&task).map(|end| Ending { task, how: end.how.clone(), at: end.at })
     }
 
     /// Whether a task itself has ended.
@@ -123,14 +123,14 @@ impl Knowledge {
     pub(super) fn give_up(
         &mut self,
         id: Id,
-        root_cause: Id,
+        root_causes: RootCauses,
         cause: Cause,
         at: Timestamp,
     ) -> Option<News> {
         if self.fates.contains_key(&id) {
             return None;
         }
-        self.fates.insert(id, Fate::Impossible { root_cause, cause, at });
+        self.fates.insert(id, Fate::Impossible { root_causes, cause, at });
         Some(News { is_bad: true, ..News::SETTLED })
     }
 
@@ -145,8 +145,9 @@ impl Knowledge {
 
     /// Takes in how a task has ended.
     pub(super) fn end(&mut self, id: Id, how: How, at: Timestamp) -> News {
+        let is_bad = how != How::Ok;
         let open = if self.ends.insert(id, End { how, at }).is_none() { -1 } else { 0 };
-        News { open, is_bad: how != How::Ok, is_end: true }
+        News { open, is_bad, is_end: true }
     }
 
     /// Takes in that a task goes on after all.

@@ -2,7 +2,7 @@
 
 use kantoku_domain::{
     Event, Id, Recorded,
-    dependency::{Cause, How},
+    dependency::{Cause, How, RootCauses},
     task::{Approved, Finished, Outcome, Ready, Received},
 };
 
@@ -144,7 +144,7 @@ impl Scheduler {
                     self.tell_resolved(*output, news, Because::of(recorded));
                 }
                 Fate::Delegated => {}
-                Fate::Lost => self.give_up(*output, recorded, (recorded.id, Cause::Failure)),
+                Fate::Lost => self.give_up(*output, recorded, recorded.id.into(), Cause::Failure),
             }
         }
         let news = self.knowledge.end(recorded.id, how, at);
@@ -155,10 +155,11 @@ impl Scheduler {
         &mut self,
         output: Id,
         recorded: &Recorded,
-        (root_cause, cause): (Id, Cause),
+        root_causes: RootCauses,
+        cause: Cause,
     ) {
         let at = recorded.metadata.at;
-        if let Some(news) = self.knowledge.give_up(output, root_cause, cause, at) {
+        if let Some(news) = self.knowledge.give_up(output, root_causes, cause, at) {
             self.tell(output, news, Because::of(recorded));
         }
     }

@@ -1,6 +1,10 @@
 //! Tasks that were given up, and come back when a restart makes them possible after all.
 
-use kantoku_domain::{Id, Recorded, dependency::How, task::Skipped};
+use kantoku_domain::{
+    Id, Recorded,
+    dependency::{How, RootCauses},
+    task::Skipped,
+};
 
 use super::{Scheduler, fold::Because, task::Stage};
 
@@ -15,12 +19,12 @@ impl Scheduler {
         task.stage = Stage::Skipped(Box::new(skipped.clone()));
         task.is_reviving = false;
         task.cause = recorded.metadata.event_id;
-        let (root_cause, cause) = (skipped.root_cause, skipped.cause);
+        let root_causes = RootCauses::from(skipped);
         for output in task.output_ids() {
-            self.give_up(output, recorded, (root_cause, cause));
+            self.give_up(output, recorded, root_causes.clone(), skipped.cause);
         }
         self.blamed.extend(skipped.causes().map(|blamed| (blamed, id)));
-        let how = How::Skipped { root_cause, cause };
+        let how = How::Skipped { root_causes, cause: skipped.cause };
         let news = self.knowledge.end(id, how, recorded.metadata.at);
         self.tell(id, news, Because::of(recorded));
         // Perhaps a restart was seen before.

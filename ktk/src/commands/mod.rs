@@ -68,7 +68,7 @@ pub(crate) enum ClientCommand {
     /// Say why a task is where it is
     #[command(after_help = why::EXAMPLES)]
     Why(why::Args),
-    /// Show every try of a task, of what it was restarted from and as, and what was different
+    /// Show every try of a task and of its restarts, and what was different
     #[command(after_help = attempts::EXAMPLES)]
     Attempts(attempts::Args),
     /// Show what a task wrote

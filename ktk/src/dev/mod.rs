@@ -28,7 +28,7 @@ mod state;
 mod status;
 mod supervisor;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tools;
 mod up;
 

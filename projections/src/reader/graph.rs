@@ -94,6 +94,9 @@ pub struct GraphTask {
     pub cancelled_by: Option<String>,
     /// The task whose end made it impossible.
     pub root_cause: Option<Id>,
+    /// Other tasks because of which it would be impossible, too.
+    #[serde(default)]
+    pub other_causes: Vec<Id>,
     /// Of one that was skipped: whether anybody failed, or a rule chose so.
     pub cause: Option<Cause>,
 }

@@ -50,9 +50,7 @@ impl Judge {
             End::Failed => How::Failed,
             End::Cancelled => How::Cancelled,
             End::Skipped => match &entry.skipped {
-                Some(skipped) => {
-                    How::Skipped { root_cause: skipped.root_cause, cause: skipped.cause }
-                }
+                Some(skipped) => How::from(skipped),
                 None => How::Cancelled,
             },
         })
@@ -111,7 +109,7 @@ impl Facts for All<'_> {
         match ending {
             None => Known::Pending,
             Some(ending) => Known::Impossible {
-                root_cause: ending.root_cause(),
+                root_causes: ending.root_causes(),
                 cause: if ending.is_failure() { Cause::Failure } else { Cause::Rule },
                 at: ending.at,
             },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kantoku_domain::{
     Id, Kind, Name, Timestamp,
-    dependency::{Cause, Ending, Explanation, Facts, How, Known, Needs},
+    dependency::{Cause, Ending, Explanation, Facts, How, Known, Needs, RootCauses},
     pause::Paused,
     standing::{Pausing, Standing},
     task::Outcome,
@@ -129,7 +129,7 @@ fn how(task: &GraphTask) -> Option<How> {
         TaskStatus::Finished => How::Failed,
         TaskStatus::Cancelled => How::Cancelled,
         TaskStatus::Skipped => How::Skipped {
-            root_cause: task.root_cause.unwrap_or(task.id),
+            root_causes: RootCauses::all(task.root_cause.unwrap_or(task.id), &task.other_causes),
             cause: task.cause.unwrap_or_default(),
         },
         TaskStatus::Initialized | TaskStatus::Ready | TaskStatus::Received => return None,
@@ -149,7 +149,7 @@ impl Facts for OnBehalf<'_> {
                 let how = how(task).unwrap_or(How::Cancelled);
                 let ending = Ending { task: task.id, how, at };
                 let cause = if ending.is_failure() { Cause::Failure } else { Cause::Rule };
-                Known::Impossible { root_cause: ending.root_cause(), cause, at }
+                Known::Impossible { root_causes: ending.root_causes(), cause, at }
             }
             _ => Known::Pending,
         }

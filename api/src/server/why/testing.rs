@@ -80,6 +80,7 @@ fn task(given: &Given) -> GraphTask {
         error: None,
         reason: None,
         root_cause: None,
+        other_causes: Vec::new(),
         cause: None,
         cancelled_by: None,
     }

@@ -48,7 +48,7 @@ fn worlds() -> impl Strategy<Value = World> {
         Just(Known::Pending),
         times().prop_map(|at| Known::Holds { at }),
         (0..NAMES, times()).prop_map(|(n, at)| Known::Impossible {
-            root_cause: id(n),
+            root_causes: id(n).into(),
             cause: Cause::Failure,
             at
         }),
@@ -57,7 +57,7 @@ fn worlds() -> impl Strategy<Value = World> {
         Just(How::Ok),
         Just(How::Failed),
         Just(How::Cancelled),
-        (0..NAMES).prop_map(|n| How::Skipped { root_cause: id(n), cause: Cause::Rule }),
+        (0..NAMES).prop_map(|n| How::Skipped { root_causes: id(n).into(), cause: Cause::Rule }),
     ];
     let ending =
         prop::option::of((how, times()).prop_map(|(how, at)| Ending { task: id(0), how, at }));
@@ -124,9 +124,9 @@ fn only(world: &World, of: &[Dependency]) -> World {
         let name = leaf.named().expect("it settles");
         match leaf {
             Dependency::Resource(_) => {
-                less.resources.insert(*name, world.resources[name]);
+                less.resources.insert(*name, world.resources[name].clone());
             }
-            _ => less.tasks.extend(world.tasks.get(name).map(|ending| (*name, *ending))),
+            _ => less.tasks.extend(world.tasks.get(name).map(|ending| (*name, ending.clone()))),
         }
     }
     less
@@ -158,17 +158,17 @@ proptest! {
         // Facts that come later are dated later.
         let at = after.now.max(world.now);
         for (id, known) in &later.resources {
-            let now = match *known {
+            let now = match known.clone() {
                 Known::Pending => Known::Pending,
                 Known::Holds { .. } => Known::Holds { at },
-                Known::Impossible { root_cause, cause, .. } => Known::Impossible { root_cause, cause, at },
+                Known::Impossible { root_causes, cause, .. } => Known::Impossible { root_causes, cause, at },
             };
             if after.resources[id] == Known::Pending {
                 after.resources.insert(*id, now);
             }
         }
         for (id, ending) in &later.tasks {
-            after.tasks.entry(*id).or_insert(Ending { at, ..*ending });
+            after.tasks.entry(*id).or_insert(Ending { at, ..ending.clone() });
         }
         if before.is_some() {
             prop_assert_eq!(value(&after.evaluate(&expression)), before);

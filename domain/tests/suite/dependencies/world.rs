@@ -36,7 +36,7 @@ impl World {
     }
 
     pub(crate) fn lost(mut self, resource: u64, by: u64, cause: Cause) -> Self {
-        let known = Known::Impossible { root_cause: id(by), cause, at: AT };
+        let known = Known::Impossible { root_causes: id(by).into(), cause, at: AT };
         self.resources.insert(id(resource), known);
         self
     }
@@ -63,7 +63,7 @@ impl World {
     }
 
     pub(crate) fn skipped(self, task: u64, because_of: u64, cause: Cause) -> Self {
-        self.ended(task, How::Skipped { root_cause: id(because_of), cause }, AT)
+        self.ended(task, How::Skipped { root_causes: id(because_of).into(), cause }, AT)
     }
 
     pub(crate) fn approved(mut self, name: &str, who: &str) -> Self {
@@ -84,11 +84,11 @@ impl World {
 
 impl Facts for World {
     fn resource(&self, id: Id) -> Known {
-        self.resources.get(&id).copied().unwrap_or(Known::Pending)
+        self.resources.get(&id).cloned().unwrap_or(Known::Pending)
     }
 
     fn task(&self, id: Id) -> Option<Ending> {
-        self.tasks.get(&id).copied()
+        self.tasks.get(&id).cloned()
     }
 
     fn since(&self) -> Timestamp {

@@ -352,9 +352,7 @@ impl All<'_> {
             (Status::Finished, _) if task.outcome == Some(Outcome::Ok) => Some(How::Ok),
             (Status::Finished, _) => Some(How::Failed),
             (Status::Cancelled, _) => Some(How::Cancelled),
-            (Status::Skipped, Some(skipped)) => {
-                Some(How::Skipped { root_cause: skipped.root_cause, cause: skipped.cause })
-            }
+            (Status::Skipped, Some(skipped)) => Some(How::from(skipped)),
             _ => None,
         }
     }
@@ -369,8 +367,12 @@ impl Facts for All<'_> {
         let Some(custodian) = self.0.custodians.get(&id) else { return Known::Pending };
         match self.how(*custodian) {
             None | Some(How::Ok) => Known::Pending,
-            Some(How::Skipped { root_cause, cause }) => Known::Impossible { root_cause, cause, at },
-            Some(_) => Known::Impossible { root_cause: *custodian, cause: Cause::Failure, at },
+            Some(How::Skipped { root_causes, cause }) => {
+                Known::Impossible { root_causes, cause, at }
+            }
+            Some(_) => {
+                Known::Impossible { root_causes: (*custodian).into(), cause: Cause::Failure, at }
+            }
         }
     }
 

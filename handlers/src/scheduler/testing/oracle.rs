@@ -36,9 +36,7 @@ impl Oracle<'_> {
                 Event::TaskFinished(finished) if finished.outcome == Outcome::Ok => How::Ok,
                 Event::TaskFinished(_) => How::Failed,
                 Event::TaskCancelled(_) => How::Cancelled,
-                Event::TaskSkipped(skipped) => {
-                    How::Skipped { root_cause: skipped.root_cause, cause: skipped.cause }
-                }
+                Event::TaskSkipped(skipped) => skipped.into(),
                 Event::TaskRestarted(_) if end.is_none() => How::Cancelled,
                 Event::TaskRevived(_) => {
                     end = None;
@@ -101,10 +99,12 @@ impl Facts for Oracle<'_> {
         let Some(custodian) = self.custodian(id) else { return Known::Pending };
         match self.end(custodian) {
             None | Some((How::Ok, _)) => Known::Pending,
-            Some((How::Skipped { root_cause, cause }, at)) => {
-                Known::Impossible { root_cause, cause, at }
+            Some((How::Skipped { root_causes, cause }, at)) => {
+                Known::Impossible { root_causes, cause, at }
             }
-            Some((_, at)) => Known::Impossible { root_cause: custodian, cause: Cause::Failure, at },
+            Some((_, at)) => {
+                Known::Impossible { root_causes: custodian.into(), cause: Cause::Failure, at }
+            }
         }
     }
 

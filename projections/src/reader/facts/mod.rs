@@ -74,11 +74,11 @@ impl Known {
     fn impossible(&self, resource: &ResourceRow) -> dependency::Known {
         let custodian = resource.custodian.unwrap_or_default();
         let how = self.tasks.get(&custodian).and_then(TaskRow::how);
-        let (root_cause, cause) = match how {
-            Some(How::Skipped { root_cause, cause }) => (root_cause, cause),
-            _ => (custodian, Cause::Failure),
+        let (root_causes, cause) = match how {
+            Some(How::Skipped { root_causes, cause }) => (root_causes, cause),
+            _ => (custodian.into(), Cause::Failure),
         };
-        dependency::Known::Impossible { root_cause, cause, at: resource.updated_at }
+        dependency::Known::Impossible { root_causes, cause, at: resource.updated_at }
     }
 }
 

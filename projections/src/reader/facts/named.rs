@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kantoku_domain::{
     Id, Timestamp,
-    dependency::{Cause, How},
+    dependency::{Cause, How, RootCauses},
     task::Outcome,
 };
 use serde::Deserialize;
@@ -35,6 +35,7 @@ pub(super) struct TaskRow {
     status: TaskStatus,
     sub_status: Option<Outcome>,
     root_cause: Option<Id>,
+    other_causes: Option<Vec<Id>>,
     cause: Option<Cause>,
     pub(super) finished_at: Option<Timestamp>,
 }
@@ -47,7 +48,10 @@ impl TaskRow {
             TaskStatus::Finished => Some(How::Failed),
             TaskStatus::Cancelled => Some(How::Cancelled),
             TaskStatus::Skipped => Some(How::Skipped {
-                root_cause: self.root_cause.unwrap_or(self.id),
+                root_causes: RootCauses::all(
+                    self.root_cause.unwrap_or(self.id),
+                    self.other_causes.as_deref().unwrap_or_default(),
+                ),
                 cause: self.cause.unwrap_or_default(),
             }),
             TaskStatus::Initialized | TaskStatus::Ready | TaskStatus::Received => None,
@@ -89,7 +93,8 @@ pub(super) async fn tasks(
         "{CHAIN} SELECT jsonb_build_object( \
              'id', id, 'restarted_as', document -> 'restarted_as', \
              'status', document -> 'status', 'sub_status', document -> 'sub_status', \
-             'root_cause', document -> 'root_cause', 'cause', document -> 'cause', \
+             'root_cause', document -> 'root_cause', \
+             'other_causes', document -> 'other_causes', 'cause', document -> 'cause', \
              'finished_at', document -> 'finished_at') \
          FROM chain JOIN tasks USING (id)",
     )))

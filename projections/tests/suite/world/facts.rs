@@ -58,10 +58,7 @@ impl World {
                 if is_ok { How::Ok } else { How::Failed }
             }
             TaskStatus::Cancelled => How::Cancelled,
-            TaskStatus::Skipped => {
-                let Skipped { root_cause, cause, .. } = task?.skipped.clone()?;
-                How::Skipped { root_cause, cause }
-            }
+            TaskStatus::Skipped => task?.skipped.as_ref()?.into(),
             TaskStatus::Initialized | TaskStatus::Ready | TaskStatus::Received => return None,
         })
     }
@@ -79,8 +76,12 @@ impl Facts for OnBehalf<'_> {
         let at = world.ended_at(custodian).unwrap_or_default();
         match world.how(custodian) {
             None | Some(How::Ok) => Known::Pending,
-            Some(How::Skipped { root_cause, cause }) => Known::Impossible { root_cause, cause, at },
-            Some(_) => Known::Impossible { root_cause: custodian, cause: Cause::Failure, at },
+            Some(How::Skipped { root_causes, cause }) => {
+                Known::Impossible { root_causes, cause, at }
+            }
+            Some(_) => {
+                Known::Impossible { root_causes: custodian.into(), cause: Cause::Failure, at }
+            }
         }
     }
 
