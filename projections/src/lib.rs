@@ -17,6 +17,7 @@ mod projector;
 pub mod reader;
 mod rebuild;
 mod rows;
+mod transaction;
 mod upsert;
 
 pub use checkpoint::Checkpoint;

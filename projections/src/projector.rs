@@ -16,6 +16,7 @@ use crate::{
     fold::fold,
     load::load,
     metric_definitions as metric,
+    transaction::Transaction,
     upsert::upsert,
 };
 
@@ -88,22 +89,23 @@ impl Projector {
 
     async fn apply_chunk(&self, chunk: &[Recorded]) -> Result<u64, Error> {
         let started = Instant::now();
-        let mut tx = self
-            .database
-            .pool()
-            .begin_with(BEGIN_BATCH)
+        let mut tx = Transaction::begin(self.database.pool(), BEGIN_BATCH)
             .await
             .map_err(Error::database("beginning a batch"))?;
         let (checkpoint, mut rows) = load(&mut tx, chunk).await?;
         self.check(&checkpoint, chunk)?;
         let new = chunk.partition_point(|event| event.stream_seq <= checkpoint.stream_seq);
         let events = &chunk[new..];
-        let Some(last) = events.last() else { return Ok(self.reach(checkpoint.stream_seq)) };
+        let committing = Error::database("committing a batch");
+        let Some(last) = events.last() else {
+            tx.commit().await.map_err(committing)?;
+            return Ok(self.reach(checkpoint.stream_seq));
+        };
         for recorded in events {
             fold(&mut rows, recorded);
         }
         upsert(&mut tx, &rows, events, last, self.stream_created).await?;
-        tx.commit().await.map_err(Error::database("committing a batch"))?;
+        tx.commit().await.map_err(committing)?;
         metrics::counter!(metric::EVENTS).increment(events.len() as u64);
         metrics::gauge!(metric::POSITION).set(last.stream_seq as f64);
         metrics::histogram!(metric::BATCH_SECONDS).record(started.elapsed().as_secs_f64());

@@ -111,7 +111,7 @@ impl<F: Facts> Evaluation<'_, F> {
             Verdict::Failed(_) => {
                 let mut root_causes = Vec::new();
                 self.blame(leaf, negated, &mut |blame| {
-                    root_causes.extend(blame.root_causes.iter())
+                    root_causes.extend(blame.root_causes.iter());
                 });
                 Status::Failed { root_causes }
             }

@@ -16,6 +16,7 @@ use super::{Rebuild, Side};
 use crate::{
     Error,
     checkpoint::{self, CHANNEL, Checkpoint},
+    transaction::Transaction,
 };
 
 const BEGIN_SWAP: &str =
@@ -48,8 +49,9 @@ impl Rebuild<'_> {
 
     async fn try_swap(&self, side: &Side<'_>) -> Result<u64, Error> {
         let doing = "swapping schemas";
-        let mut tx =
-            self.live.pool().begin_with(BEGIN_SWAP).await.map_err(Error::database(doing))?;
+        let mut tx = Transaction::begin(self.live.pool(), BEGIN_SWAP)
+            .await
+            .map_err(Error::database(doing))?;
         let live = checkpoint::read(&mut tx).await?;
         let reached = tokio::time::timeout(CATCH_UP_MAX, side.catch_up(None)).await;
         let behind = |reached| Error::Behind { rebuilt: reached, live: live.stream_seq };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kantoku_projections::{Database, Projector, Reader};
+use kantoku_projections::{Database, Error, Projector, Reader};
 
 use crate::{
     given::{CREATED, everything},
@@ -33,6 +33,35 @@ async fn positions_are_followed_again_after_the_connection_was_lost() {
 
     killer.close().await;
     tokio::time::timeout(SOON, database.close()).await.expect("a follower does not hold it open");
+}
+
+#[tokio::test]
+async fn a_batch_that_could_not_begin_spoils_none_that_comes_after() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let events = everything();
+    // One connection, so that whoever comes next gets the same.
+    let database = Database::open(&postgres.url, "ktk", 1).await.unwrap();
+    let projector = Projector::new(database.clone(), CREATED);
+    projector.apply_batch(&events[..10]).await.unwrap();
+
+    let other = sqlx::PgPool::connect(&postgres.url).await.unwrap();
+    let mut lock = other.begin().await.unwrap();
+    sqlx::query("LOCK TABLE ktk.checkpoint").execute(&mut *lock).await.unwrap();
+    let cancelled = async {
+        let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+                      WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while sqlx::query_scalar::<_, bool>(cancel).fetch_all(&other).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let both = async { tokio::join!(projector.apply_batch(&events), cancelled) };
+    let (refused, ()) = tokio::time::timeout(SOON, both).await.unwrap();
+    assert!(matches!(refused, Err(Error::Database { .. })), "{refused:?}");
+    lock.rollback().await.unwrap();
+
+    let position = projector.apply_batch(&events).await.unwrap();
+    assert_eq!(position, events.last().unwrap().stream_seq);
+    other.close().await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kantoku_domain::{
     Event, Id, Timestamp,
     dependency::{Cause, Ending, EventPattern, Facts, How, Known, Needs, Readiness},
-    task::{Outcome, Skipped},
+    task::Outcome,
 };
 use kantoku_projections::document::TaskStatus;
 

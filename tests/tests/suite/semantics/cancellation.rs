@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     SELDOM, SOON,
     ground::{Ground, of_run},
-    survivors::{gone, is_alive, of_task},
+    survivors::{gone, is_alive, none_left},
 };
 
 /// Five processes: a shell, its child, a grandchild in the background, a session of its own, and
@@ -56,7 +56,7 @@ async fn a_cancelled_context_leaves_no_process_behind() {
     let is_one = |task_id| running.iter().any(|task| task.task_id == task_id);
     assert!(cancelled.alive.iter().all(|it| is_one(it.task_id)), "{cancelled:?}");
     for task in &running {
-        assert_eq!(of_task(task.task_id), [0; 0]);
+        none_left(task.task_id).await;
         let said = ground.lines(task, 1, 1, |entry| {
             entry.line.text.contains("it was stopped: enough").then_some(())
         });
@@ -84,7 +84,7 @@ async fn who_does_not_go_is_killed_when_the_grace_of_its_task_is_over() {
     eprintln!("with a grace of 700 ms it was killed {took:?} after its task was cancelled");
     assert!(took >= Duration::from_millis(700), "{took:?}: it was given its time");
     assert!(took < SOON, "{took:?}: it was given more than its time");
-    assert_eq!(of_task(task.task_id), [0; 0]);
+    none_left(task.task_id).await;
     Box::pin(ground.stop()).await;
 }
 

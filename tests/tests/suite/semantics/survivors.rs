@@ -4,7 +4,7 @@ use std::{fs, time::Instant};
 
 use kantoku_domain::Id;
 
-use super::DEADLINE;
+use super::{DEADLINE, SOON};
 
 /// Whether a process is alive. Zombies are not.
 pub(super) fn is_alive(pid: u32) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn is_alive(pid: u32) -> bool {
 }
 
 /// The processes of a task, wherever they went: those with its id in their environment.
-pub(super) fn of_task(task_id: Id) -> Vec<u32> {
+fn of_task(task_id: Id) -> Vec<u32> {
     let entry = format!("KANTOKU_TASK_ID={task_id}");
     let has_entry = |pid: &u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -33,4 +33,18 @@ pub(super) async fn gone(pids: &[u32]) -> std::time::Duration {
         tokio::task::yield_now().await;
     }
     start.elapsed()
+}
+
+/// Waits until no process of a task is alive: those that are killed together do not die in one
+/// moment.
+pub(super) async fn none_left(task_id: Id) {
+    let start = Instant::now();
+    loop {
+        let left = of_task(task_id);
+        if left.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < SOON, "of task {task_id} these live on: {left:?}");
+        tokio::task::yield_now().await;
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     SELDOM, SOON,
     ground::Ground,
-    survivors::{gone, of_task},
+    survivors::{gone, none_left},
 };
 
 /// The failures of a task's attempts, the last one included, and its end.
@@ -97,7 +97,7 @@ async fn an_attempt_that_takes_too_long_is_followed_by_another_and_leaves_nothin
         let took = end.metadata.at.since(claimed);
         assert!(took >= Duration::from_millis(800), "{took:?}: it was given its time");
     }
-    assert_eq!(of_task(task.task_id), [0; 0]);
+    none_left(task.task_id).await;
     Box::pin(ground.stop()).await;
 }
 
@@ -147,7 +147,7 @@ async fn when_all_its_time_is_up_a_task_fails_whether_it_runs_or_waits() {
     let took = gone(&pids).await;
     eprintln!("its process was gone {took:?} after it was known that all its time is up");
     assert!(took < SOON, "{took:?}: it was told at once");
-    assert_eq!(of_task(runs.task_id), [0; 0]);
+    none_left(runs.task_id).await;
     for (task, attempt) in [(&runs, 1), (&waits, 0)] {
         let (failures, finished) = failures(&ground, task).await;
         assert_eq!((finished.attempt, finished.expired), (attempt, Some(Expired::Total)));

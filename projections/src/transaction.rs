@@ -1,0 +1,47 @@
+//! Transactions that begin with several statements in one round trip.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection, raw_sql};
+
+/// One that is dropped before it is committed takes its connection along: whoever got that next
+/// would find itself in the middle of it. sqlx' own transactions miss a connection on which the
+/// first statement began one and a later statement failed.
+pub(crate) struct Transaction(Option<PoolConnection<Postgres>>);
+
+impl Transaction {
+    /// Carries out `statements`, the first of which is `BEGIN`.
+    pub(crate) async fn begin(pool: &PgPool, statements: &'static str) -> sqlx::Result<Self> {
+        let mut transaction = Self(Some(pool.acquire().await?));
+        raw_sql(statements).execute(&mut *transaction).await?;
+        Ok(transaction)
+    }
+
+    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
+        raw_sql("COMMIT").execute(&mut *self).await?;
+        self.0.take();
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.0.as_deref().expect("it is there until it is committed")
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.as_deref_mut().expect("it is there until it is committed")
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
+}
