@@ -25,9 +25,9 @@ impl Cause {
     }
 }
 
-/// The tasks because of which something can never be, at the far ends of the chains: at least one,
-/// the first of them first. Cheap to clone, as all that comes after has them, too: a restart of any
-/// may make all of it possible again.
+/// The tasks because of which something can never be, at least one: first that at the far end of the
+/// chain, then those that were skipped in between, the nearest first, and others that failed. A
+/// restart of any may make it possible again. Cheap to clone, as all that comes after has them, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootCauses(Arc<[Id]>);
 
@@ -40,6 +40,14 @@ impl RootCauses {
     /// The one to name if one is named.
     pub fn first(&self) -> Id {
         self.0.first().copied().unwrap_or_default()
+    }
+
+    /// Those because of which `skipped` was, and itself: it may be restarted, too, or have been by
+    /// the time that this is heard of.
+    pub fn by_way_of(&self, skipped: Id) -> Self {
+        let first = self.first();
+        let others = [skipped].into_iter().chain(self.iter().skip(1).filter(|id| *id != skipped));
+        Self([first].into_iter().chain(others.filter(|id| *id != first)).collect())
     }
 
     /// All of them.
@@ -127,11 +135,11 @@ impl Ending {
         }
     }
 
-    /// The tasks to blame for what this end makes impossible: itself, or those because of which it
-    /// was skipped.
+    /// The tasks to blame for what this end makes impossible: itself, and if it was skipped those
+    /// because of which it was.
     pub fn root_causes(&self) -> RootCauses {
         match &self.how {
-            How::Skipped { root_causes, .. } => root_causes.clone(),
+            How::Skipped { root_causes, .. } => root_causes.by_way_of(self.task),
             How::Ok | How::Failed | How::Cancelled => self.task.into(),
         }
     }

@@ -45,7 +45,8 @@ pub struct Skipped {
     /// The task whose end made it impossible, at the far end of the chain; itself, if its own
     /// time was up.
     pub root_cause: Id,
-    /// Other tasks because of which it would be impossible, too.
+    /// Other tasks whose restart may make it possible again: those skipped in between, and others
+    /// that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Id>,
     /// Whether anybody failed.

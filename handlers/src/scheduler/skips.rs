@@ -21,7 +21,7 @@ impl Scheduler {
         task.cause = recorded.metadata.event_id;
         let root_causes = RootCauses::from(skipped);
         for output in task.output_ids() {
-            self.give_up(output, recorded, root_causes.clone(), skipped.cause);
+            self.give_up(output, recorded, root_causes.by_way_of(id), skipped.cause);
         }
         self.blamed.extend(skipped.causes().map(|blamed| (blamed, id)));
         let how = How::Skipped { root_causes, cause: skipped.cause };

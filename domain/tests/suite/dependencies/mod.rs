@@ -72,15 +72,15 @@ fn tasks_and_resources_settle() {
         (json!({"task": id(3)}), Status::Ready, failed(&[3])),
         (json!({"task": id(4)}), failed(&[4]), Status::Ready),
         (json!({"task": id(5)}), failed(&[5]), Status::Ready),
-        (json!({"task": id(6)}), failed(&[4]), Status::Ready),
+        (json!({"task": id(6)}), failed(&[4, 6]), Status::Ready),
         (json!({"task": id(9)}), PENDING, PENDING),
-        (json!({"done": id(6)}), Status::Ready, failed(&[4])),
+        (json!({"done": id(6)}), Status::Ready, failed(&[4, 6])),
         (json!({"done": id(9)}), PENDING, PENDING),
         (json!({"failed": id(4)}), Status::Ready, failed(&[4])),
         (json!({"failed": id(5)}), Status::Ready, failed(&[5])),
-        (json!({"failed": id(6)}), Status::Ready, failed(&[4])),
+        (json!({"failed": id(6)}), Status::Ready, failed(&[4, 6])),
         (json!({"failed": id(3)}), failed(&[3]), Status::Ready),
-        (json!({"failed": id(7)}), failed(&[3]), Status::Ready),
+        (json!({"failed": id(7)}), failed(&[3, 7]), Status::Ready),
     ] {
         assert_eq!(world.evaluate(&read(leaf.clone())), expected, "{leaf}");
         assert_eq!(world.evaluate(&read(json!({"not": leaf}))), negated, "not {leaf}");

@@ -368,7 +368,7 @@ impl Facts for All<'_> {
         match self.how(*custodian) {
             None | Some(How::Ok) => Known::Pending,
             Some(How::Skipped { root_causes, cause }) => {
-                Known::Impossible { root_causes, cause, at }
+                Known::Impossible { root_causes: root_causes.by_way_of(*custodian), cause, at }
             }
             Some(_) => {
                 Known::Impossible { root_causes: (*custodian).into(), cause: Cause::Failure, at }

@@ -100,7 +100,7 @@ impl Facts for Oracle<'_> {
         match self.end(custodian) {
             None | Some((How::Ok, _)) => Known::Pending,
             Some((How::Skipped { root_causes, cause }, at)) => {
-                Known::Impossible { root_causes, cause, at }
+                Known::Impossible { root_causes: root_causes.by_way_of(custodian), cause, at }
             }
             Some((_, at)) => {
                 Known::Impossible { root_causes: custodian.into(), cause: Cause::Failure, at }

@@ -75,7 +75,7 @@ impl Known {
         let custodian = resource.custodian.unwrap_or_default();
         let how = self.tasks.get(&custodian).and_then(TaskRow::how);
         let (root_causes, cause) = match how {
-            Some(How::Skipped { root_causes, cause }) => (root_causes, cause),
+            Some(How::Skipped { root_causes, cause }) => (root_causes.by_way_of(custodian), cause),
             _ => (custodian.into(), Cause::Failure),
         };
         dependency::Known::Impossible { root_causes, cause, at: resource.updated_at }
