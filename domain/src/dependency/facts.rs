@@ -44,6 +44,7 @@ impl RootCauses {
 
     /// Those because of which `skipped` was, and itself: it may be restarted, too, or have been by
     /// the time that this is heard of.
+    #[must_use]
     pub fn by_way_of(&self, skipped: Id) -> Self {
         let first = self.first();
         let others = [skipped].into_iter().chain(self.iter().skip(1).filter(|id| *id != skipped));
