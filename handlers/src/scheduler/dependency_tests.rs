@@ -68,7 +68,7 @@ fn a_failure_skips_those_who_need_it_and_those_who_need_them() {
     assert_eq!(scene.wait_until(60), ["ready a 2.0"]);
     scene.fail("a", true);
     assert_eq!(scene.act(), ["skip b because of a"]);
-    assert_eq!(scene.act(), ["skip c because of a"]);
+    assert_eq!(scene.act(), ["skip c because of a, b"]);
     assert_eq!(scene.scheduler.tasks(), 0);
 }
 
