@@ -34,6 +34,8 @@ impl Timestamp {
     /// As the `time` crate has it. Times outside the years 0 to 9999 become 1970.
     pub fn to_offset(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
+            .ok()
+            .filter(|at| (0..=9999).contains(&at.year()))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
@@ -68,5 +70,18 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_written_becomes_1970_and_fails_nobody() {
+        for text in ["0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"] {
+            let at: Timestamp = text.parse().expect("RFC 3339");
+            assert_eq!(serde_json::to_string(&at).expect("text"), r#""1970-01-01T00:00:00Z""#);
+        }
     }
 }

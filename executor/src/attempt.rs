@@ -10,11 +10,11 @@ use kantoku_domain::{
     task::{Command, Failure, Success},
 };
 use kantoku_service::Backoff;
-use kantoku_streams::{Delivery, ExecuteError, LogLine};
+use kantoku_streams::{Delivery, ExecuteError, LogLine, now, warn_missing};
 use tokio::time::timeout;
 
 use crate::{
-    claim::{Claim, Claimed, claim, envelope, now},
+    claim::{Claim, Claimed, claim, envelope},
     executor::Parts,
     failure, metric,
     run::{Attempt, Ended},
@@ -50,7 +50,7 @@ pub(crate) async fn carry_out(
         match claimed {
             Ok(Claimed::Ours(claim)) => run(&parts, &claim).await,
             Ok(_) => {}
-            Err(fault) => tracing::warn!(fault, "an attempt could not be claimed"),
+            Err(fault) => warn_missing("nats", "claim an attempt", &fault),
         }
     };
     // Nobody waits for an acknowledgement: without a connection it may hang.
@@ -142,7 +142,8 @@ async fn report(
                 return Some(LogLine::refusal(now(), &rejection.message));
             }
             Err(fault) => {
-                tracing::warn!(%fault, %task_id, attempt, "an end could not be reported");
+                tracing::debug!(%fault, %task_id, attempt, "an end could not be reported");
+                warn_missing("nats", "report the end of an attempt", &fault);
                 tokio::time::sleep(backoff.next_wait()).await;
             }
         }
@@ -155,7 +156,7 @@ async fn say(parts: &Parts, claim: &Claim, remark: LogLine) {
     let mut backoff = Backoff::default();
     let store = async {
         while let Err(fault) = logs.append(&address, &lines).await {
-            tracing::warn!(%fault, task_id = %address.task_id, "a remark was not stored");
+            warn_missing("nats", "leave a remark in a log", &fault);
             tokio::time::sleep(backoff.next_wait()).await;
         }
     };

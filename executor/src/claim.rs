@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::{
-    Envelope, Event, Id, Reason, Recorded, Task, Timestamp,
+    Envelope, Event, Id, Reason, Recorded, Task,
     task::{Command, Ready, Received, Spawned},
 };
-use kantoku_streams::{ExecuteError, Fault, LogAddress};
-use time::OffsetDateTime;
+use kantoku_streams::{ExecuteError, Fault, LogAddress, now};
 
 use crate::{executor::Parts, metric};
 
@@ -107,8 +106,4 @@ pub(crate) fn envelope(parts: &Parts, ready: &Recorded, task_id: Id, what: &str)
         causation_id: Some(ready.metadata.event_id),
         correlation_id: context_id,
     }
-}
-
-pub(crate) fn now() -> Timestamp {
-    OffsetDateTime::now_utc().into()
 }

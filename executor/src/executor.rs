@@ -5,7 +5,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream};
 use kantoku_domain::{Event, Recorded};
 use kantoku_preprocessors::Pool;
-use kantoku_streams::{Bus, ConsumerConfig, Delivery, Load, Queue, subject};
+use kantoku_streams::{
+    Bus, ConsumerConfig, Delivery, Load, Queue,
+    defect::{self, Defect},
+    subject,
+};
 use tokio::{
     sync::{broadcast::error::RecvError, watch},
     task::{JoinError, JoinSet},
@@ -96,7 +100,8 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
     let (room, room_for) = watch::channel(0);
     let queue = open(parts, room_for);
     let deliveries = stream::unfold(queue, |mut queue| async move {
-        queue.next().await.map(|delivery| (delivery, queue))
+        let delivery = queue.next().await?;
+        Some(((queue.generation(), delivery), queue))
     });
     let mut deliveries = pin!(deliveries);
     loop {
@@ -111,7 +116,10 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             },
-            Some(delivery) = deliveries.next() => meet(parts, attempts, delivery, free > 0),
+            Some((generation, delivery)) = deliveries.next() => {
+                parts.seen.of_generation(generation);
+                meet(parts, attempts, delivery, free > 0);
+            }
         }
     }
     drop(room);
@@ -146,6 +154,10 @@ fn hear(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, recorded: Arc<Recorded>)
 fn meet(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, delivery: Delivery, has_room: bool) {
     let recorded = Arc::clone(delivery.recorded());
     match parts.seen.meet(recorded.stream_seq, delivery, has_room) {
+        Met::First(delivery) if defect::has(Defect::AckBeforeEffect) => {
+            tokio::spawn(delivery.ack());
+            attempts.spawn(carry_out(Arc::clone(parts), recorded, None));
+        }
         Met::First(delivery) => {
             attempts.spawn(carry_out(Arc::clone(parts), recorded, Some(delivery)));
         }

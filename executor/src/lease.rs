@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kantoku_service::Backoff;
-use kantoku_streams::{CancelOrder, Heartbeat};
+use kantoku_streams::{CancelOrder, Heartbeat, warn_missing};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{executor::Parts, running::Stop};
@@ -46,7 +46,7 @@ async fn beat(parts: &Parts) {
             }
             // Then nobody takes leases away either.
             Ok(None) => tracing::debug!("no lease keeper listens"),
-            Err(fault) => tracing::warn!(%fault, "a heartbeat was not answered"),
+            Err(fault) => warn_missing("nats", "send a heartbeat", &fault),
         }
     }
 }
@@ -61,7 +61,7 @@ async fn obey(parts: &Parts) {
                     follow(parts, order);
                 }
             }
-            Err(fault) => tracing::warn!(%fault, "orders cannot be heard"),
+            Err(fault) => warn_missing("nats", "hear orders", &fault),
         }
         sleep(backoff.next_wait()).await;
     }

@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kantoku_domain::Timestamp;
 use kantoku_service::Backoff;
-use kantoku_streams::{LogAddress, LogLine, LogStream, Logs};
-use time::OffsetDateTime;
+use kantoku_streams::{LogAddress, LogLine, LogStream, Logs, now, warn_missing};
 use tokio::{sync::Notify, time::timeout};
 
 use crate::metric;
@@ -72,7 +70,7 @@ impl Log {
             match logs.append(address, &batch).await {
                 Ok(()) => backoff = Backoff::default(),
                 Err(fault) => {
-                    tracing::warn!(%fault, task_id = %address.task_id, "output could not be stored");
+                    warn_missing("nats", "store the output of an attempt", &fault);
                     self.lock().leave_out(batch.len() as u64);
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
@@ -155,10 +153,6 @@ impl Waiting {
 
 fn line(text: String) -> LogLine {
     LogLine { at: now(), stream: LogStream::Stderr, text }
-}
-
-fn now() -> Timestamp {
-    OffsetDateTime::now_utc().into()
 }
 
 impl Writer {

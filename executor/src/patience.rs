@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kantoku_domain::task::Failure;
 use kantoku_service::Backoff;
-use kantoku_streams::Fault;
+use kantoku_streams::{Fault, warn_missing};
 
 use crate::failure;
 
@@ -23,7 +23,7 @@ pub(crate) async fn patiently<T, F: Future<Output = Result<T, Fault>>>(
             Err(fault) if fault.is_final() => return Err(failure::broken(fault)),
             Err(fault) if start.elapsed() > PATIENCE => return Err(failure::infrastructure(fault)),
             Err(fault) => {
-                tracing::warn!(%fault, "an attempt has to wait");
+                warn_missing("nats", "go on with an attempt", &fault);
                 tokio::time::sleep(backoff.next_wait()).await;
             }
         }

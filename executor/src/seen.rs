@@ -14,6 +14,8 @@ const DECIDED_MAX: usize = 16 * 1024;
 pub(crate) struct Seen<D = Delivery>(Arc<Mutex<State<D>>>);
 
 struct State<D> {
+    /// How often the stream went back.
+    generation: u64,
     /// Those whose claim is under way, with the delivery that came meanwhile.
     open: HashMap<u64, Option<D>>,
     /// Those whose claim is decided, whoever won it.
@@ -36,8 +38,12 @@ pub(crate) enum Met<D> {
 
 impl<D> Default for Seen<D> {
     fn default() -> Self {
-        let state = State { open: HashMap::new(), decided: HashSet::new(), order: VecDeque::new() };
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Mutex::new(State {
+            generation: 0,
+            open: HashMap::new(),
+            decided: HashSet::new(),
+            order: VecDeque::new(),
+        })))
     }
 }
 
@@ -48,6 +54,17 @@ impl<D> Clone for Seen<D> {
 }
 
 impl<D> Seen<D> {
+    /// What is met from now on is of this generation of the stream: positions of another one are
+    /// those of other announcements.
+    pub(crate) fn of_generation(&self, generation: u64) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.generation, generation) != generation {
+            state.open.clear();
+            state.decided.clear();
+            state.order.clear();
+        }
+    }
+
     /// Whether the announcement at `ready_seq` is new. Then its claim is to be made, and
     /// [decided](Self::decide).
     pub(crate) fn begin(&self, ready_seq: u64) -> bool {
@@ -117,6 +134,17 @@ mod tests {
         assert!(!seen.begin(8), "the short cut came late");
         assert_eq!(seen.decide(8, false), None);
         assert!(seen.begin(8), "the outcome was not known");
+    }
+
+    #[test]
+    fn positions_of_a_stream_that_went_back_are_new() {
+        let seen = Seen::<()>::default();
+        assert!(seen.begin(7) && seen.begin(8));
+        seen.decide(7, true);
+        seen.of_generation(0);
+        assert!(!seen.begin(7) && !seen.begin(8));
+        seen.of_generation(1);
+        assert!(seen.begin(7) && seen.begin(8));
     }
 
     #[test]

@@ -1,19 +1,26 @@
 //! Carries effects out.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kantoku_domain::{
-    Aggregate as _, Envelope, Id, Namespace, Task, Timestamp, context,
+    Aggregate as _, Context, Envelope, Id, Namespace, Task, context,
     task::{Command, Expire},
 };
 use kantoku_service::Backoff;
-use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError};
-use time::OffsetDateTime;
+use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError, Fault, now, warn_missing};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Effect, Timeout, lanes::Lanes, metric, probe::Probes, restart::Restarting};
+use crate::{
+    Effect, Timeout, lanes::Lanes, metric, overdue::PATIENCE, probe::Probes, restart::Restarting,
+};
 
 const SHARD: u16 = 0;
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// What waits for NATS goes on soon after it is back: asking whether it is costs nothing.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// What effects need.
 pub(crate) struct Hands {
@@ -40,18 +47,27 @@ impl Lanes<Job> {
     }
 }
 
-/// Carries out one effect. A fault is tried again until `stop`: the effect is known to nobody else,
-/// and comes again only when the history is folded anew.
+/// Why an effect was not carried out.
+pub(crate) struct Failed {
+    reason: String,
+    /// No later try can succeed: what is stored is wrong.
+    is_final: bool,
+}
+
+/// Carries out one effect. A fault is tried again until `stop`. What can never succeed is given up:
+/// it comes again when it has shown no effect for a while, and holds nobody up meanwhile.
 pub(crate) async fn carry_out(hands: Arc<Hands>, job: Job) {
     let Job { effect, due } = job;
     let start = Instant::now();
-    let mut backoff = Backoff::default();
-    loop {
-        if hands.stop.is_cancelled() {
-            return;
+    if hands.stop.is_cancelled() {
+        return;
+    }
+    let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
+    while let Err(failed) = hands.try_effect(&effect).await {
+        if failed.is_final {
+            return give_up(&effect, &failed, due).await;
         }
-        let Err(fault) = hands.try_effect(&effect).await else { break };
-        tracing::warn!(%fault, effect = effect.kind(), "an effect failed and is tried again");
+        warn_missing("nats", effect.kind(), &failed.reason);
         tokio::select! {
             () = tokio::time::sleep(backoff.next_wait()) => {}
             () = hands.stop.cancelled() => return,
@@ -65,8 +81,19 @@ pub(crate) async fn carry_out(hands: Arc<Hands>, job: Job) {
     }
 }
 
+async fn give_up(effect: &Effect, failed: &Failed, due: Option<Due>) {
+    let (kind, about) = (effect.kind(), effect.lane());
+    tracing::error!(reason = failed.reason, kind, %about, "an effect fails whenever it is tried");
+    metric::effect_gave_up();
+    if let Some(due) = due
+        && let Err(fault) = due.retry(PATIENCE).await
+    {
+        tracing::debug!(%fault, "a timer was not put off");
+    }
+}
+
 impl Hands {
-    async fn try_effect(&self, effect: &Effect) -> Result<(), String> {
+    async fn try_effect(&self, effect: &Effect) -> Result<(), Failed> {
         match effect {
             Effect::Announce { namespace, queue, context_id, cause, version, ready } => {
                 let key = format!("ready:{}:{}:{}", ready.task_id, ready.attempt, ready.round);
@@ -87,16 +114,14 @@ impl Hands {
                 self.command(namespace, command, &envelope).await
             }
             Effect::Restart { namespace, context_id, restarted } => {
-                self.restart(namespace, *context_id, restarted).await
+                let restarted = self.restart(namespace, *context_id, restarted).await;
+                restarted.map_err(|reason| Failed { reason, is_final: false })
             }
             Effect::SetTimer(timeout) => {
                 let timers = self.bus.timers();
-                let set = timers.set(timeout.timer, Timeout::KIND, timeout.at, timeout).await;
-                set.map_err(|fault| fault.to_string())
+                Ok(timers.set(timeout.timer, Timeout::KIND, timeout.at, timeout).await?)
             }
-            Effect::CancelTimer { timer, .. } => {
-                self.bus.timers().cancel(*timer).await.map_err(|fault| fault.to_string())
-            }
+            Effect::CancelTimer { timer, .. } => Ok(self.bus.timers().cancel(*timer).await?),
             Effect::Order { service_id, order } => {
                 // One that is lost comes again in the reply to the next heartbeat.
                 if let Err(fault) = self.bus.order_cancel(service_id, order).await {
@@ -117,7 +142,7 @@ impl Hands {
         namespace: &Namespace,
         command: &Command,
         envelope: &Envelope,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failed> {
         let task_id = envelope.aggregate_id;
         if let Command::Spawn(_) = command {
             // The task is new, or was spawned just so: it need not be loaded.
@@ -130,11 +155,13 @@ impl Hands {
                 tracing::debug!(%rejection, %task_id, "somebody was faster");
                 Ok(())
             }
-            Err(error) => Err(error.to_string()),
+            Err(ExecuteError::Fault(fault)) => Err(fault.into()),
+            Err(error) => Err(Failed { reason: error.to_string(), is_final: false }),
         }
     }
 
-    /// What was done before a fault is recognised.
+    /// What was done before a fault is recognised. One that is settled stays as it was settled, whoever
+    /// is asked once more.
     async fn restart(
         &self,
         namespace: &Namespace,
@@ -142,6 +169,11 @@ impl Hands {
         restarted: &context::Restarted,
     ) -> Result<(), String> {
         let ledger = self.bus.ledger();
+        let context = ledger.load::<Context>(namespace, context_id).await;
+        let context = context.map_err(|fault| fault.to_string())?;
+        if !context.state.restarting.contains(&restarted.id) {
+            return Ok(());
+        }
         let mut restarting =
             Restarting::new(ledger, &self.signer, namespace, context_id, restarted);
         while !restarting.go_on().await? {
@@ -153,11 +185,19 @@ impl Hands {
     }
 
     /// A conflict means the same as a rejection.
-    async fn append(&self, draft: Draft) -> Result<(), String> {
+    async fn append(&self, draft: Draft) -> Result<(), Failed> {
         match self.bus.ledger().append(draft).await {
             Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(AppendError::Fault(fault)) => Err(fault.into()),
+            Err(error) => Err(Failed { reason: error.to_string(), is_final: false }),
         }
+    }
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        let is_final = fault.is_final() || matches!(fault, Fault::TooLong { .. });
+        Self { reason: fault.to_string(), is_final }
     }
 }
 
@@ -194,8 +234,4 @@ fn key(task_id: Id, command: &Command) -> String {
         Command::Expire(Expire::Total { round }) => format!("{name}:total:{round}:{task_id}"),
         _ => format!("{name}:{task_id}"),
     }
-}
-
-pub(crate) fn now() -> Timestamp {
-    OffsetDateTime::now_utc().into()
 }

@@ -1,7 +1,7 @@
 //! What a node hears besides the stream: heartbeats and questions.
 
 use kantoku_domain::{Standing, Timestamp};
-use kantoku_streams::{Asker, Bus, Heard, Heartbeats, Question, Questions};
+use kantoku_streams::{Asker, Bus, Heard, Heartbeats, Question, Questions, warn_missing};
 
 /// What a lease keeper hears next. Never returns where there is none. May be dropped and called
 /// again, as can the next.
@@ -17,10 +17,7 @@ pub(crate) async fn hear(heartbeats: &mut Option<Heartbeats>) -> Heard {
 /// Begins to listen to questions. `None` when it does not work now: those who ask are not answered
 /// for a while.
 pub(crate) async fn listen(bus: &Bus) -> Option<Questions> {
-    bus.questions()
-        .await
-        .inspect_err(|fault| tracing::warn!(%fault, "questions are not heard"))
-        .ok()
+    bus.questions().await.inspect_err(|fault| warn_missing("nats", "hear questions", fault)).ok()
 }
 
 /// The next question. Never returns where nobody listens.

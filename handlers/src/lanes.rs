@@ -3,15 +3,18 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
-    panic::resume_unwind,
+    panic::AssertUnwindSafe,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use kantoku_domain::Id;
 use tokio::task::JoinSet;
 
+use crate::metric;
+
 /// Work in lanes. What is in one lane is done in the order in which it came. It goes on while the
-/// owner does other things, and ends when the lanes are dropped.
+/// owner does other things, and ends when the lanes are dropped. A job that panics is over, and
+/// nothing else: what it was for is due again after a while.
 pub(crate) struct Lanes<J> {
     running: JoinSet<Id>,
     /// What waits behind the job that runs; a lane is here while one runs.
@@ -55,11 +58,9 @@ impl<J: Send> Lanes<J> {
     /// Waits until a job is done, and begins the next in its lane. Never returns when there is none.
     /// May be dropped and called again.
     pub(crate) async fn next_done(&mut self) {
-        let lane = match self.running.join_next().await {
-            Some(Ok(lane)) => lane,
-            Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // Nobody else ends them.
-            Some(Err(_)) | None => return std::future::pending().await,
+        // Panics are caught, and nobody else ends them.
+        let Some(Ok(lane)) = self.running.join_next().await else {
+            return std::future::pending().await;
         };
         self.open -= 1;
         match self.waiting.get_mut(&lane).and_then(VecDeque::pop_front) {
@@ -73,7 +74,10 @@ impl<J: Send> Lanes<J> {
     fn run(&mut self, lane: Id, job: J) {
         let work = (self.start)(job);
         self.running.spawn(async move {
-            work.await;
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                metric::effect_panicked();
+                tracing::error!(%lane, "an effect panicked; it is tried again after a while");
+            }
             lane
         });
     }
@@ -90,6 +94,16 @@ mod tests {
 
     fn lane(n: u8) -> Id {
         Id::default().derive(&n.to_string(), Partition::of(0))
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_holds_nobody_up() {
+        let mut lanes = Lanes::new(3, |is_bad: bool| async move { assert!(!is_bad, "on purpose") });
+        lanes.push(lane(1), true);
+        lanes.push(lane(1), false);
+        lanes.next_done().await;
+        lanes.next_done().await;
+        assert_eq!((lanes.open(), lanes.waiting.len()), (0, 0));
     }
 
     #[tokio::test]

@@ -5,14 +5,19 @@ use kantoku_domain::{
     dependency::{HttpProbe, Probed},
 };
 use kantoku_service::{Health, Ready};
-use kantoku_streams::{Delivery, Heard};
+use kantoku_streams::{
+    Delivery, Heard,
+    defect::{self, Defect},
+    now,
+};
 use tokio::time::Instant;
 
 use crate::{
-    Handler, LeaseKeeper, NodeConfig,
-    hands::{Job, now},
+    Handler, HandlerName, LeaseKeeper, NodeConfig,
+    hands::Job,
     lanes::Lanes,
     metric,
+    poison::{self, Poison, Poisoned},
 };
 
 /// The part of [`Health`] that a node reports.
@@ -20,7 +25,7 @@ const PART: &str = "node";
 
 /// See the module.
 pub(crate) struct Logic {
-    handlers: Vec<Box<dyn Handler>>,
+    handlers: Vec<(HandlerName, Box<dyn Handler>)>,
     keeper: Option<LeaseKeeper>,
     health: Health,
     pub(crate) clock: Clock,
@@ -36,7 +41,9 @@ impl Logic {
     pub(crate) fn new(config: &NodeConfig, head: u64) -> Self {
         let names = || config.handlers.iter();
         let mut logic = Self {
-            handlers: names().filter_map(|name| name.of_events(config.lease)).collect(),
+            handlers: names()
+                .filter_map(|name| Some((*name, name.of_events(config.lease)?)))
+                .collect(),
             keeper: names().find_map(|name| name.keeper(config.lease)),
             health: config.health.clone(),
             clock: Clock::start(),
@@ -49,19 +56,33 @@ impl Logic {
         logic
     }
 
-    /// Takes in what was delivered; what comes again is passed over.
-    pub(crate) fn fold(&mut self, batch: &[Delivery]) {
+    /// Takes in what was delivered; what comes again is passed over, and so is what is `poison`. On
+    /// an event that a handler panics at, it ends: the handler is not what it should be any more.
+    pub(crate) fn fold(&mut self, batch: &[Delivery], poison: &Poison) -> Result<(), Poisoned> {
         let mut folded = 0;
         for delivery in batch {
             let recorded = delivery.recorded();
             if recorded.stream_seq > self.position {
-                self.handlers.iter_mut().for_each(|handler| handler.apply(recorded));
-                self.keeper.iter_mut().for_each(|keeper| keeper.apply(recorded));
+                self.apply(recorded, poison)?;
                 self.moved_to(recorded.stream_seq);
                 folded += 1;
             }
         }
         metric::folded(folded, batch.last().map_or(0, Delivery::left));
+        Ok(())
+    }
+
+    fn apply(&mut self, recorded: &Recorded, poison: &Poison) -> Result<(), Poisoned> {
+        let keeper = self.keeper.iter_mut();
+        let keeper = keeper.map(|keeper| (HandlerName::LeaseKeeper, keeper as &mut dyn Handler));
+        let handlers = self.handlers.iter_mut();
+        let handlers = handlers.map(|(name, handler)| (*name, &mut **handler as &mut dyn Handler));
+        for (name, handler) in handlers.chain(keeper) {
+            if !poison.is_for(recorded.stream_seq, name) {
+                poison::apply(name, handler, recorded)?;
+            }
+        }
+        Ok(())
     }
 
     fn moved_to(&mut self, position: u64) {
@@ -70,6 +91,9 @@ impl Logic {
             return;
         }
         self.is_live = position >= self.head;
+        if self.is_live && defect::has(Defect::UnfoldOnce) {
+            self.handlers.iter_mut().for_each(|(_, handler)| drop(handler.due(now(), 1 << 20)));
+        }
         let ready = if self.is_live {
             tracing::info!(position, "the processor node has caught up");
             Ready::Yes
@@ -81,11 +105,11 @@ impl Logic {
 
     /// Takes in an event of this process ahead of its delivery.
     pub(crate) fn foresee(&mut self, recorded: &Recorded) {
-        self.handlers.iter_mut().for_each(|handler| handler.foresee(recorded));
+        self.handlers.iter_mut().for_each(|(_, handler)| handler.foresee(recorded));
     }
 
     pub(crate) fn probed(&mut self, probe: &HttpProbe, probed: Probed) {
-        self.handlers.iter_mut().for_each(|handler| handler.probed(probe, probed));
+        self.handlers.iter_mut().for_each(|(_, handler)| handler.probed(probe, probed));
     }
 
     pub(crate) async fn hear(&mut self, heard: Heard) {
@@ -106,11 +130,12 @@ impl Logic {
     /// Where a task stands, for whoever asks.
     pub(crate) fn standing(&self, task_id: Id) -> Option<Standing> {
         let now = now();
-        self.handlers.iter().find_map(|handler| handler.standing(task_id, now))
+        self.handlers.iter().find_map(|(_, handler)| handler.standing(task_id, now))
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.handlers.iter().filter_map(|handler| handler.next_due()).min().filter(|_| self.is_live)
+        let next = self.handlers.iter().filter_map(|(_, handler)| handler.next_due()).min();
+        next.filter(|_| self.is_live)
     }
 
     /// Begins what is due, as far as there is room.
@@ -123,7 +148,7 @@ impl Logic {
         let Self { handlers, keeper, turn, .. } = self;
         let mut all: Vec<&mut dyn Handler> = Vec::with_capacity(handlers.len() + 1);
         all.extend(keeper.iter_mut().map(|keeper| keeper as &mut dyn Handler));
-        all.extend(handlers.iter_mut().map(|handler| &mut **handler as &mut dyn Handler));
+        all.extend(handlers.iter_mut().map(|(_, handler)| &mut **handler as &mut dyn Handler));
         let first = *turn % all.len().max(1);
         all.rotate_left(first);
         for handler in all {

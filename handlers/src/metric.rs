@@ -10,9 +10,13 @@ const EVENTS: &str = "ktk_node_events_total";
 const LAG: &str = "ktk_node_lag_events";
 const EFFECTS: &str = "ktk_node_effects_total";
 const EFFECT_SECONDS: &str = "ktk_node_effect_seconds";
+const EFFECTS_PANICKED: &str = "ktk_node_effects_panicked_total";
+const EFFECTS_GIVEN_UP: &str = "ktk_node_effects_given_up_total";
 const EFFECTS_OPEN: &str = "ktk_node_effects_open";
 const LEASES: &str = "ktk_leases_held";
 const LEASES_LOST: &str = "ktk_leases_lost_total";
+const SEALS: &str = "ktk_seals_total";
+const SEALED: &str = "ktk_sealed_position";
 
 /// Registers the descriptions. To be called once, after the recorder is installed.
 pub fn describe() {
@@ -20,9 +24,13 @@ pub fn describe() {
     describe_gauge!(LAG, "Events that the processor node has still to fold");
     describe_counter!(EFFECTS, "What followed from events and was carried out, by kind");
     describe_histogram!(EFFECT_SECONDS, Unit::Seconds, "Time that an effect took, tries included");
+    describe_counter!(EFFECTS_PANICKED, "Effects that panicked, and are tried again after a while");
+    describe_counter!(EFFECTS_GIVEN_UP, "Effects that fail whenever they are tried");
     describe_gauge!(EFFECTS_OPEN, "Effects that are under way or wait for one of the same task");
     describe_gauge!(LEASES, "Attempts that executors hold, as the lease keeper knows it");
     describe_counter!(LEASES_LOST, "Attempts taken away, by reason: silence, restart");
+    describe_counter!(SEALS, "Seals stored over the events");
+    describe_gauge!(SEALED, "Position up to which the events are sealed");
 }
 
 pub(crate) fn folded(events: usize, left: u64) {
@@ -35,12 +43,25 @@ pub(crate) fn carried_out(kind: &'static str, took: Duration) {
     histogram!(EFFECT_SECONDS, "kind" => kind).record(took);
 }
 
+pub(crate) fn effect_panicked() {
+    counter!(EFFECTS_PANICKED).increment(1);
+}
+
+pub(crate) fn effect_gave_up() {
+    counter!(EFFECTS_GIVEN_UP).increment(1);
+}
+
 pub(crate) fn open(effects: usize) {
     gauge!(EFFECTS_OPEN).set(effects as f64);
 }
 
 pub(crate) fn leases(held: usize) {
     gauge!(LEASES).set(held as f64);
+}
+
+pub(crate) fn sealed(stream_seq: u64) {
+    counter!(SEALS).increment(1);
+    gauge!(SEALED).set(stream_seq as f64);
 }
 
 pub(crate) fn lease_lost(reason: &'static str) {

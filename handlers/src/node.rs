@@ -3,8 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use kantoku_service::Health;
-use kantoku_streams::{Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, subject};
+use kantoku_service::{Backoff, Health};
+use kantoku_streams::{
+    Again, Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, now, subject,
+    warn_missing,
+};
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{MissedTickBehavior, interval, sleep},
@@ -13,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     HandlerName, Timeout,
-    hands::{Hands, Job, Signer, carry_out, now},
+    hands::{Hands, Job, Signer, carry_out},
     hearing::{answer, echo, hear, hear_question, listen},
     lanes::Lanes,
     logic::Logic,
+    poison::Poison,
     probe,
 };
 
@@ -24,8 +28,8 @@ use crate::{
 const EFFECTS_MAX: usize = 256;
 const BATCH_MAX: usize = 1_000;
 const ACK_WAIT: Duration = Duration::from_secs(30);
-/// How often the clock is looked at, at least.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often the clock is looked at, at least: what was lost on its way is found so often.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// What a node runs.
 #[derive(Clone, Debug)]
@@ -57,20 +61,27 @@ impl NodeConfig {
 pub struct Node {
     bus: Bus,
     config: NodeConfig,
+    reading: Reading,
+}
+
+/// The stream from its first event on, through a durable of its own.
+struct Reading {
     consumer: Consumer,
     heartbeats: Option<Heartbeats>,
+    again: Again,
     /// Up to here events are only folded: what they made due may have been done already.
     head: u64,
 }
 
-impl Node {
-    /// A node on `bus`, that folds the stream from its first event through a durable of its own.
-    pub async fn open(bus: &Bus, config: NodeConfig) -> Result<Self, Fault> {
+impl Reading {
+    async fn begin(bus: &Bus, config: &NodeConfig) -> Result<Self, Fault> {
         let head = bus.last_position().await?;
         let is_keeper = config.handlers.contains(&HandlerName::LeaseKeeper);
         let heartbeats = if is_keeper { Some(bus.heartbeats().await?) } else { None };
+        let name = subject::durable("node", &config.service_id);
+        let again = bus.again(&name).await?;
         let consumer = bus.consumer(ConsumerConfig {
-            name: subject::durable("node", &config.service_id),
+            name,
             filters: vec![],
             from_seq: 1,
             shared: false,
@@ -78,73 +89,158 @@ impl Node {
             in_flight_max: 10 * BATCH_MAX as u32,
             ack_wait: ACK_WAIT,
         });
-        Ok(Self { bus: bus.clone(), config, consumer, heartbeats, head })
+        Ok(Self { consumer, heartbeats, again, head })
+    }
+}
+
+impl Node {
+    /// A node on `bus`, that folds the stream from its first event through a durable of its own.
+    pub async fn open(bus: &Bus, config: NodeConfig) -> Result<Self, Fault> {
+        let reading = Reading::begin(bus, &config).await?;
+        Ok(Self { bus: bus.clone(), config, reading })
     }
 
     /// Runs until `stop` is cancelled, then lets what is under way end. Events that this process
     /// appends are acted upon at once; the stream delivers them again, which changes nothing.
+    ///
+    /// Where the stream went back, or a handler panicked at an event, which goes to the dead letters
+    /// then, the node folds the history anew.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { bus, config, consumer, mut heartbeats, head } = self;
-        let mut logic = Logic::new(&config, head);
-        let (service_id, stopped) = (config.service_id.clone(), stop.clone());
-        let signer = Signer { service_id };
-        let (probes, mut answers) = probe::start();
-        let hands = Arc::new(Hands { bus: bus.clone(), signer, probes, stop: stopped });
-        let has_answers = config.handlers.contains(&HandlerName::Scheduler);
-        let mut questions = None;
-        let mut lanes = Lanes::new(EFFECTS_MAX, move |job| carry_out(Arc::clone(&hands), job));
-        let mut own = bus.ledger().own_events();
-        // A batch that is under way is never dropped, for its events would come again later.
-        let batches = stream::unfold(consumer, async |mut consumer| {
-            consumer.next_batch(&stop).await.map(|batch| (batch, consumer))
-        });
-        let mut batches = Box::pin(batches);
-        let has_timers = config.handlers.contains(&HandlerName::Timers);
-        let timeouts = bus.due(Timeout::KIND, "node-timeouts");
-        let timeouts = stream::unfold(timeouts, async |mut timeouts| {
-            timeouts.next_batch(&stop).await.map(|batch| (batch, timeouts))
-        });
-        let mut timeouts = Box::pin(timeouts);
-        // A tenth, so that losses are found soon after a lease is over.
-        let mut echoes = interval((config.lease / 10).max(Duration::from_millis(1)));
-        echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            if has_answers && logic.is_live && questions.is_none() {
-                questions = listen(&bus).await;
-            }
-            let clock = logic.next_due().map_or(LOOK_EVERY, |at| at.since(now()));
-            tokio::select! {
-                batch = batches.next() => {
-                    let Some(batch) = batch else { break };
-                    logic.fold(&batch);
+        let Self { bus, config, mut reading } = self;
+        let mut poison = Poison::default();
+        while let Some(why) = read(&bus, &config, reading, &mut poison, &stop).await {
+            tracing::error!(why, "the processor node folds the history anew");
+            let begun = patiently(&stop, || Reading::begin(&bus, &config)).await;
+            reading = match begun {
+                Some(reading) => reading,
+                None => return,
+            };
+        }
+    }
+}
+
+/// Reads and acts until `stop` is cancelled. Otherwise it says why the history is to be folded anew.
+async fn read(
+    bus: &Bus,
+    config: &NodeConfig,
+    reading: Reading,
+    poison: &mut Poison,
+    stop: &CancellationToken,
+) -> Option<String> {
+    let Reading { consumer, mut heartbeats, mut again, head } = reading;
+    let mut logic = Logic::new(config, head);
+    // What is under way is given up with the reading, not only with the node.
+    let over = stop.child_token();
+    let signer = Signer { service_id: config.service_id.clone() };
+    let (probes, mut answers) = probe::start();
+    let hands = Arc::new(Hands { bus: bus.clone(), signer, probes, stop: over.clone() });
+    let has_answers = config.handlers.contains(&HandlerName::Scheduler);
+    let mut questions = None;
+    let mut lanes = Lanes::new(EFFECTS_MAX, move |job| carry_out(Arc::clone(&hands), job));
+    let mut own = bus.ledger().own_events();
+    // A batch that is under way is never dropped, for its events would come again later.
+    let batches = stream::unfold(consumer, async |mut consumer| {
+        let batch = consumer.next_batch(stop).await.transpose()?;
+        Some((batch, consumer))
+    });
+    let mut batches = Box::pin(batches);
+    let has_timers = config.handlers.contains(&HandlerName::Timers);
+    let timeouts = bus.due(Timeout::KIND, "node-timeouts");
+    let timeouts = stream::unfold(timeouts, async |mut timeouts| {
+        timeouts.next_batch(stop).await.map(|batch| (batch, timeouts))
+    });
+    let mut timeouts = Box::pin(timeouts);
+    // A tenth, so that losses are found soon after a lease is over.
+    let mut echoes = interval((config.lease / 10).max(Duration::from_millis(1)));
+    echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let why = loop {
+        if has_answers && logic.is_live && questions.is_none() {
+            questions = listen(bus).await;
+        }
+        let clock = logic.next_due().map_or(LOOK_EVERY, |at| at.since(now()).min(LOOK_EVERY));
+        tokio::select! {
+            batch = batches.next() => match batch {
+                Some(Ok(batch)) => {
+                    if let Some(why) = fold(&mut logic, &batch, poison, stop).await {
+                        break Some(why);
+                    }
                     tokio::spawn(acknowledge(batch));
                 }
-                recorded = own.recv(), if logic.is_live => match recorded {
-                    Ok(recorded) => logic.foresee(&recorded),
-                    // What the short cut drops, the stream delivers.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
-                },
-                () = lanes.next_done() => {}
-                (probe, probed) = answers.next() => logic.probed(&probe, probed),
-                heard = hear(&mut heartbeats) => logic.hear(heard).await,
-                (asked, asker) = hear_question(&mut questions) => {
-                    let standing = logic.standing(asked.task_id);
-                    answer(asker, standing).await;
-                }
-                _ = echoes.tick(), if logic.is_live => echo(heartbeats.as_ref(), logic.clock.now()).await,
-                Some(due) = timeouts.next(), if has_timers && lanes.room() > 0 => {
-                    for due in due {
-                        time_out(due, &mut lanes).await;
-                    }
-                }
-                () = sleep(clock) => {}
+                Some(Err(went_back)) => break Some(went_back.to_string()),
+                None => break None,
+            },
+            recorded = own.recv(), if logic.is_live => match recorded {
+                Ok(recorded) => logic.foresee(&recorded),
+                // What the short cut drops, the stream delivers.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break None,
+            },
+            () = lanes.next_done() => {}
+            (probe, probed) = answers.next() => logic.probed(&probe, probed),
+            heard = hear(&mut heartbeats) => logic.hear(heard).await,
+            (asked, asker) = hear_question(&mut questions) => {
+                let standing = logic.standing(asked.task_id);
+                answer(asker, standing).await;
             }
-            logic.act(&mut lanes);
+            Some(wanted) = again.next() => {
+                poison.forget(wanted.stream_seq);
+                let why = format!("event {} is to be taken in again", wanted.stream_seq);
+                wanted.taken().await;
+                break Some(why);
+            }
+            _ = echoes.tick(), if logic.is_live => echo(heartbeats.as_ref(), logic.clock.now()).await,
+            Some(due) = timeouts.next(), if has_timers && lanes.room() > 0 => {
+                for due in due {
+                    time_out(due, &mut lanes).await;
+                }
+            }
+            () = sleep(clock) => {}
         }
-        while lanes.open() > 0 {
-            lanes.next_done().await;
+        logic.act(&mut lanes);
+    };
+    if why.is_some() {
+        over.cancel();
+    }
+    while lanes.open() > 0 {
+        lanes.next_done().await;
+    }
+    why
+}
+
+/// Takes in a batch. If a handler panics at an event, that goes to the dead letters, and it is said
+/// that the history is to be folded anew.
+async fn fold(
+    logic: &mut Logic,
+    batch: &[Delivery],
+    poison: &mut Poison,
+    stop: &CancellationToken,
+) -> Option<String> {
+    while let Err(poisoned) = logic.fold(batch, poison) {
+        let why = poisoned.to_string();
+        let of = |delivery: &&Delivery| delivery.recorded().stream_seq == poisoned.stream_seq;
+        if let Some(delivery) = batch.iter().find(of) {
+            patiently(stop, || delivery.report_dead(&why)).await;
         }
+        poison.add(&poisoned);
+        if poison.is_bounded() {
+            return Some(why);
+        }
+    }
+    None
+}
+
+/// Tries until it works. `None`: stopped.
+async fn patiently<T, F: Future<Output = Result<T, Fault>>>(
+    stop: &CancellationToken,
+    mut attempt: impl FnMut() -> F,
+) -> Option<T> {
+    let mut backoff = Backoff::default();
+    loop {
+        match stop.run_until_cancelled(attempt()).await? {
+            Ok(done) => return Some(done),
+            Err(fault) => warn_missing("nats", "begin anew", &fault),
+        }
+        stop.run_until_cancelled(sleep(backoff.next_wait())).await?;
     }
 }
 

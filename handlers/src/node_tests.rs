@@ -1,6 +1,6 @@
 //! Nodes on a real nats-server.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use kantoku_domain::{
     Event, Id, Millis, Namespace, Standing, Timeouts,
@@ -8,10 +8,11 @@ use kantoku_domain::{
     standing::Stage,
     task::{Expired, Outcome},
 };
+use kantoku_streams::{DeadLetter, Redelivered};
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::*;
-use crate::testing::{DEADLINE, Scene, Server, TASKS, id};
+use crate::testing::{DEADLINE, IS_DIGESTIBLE, POISON, Scene, Server, TASKS, copy, id};
 
 /// A node that runs.
 struct Running {
@@ -128,5 +129,97 @@ async fn what_nobody_claims_and_what_never_ends_is_ended_by_the_clock() {
     };
     assert_eq!(scene.until("a", expired).await, (Outcome::Failed, Some(Expired::Queue)));
     assert_eq!(scene.until("b", expired).await, (Outcome::Failed, Some(Expired::Total)));
+    node.stop().await;
+}
+
+/// The first dead letter, once it is there.
+async fn letter(bus: &Bus) -> DeadLetter {
+    let found = async {
+        loop {
+            if let Some(letter) = bus.dead_letters(0, 1).await.expect("listed").letters.pop() {
+                return letter;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, found).await.expect("within the deadline")
+}
+
+#[tokio::test]
+async fn an_event_at_which_a_handler_panics_is_a_dead_letter_and_all_else_goes_on() {
+    let Some(server) = Server::start().await else { return };
+    let bus = server.bus().await;
+    let scene = Scene::of(bus.ledger().clone()).await;
+    scene.spawn("a", &[]).await;
+    scene.spawn(POISON, &[]).await;
+    let node = Running::start(&server, "one").await;
+    let letter = letter(&bus).await;
+    assert_eq!((&*letter.consumer, letter.stream_seq), ("node-one", 3));
+    assert_eq!(letter.reason, "the unfolder panicked at event 3: on purpose");
+    scene.spawn("b", &["a"]).await;
+    for (task, stage) in [("a", "announced"), (POISON, "announced"), ("b", "waiting")] {
+        let reached = async {
+            while standing(&bus, id(task)).await.stage.name() != stage {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, reached).await.expect("every other handler knows the task");
+    }
+    // Whoever is started anew meets it again, and says so once.
+    node.stop().await;
+    let node = Running::start(&server, "one").await;
+    standing(&bus, id("b")).await;
+    let again = bus.dead_letters(0, 10).await.expect("listed").letters;
+    assert_eq!(again.len(), 1, "{again:?}");
+
+    IS_DIGESTIBLE.store(true, Ordering::SeqCst);
+    let redelivered = bus.redeliver(again[0].letter).await.expect("asked");
+    assert_eq!(redelivered, Redelivered::Taken);
+    standing(&bus, id("b")).await;
+    assert_eq!(bus.dead_letters(0, 10).await.expect("listed").letters, []);
+    assert_eq!(bus.redeliver(again[0].letter).await.expect("asked"), Redelivered::NoLetter);
+    node.stop().await;
+}
+
+async fn until_back(bus: &Bus) {
+    let back = async {
+        while bus.missing().is_some() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, back).await.expect("within the deadline");
+}
+
+#[tokio::test]
+async fn where_an_older_store_is_put_back_the_history_is_folded_anew() {
+    let Some(server) = Server::start().await else { return };
+    let bus = server.bus().await;
+    let scene = Scene::of(bus.ledger().clone()).await;
+    scene.spawn("a", &[]).await;
+    let kept = std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
+    let server = server.again(|directory| copy(directory, &kept)).await;
+    until_back(&bus).await;
+    scene.spawn("b", &[]).await;
+    scene.spawn("c", &["b"]).await;
+    let node = Running::start(&server, "one").await;
+    assert_eq!(standing(&node.bus, id("c")).await.stage, Stage::Waiting);
+
+    let server = server
+        .again(|directory| {
+            std::fs::remove_dir_all(directory).expect("removed");
+            std::fs::rename(&kept, directory).expect("put back");
+        })
+        .await;
+    until_back(&bus).await;
+    // The same positions, and other events.
+    scene.spawn("d", &["a"]).await;
+    let other = server.bus().await;
+    let forgotten = async {
+        while ask(&other, id("c")).await.is_some() || ask(&other, id("d")).await.is_none() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, forgotten).await.expect("what is gone is forgotten, and the rest is known");
+    assert!(ask(&other, id("a")).await.is_some());
     node.stop().await;
 }

@@ -5,10 +5,11 @@ use std::{sync::OnceLock, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use kantoku_domain::dependency::{HttpProbe, Probed};
+use kantoku_streams::now;
 use reqwest::{Client, redirect};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use crate::{hands::now, metric};
+use crate::metric;
 
 /// How many are asked at once.
 const ASKED_MAX: usize = 64;

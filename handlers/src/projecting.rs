@@ -1,16 +1,23 @@
 //! The thin loop around a projector: reads the stream once and keeps the rows.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kantoku_domain::Recorded;
 use kantoku_projections::{Error, Projector};
 use kantoku_service::Backoff;
-use kantoku_streams::{Bus, ConsumerConfig, Delivery};
+use kantoku_streams::{
+    Bus, ConsumerConfig, Delivery, WentBack,
+    defect::{self, Defect},
+    warn_missing,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Events that one transaction takes in at most.
 const BATCH_MAX: usize = 1_000;
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Postgres itself is not dialled as often as that.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// Projects the events of `bus` until `stop` is cancelled. The position that counts is the
 /// checkpoint beside the rows: the durable of `service_id` is reset to it, and a batch that was
@@ -26,12 +33,24 @@ pub async fn project(
 ) -> Result<(), Error> {
     loop {
         match Box::pin(project_on(bus, projector, service_id, stop)).await {
+            Ok(Ended::WentBack(went_back)) => {
+                tracing::error!(%went_back, "the checkpoint is compared with the stream again");
+                let created = retried(stop, || async { Ok(bus.created().await?) }).await?;
+                created.map_or(Ok(()), |created| projector.check_stream(created))?;
+            }
             Err(error @ Error::Rewound { .. }) => {
                 tracing::warn!(%error, "the stream is read again from the checkpoint");
             }
-            done => return done,
+            Ok(Ended::Stopped) => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// Why reading came to an end.
+enum Ended {
+    Stopped,
+    WentBack(WentBack),
 }
 
 /// From the checkpoint on.
@@ -40,16 +59,17 @@ async fn project_on(
     projector: &Projector,
     service_id: &str,
     stop: &CancellationToken,
-) -> Result<(), Error> {
+) -> Result<Ended, Error> {
     let Some(position) = retried(stop, || projector.checkpoint()).await? else {
-        return Ok(());
+        return Ok(Ended::Stopped);
     };
-    let at = match position.stream_seq {
-        0 => None,
-        seq => bus.event_at(seq).await.ok(),
+    let seq = position.stream_seq;
+    let Some(at) = retried(stop, || async { Ok(bus.find_event(seq).await?) }).await? else {
+        return Ok(Ended::Stopped);
     };
-    let Some(checkpoint) = retried(stop, || projector.verify(at.as_deref())).await? else {
-        return Ok(());
+    let verify = || projector.verify(at.as_deref());
+    let Some(checkpoint) = retried(stop, verify).await? else {
+        return Ok(Ended::Stopped);
     };
     let mut consumer = bus.consumer(ConsumerConfig {
         name: format!("projector-{service_id}"),
@@ -62,12 +82,16 @@ async fn project_on(
     });
     let mut keeping = Keeping { bus, projector, stop, position: checkpoint.stream_seq };
     let mut next = consumer.next_batch(stop).await;
-    while let Some(batch) = next {
+    loop {
+        let batch = match next {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(Ended::Stopped),
+            Err(went_back) => return Ok(Ended::WentBack(went_back)),
+        };
         // The next batch is taken apart while Postgres writes this one.
         let following = async { Ok(consumer.next_batch(stop).await) };
         ((), next) = tokio::try_join!(keeping.keep(batch), following)?;
     }
-    Ok(())
 }
 
 /// What puts batches into the read model.
@@ -83,28 +107,55 @@ impl Keeping<'_> {
     async fn keep(&mut self, batch: Vec<Delivery>) -> Result<(), Error> {
         // What was in hand for too long comes again, behind what follows it.
         let events: BTreeMap<_, _> =
-            batch.iter().map(|d| (d.recorded().stream_seq, (**d.recorded()).clone())).collect();
+            batch.iter().map(|d| (d.recorded().stream_seq, Arc::clone(d.recorded()))).collect();
         let Some(events) = self.without_gap(events).await? else { return Ok(()) };
-        let applied = retried(self.stop, || self.projector.apply_batch(&events)).await?;
+        let applied = if defect::has(Defect::BatchSkipped) {
+            self.projector.apply_batch(&events).await.ok()
+        } else {
+            self.apply(&events, &batch).await?
+        };
         if applied.is_some() {
             acknowledge(batch).await;
         }
         Ok(())
     }
 
+    /// Projects `events`. One that cannot be projected goes to the dead letters and is passed over.
+    async fn apply(
+        &self,
+        events: &[Arc<Recorded>],
+        batch: &[Delivery],
+    ) -> Result<Option<u64>, Error> {
+        let Self { bus: _, projector, stop, .. } = self;
+        loop {
+            let applied = retried(stop, || projector.apply_batch(events)).await;
+            let Err(Error::Poison { stream_seq, reason }) = applied else { return applied };
+            let is_it = |delivery: &&Delivery| delivery.recorded().stream_seq == stream_seq;
+            if let Some(delivery) = batch.iter().find(is_it) {
+                let report = || async { Ok(delivery.report_dead(&reason).await?) };
+                if retried(stop, report).await?.is_none() {
+                    return Ok(None);
+                }
+            }
+            if let Some(poison) = events.iter().find(|event| event.stream_seq == stream_seq) {
+                retried(stop, || projector.pass_over(poison)).await?;
+            }
+        }
+    }
+
     /// The events with those between them that were not delivered: none, unless a message was lost
     /// on its way, or is no event. An event that comes late would be taken for an old one.
     async fn without_gap(
         &mut self,
-        events: BTreeMap<u64, Recorded>,
-    ) -> Result<Option<Vec<Recorded>>, Error> {
+        events: BTreeMap<u64, Arc<Recorded>>,
+    ) -> Result<Option<Vec<Arc<Recorded>>>, Error> {
         let mut whole = Vec::with_capacity(events.len());
         for (stream_seq, recorded) in events {
             let (from, to) = (self.position + 1, stream_seq - 1);
             if from <= to {
                 let read = || async { Ok(self.bus.between(from, to).await?) };
                 let Some(missing) = retried(self.stop, read).await? else { return Ok(None) };
-                whole.extend(missing);
+                whole.extend(missing.into_iter().map(Arc::new));
             }
             whole.push(recorded);
             self.position = self.position.max(stream_seq);
@@ -127,15 +178,13 @@ async fn retried<T, F: Future<Output = Result<T, Error>>>(
     stop: &CancellationToken,
     mut attempt: impl FnMut() -> F,
 ) -> Result<Option<T>, Error> {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
     while !stop.is_cancelled() {
         match attempt().await {
             Ok(done) => return Ok(Some(done)),
-            Err(error @ Error::Database { .. }) => {
-                tracing::warn!(%error, "the read model is out of reach");
-            }
+            Err(error @ Error::Database { .. }) => warn_missing("postgres", "project", &error),
             Err(Error::History(fault)) if !fault.is_final() => {
-                tracing::warn!(%fault, "the stream is out of reach");
+                warn_missing("nats", "read what is to be projected", &fault);
             }
             Err(error) => return Err(error),
         }

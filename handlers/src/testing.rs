@@ -1,9 +1,12 @@
 //! For tests: tasks of one context in a ledger, of memory or of a real nats-server.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,10 +18,12 @@ use kantoku_domain::{
     specification,
     task::{Command, Failure, Output, Received, Restart, Skipped, Spawned},
 };
-use kantoku_streams::{Blobs, Bus, ExecuteError, Ledger, Loaded, Memory, Outcome, Settings, Store};
+use kantoku_streams::{
+    Blobs, Bus, ExecuteError, Ledger, Loaded, Memory, Outcome, Settings, Store, now,
+};
 use tokio::process::{Child, Command as Process};
 
-use crate::hands::{Signer, now};
+use crate::{HandlerName, hands::Signer};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -231,10 +236,35 @@ fn spawned(task: &str, reads: &[&str], of: &specification::Applied) -> Spawned {
     }
 }
 
+/// The task at which the unfolder panics, in tests, until it has learnt better.
+pub(crate) const POISON: &str = "poison";
+/// Whether it has.
+pub(crate) static IS_DIGESTIBLE: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn stumble(handler: HandlerName, recorded: &Recorded) {
+    let is_spawned = matches!(recorded.event, Event::TaskSpawned(_));
+    let is_poison = handler == HandlerName::Unfolder && is_spawned && recorded.id == id(POISON);
+    assert!(!is_poison || IS_DIGESTIBLE.load(Ordering::SeqCst), "on purpose");
+}
+
+/// All of a directory of files and directories.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
 /// A nats-server, private, on a free port, gone with the test.
 pub(crate) struct Server {
     url: String,
-    _process: Child,
+    process: Child,
     directory: PathBuf,
 }
 
@@ -245,10 +275,14 @@ impl Server {
         let directory =
             std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
         std::fs::create_dir_all(&directory).expect("a directory");
+        Self::launch(directory, "-1").await
+    }
+
+    async fn launch(directory: PathBuf, port: &str) -> Option<Self> {
         let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
         let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
         let mut command = Process::new(&program);
-        command.args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"]).arg(&directory);
+        command.args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"]).arg(&directory);
         command.arg("--ports_file_dir").arg(&directory);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(process) = command.kill_on_drop(true).spawn() else {
@@ -258,7 +292,16 @@ impl Server {
         };
         let pid = process.id().expect("it runs");
         let url = url_from(&directory.join(format!("nats-server_{pid}.ports"))).await;
-        Some(Self { url, _process: process, directory })
+        Some(Self { url, process, directory })
+    }
+
+    /// Kills it, lets `meanwhile` do what it likes with what it has stored, and starts it again.
+    pub(crate) async fn again(mut self, meanwhile: impl FnOnce(&Path)) -> Self {
+        self.process.kill().await.expect("killed");
+        meanwhile(&self.directory);
+        let port = self.url.rsplit(':').next().expect("a port").to_owned();
+        let directory = std::mem::take(&mut self.directory);
+        Self::launch(directory, &port).await.expect("it has started before")
     }
 
     /// A connection with a ledger of its own, as another process would have it.

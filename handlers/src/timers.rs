@@ -5,7 +5,7 @@
 //! docs/adr/0004-two-clocks.md. Nobody ends a task that waits, so the others are to the point.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use kantoku_domain::{
     task::{Ready, Received, Spawned},
 };
 
-use crate::{Effect, Handler, Limited, Timeout, timeout::Which};
+use crate::{Effect, Handler, Limited, Timeout, overdue::PATIENCE, timeout::Which};
 
 /// See the module.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Timers {
     to_set: VecDeque<(Id, Which)>,
     /// Tasks whose timer was set and is not needed any more.
     to_cancel: VecDeque<(Id, Id)>,
+    /// When those that are set go off.
+    set: BTreeSet<(Timestamp, Id, Which)>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,8 @@ struct Running {
     /// It is to be set, once more perhaps.
     is_due: bool,
     is_set: bool,
+    /// Where it stands among those that are set.
+    set_at: Timestamp,
 }
 
 impl Timers {
@@ -54,6 +58,7 @@ impl Timers {
             running: HashMap::new(),
             to_set: VecDeque::new(),
             to_cancel: VecDeque::new(),
+            set: BTreeSet::new(),
         }
     }
 
@@ -75,8 +80,28 @@ impl Timers {
         };
         let key = (recorded.id, of.which());
         self.end(recorded.id, of.which());
-        self.running.insert(key, Running { timeout, is_due: true, is_set: false });
+        let set_at = timeout.at;
+        self.running.insert(key, Running { timeout, is_due: true, is_set: false, set_at });
         self.to_set.push_back(key);
+    }
+
+    /// What follows from timers that should have gone off a while ago, up to `max`: the server does
+    /// not keep them any more, or nobody was told.
+    fn overdue(&mut self, now: Timestamp, max: usize) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while effects.len() < max
+            && let Some((at, task_id, which)) = self.set.first().copied()
+            && now.since(at) >= PATIENCE
+        {
+            self.set.pop_first();
+            if let Some(running) = self.running.get_mut(&(task_id, which)) {
+                effects.push(running.timeout.clone().effect());
+                // That may be lost as well.
+                running.set_at = now;
+                self.set.insert((now, task_id, which));
+            }
+        }
+        effects
     }
 
     /// How long after its time is up an attempt may still be ended by its executor.
@@ -89,6 +114,7 @@ impl Timers {
         if let Some(running) = self.running.remove(&(task_id, which))
             && running.is_set
         {
+            self.set.remove(&(running.set_at, task_id, which));
             self.to_cancel.push_back((task_id, running.timeout.timer));
         }
     }
@@ -136,6 +162,7 @@ impl Timers {
         let key = (task_id, Which::Total);
         if let Some(running) = self.running.get_mut(&key) {
             if std::mem::take(&mut running.is_set) {
+                self.set.remove(&(running.set_at, task_id, Which::Total));
                 self.to_cancel.push_back((task_id, running.timeout.timer));
             }
             running.timeout.timer = recorded.metadata.event_id;
@@ -174,8 +201,8 @@ impl Handler for Timers {
         }
     }
 
-    fn due(&mut self, _: Timestamp, max: usize) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    fn due(&mut self, now: Timestamp, max: usize) -> Vec<Effect> {
+        let mut effects = self.overdue(now, max);
         while effects.len() < max
             && let Some((task_id, timer)) = self.to_cancel.pop_front()
         {
@@ -188,6 +215,8 @@ impl Handler for Timers {
             if let Some(running) = self.running.get_mut(&key).filter(|running| running.is_due) {
                 running.is_due = false;
                 running.is_set = true;
+                running.set_at = running.timeout.at;
+                self.set.insert((running.set_at, key.0, key.1));
                 effects.push(Effect::SetTimer(running.timeout.clone()));
             }
         }

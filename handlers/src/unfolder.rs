@@ -14,7 +14,7 @@ use kantoku_domain::{
 };
 use stops::Stops;
 
-use crate::{Effect, Handler};
+use crate::{Effect, Handler, overdue::Overdue};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ pub struct Unfolder {
     restarts: HashMap<Id, Restart>,
     /// What to do, in the order in which it became due; what is done by now is passed over.
     order: VecDeque<Next>,
+    taken: Overdue<Next>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,12 +113,17 @@ impl Unfolder {
         self.order.push_back(Next::Restart(restarted.id));
     }
 
-    fn next(&mut self) -> Option<Effect> {
-        match self.order.pop_front()? {
+    fn next(&mut self, now: Timestamp) -> Option<Effect> {
+        let next = self.order.pop_front()?;
+        let effect = match next {
             Next::Spawn(task_id) => self.named.get(&task_id).map(|named| named.effect(task_id)),
             Next::Revive(id) => self.revivals.get(&id).map(|revival| revival.effect(id)),
             Next::Restart(id) => self.restarts.get(&id).map(Restart::effect),
+        };
+        if effect.is_some() {
+            self.taken.taken(now, next);
         }
+        effect
     }
 }
 
@@ -186,10 +192,15 @@ impl Handler for Unfolder {
         }
     }
 
-    fn due(&mut self, _: Timestamp, max: usize) -> Vec<Effect> {
+    fn due(&mut self, now: Timestamp, max: usize) -> Vec<Effect> {
+        // What is done by now is passed over.
+        while let Some(lost) = self.taken.next(now) {
+            self.order.push_back(lost);
+        }
+        self.stops.take_up_lost(now);
         let mut effects = Vec::new();
         while effects.len() < max && (self.stops.is_due() || !self.order.is_empty()) {
-            effects.extend(self.stops.next().or_else(|| self.next()));
+            effects.extend(self.stops.next(now).or_else(|| self.next(now)));
         }
         effects
     }

@@ -1,14 +1,15 @@
 //! A schema of a database: opened, made, migrated, dropped.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, PgPool,
+    AssertSqlSafe, Connection as _, PgPool, Postgres,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::Error;
+use crate::{Error, dialer::Dialer, transaction::Transaction};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
@@ -23,6 +24,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Database {
     pool: PgPool,
     schema: String,
+    dialer: Arc<Dialer>,
 }
 
 /// Without the options of the connections, which may hold a password.
@@ -62,13 +64,15 @@ impl Database {
             // What a crash of Postgres loses is made again from the stream, checkpoint included.
             ("synchronous_commit", "off"),
         ]);
+        let dialer = Arc::new(Dialer::default());
+        dialer.dial(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(connections_max.max(2))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await
             .map_err(Error::database("connecting"))?;
-        let database = Self { pool, schema };
+        let database = Self { pool, schema, dialer };
         database.migrate().await?;
         Ok(database)
     }
@@ -101,6 +105,54 @@ impl Database {
         &self.pool
     }
 
+    /// Makes sure that there is somebody to dial, before a pool dials without end: an error where
+    /// there is not, or was not a moment ago.
+    pub(crate) async fn dial(&self) -> Result<(), Error> {
+        self.dialer.dial(&self.pool.connect_options()).await
+    }
+
+    /// A connection that is at hand and works or, if one can be had, a new one.
+    pub(crate) async fn acquire(
+        &self,
+        doing: &'static str,
+    ) -> Result<PoolConnection<Postgres>, Error> {
+        while let Some(mut connection) = self.pool.try_acquire() {
+            if connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
+            drop(connection.detach());
+        }
+        // While all are in use, one will be given back.
+        if self.pool.size() < self.pool.options().get_max_connections() {
+            self.dial().await?;
+        }
+        self.pool.acquire().await.map_err(Error::database(doing))
+    }
+
+    /// Begins a transaction by `sql`, on a connection that is at hand or, if one can be had, a new one.
+    pub(crate) async fn begin(
+        &self,
+        sql: &'static str,
+        doing: &'static str,
+    ) -> Result<Transaction, Error> {
+        // Those that are broken are found out so, each once.
+        for _ in 0..=self.pool.size() {
+            let Some(connection) = self.pool.try_acquire() else { break };
+            match Transaction::begin_on(connection, sql).await {
+                Ok(begun) => return Ok(begun),
+                Err(error) if is_lost(&error) => {
+                    tracing::debug!(%error, "a connection to Postgres was lost");
+                }
+                Err(error) => return Err(Error::database(doing)(error)),
+            }
+        }
+        // While all are in use, one will be given back.
+        if self.pool.size() < self.pool.options().get_max_connections() {
+            self.dial().await?;
+        }
+        Transaction::begin(&self.pool, sql).await.map_err(Error::database(doing))
+    }
+
     /// Closes all connections; returns when they are closed.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -115,6 +167,12 @@ impl Database {
             .map_err(Error::database("dropping a schema"))?;
         Ok(())
     }
+}
+
+/// Whether it is the connection that is no good: it broke, or the server took leave (class 57P).
+fn is_lost(error: &sqlx::Error) -> bool {
+    let Some(said) = error.as_database_error() else { return true };
+    said.code().is_some_and(|code| code.starts_with("57P"))
 }
 
 /// Names stand in SQL as they are, so they are plain; and short, as longer ones are made of them.

@@ -34,7 +34,8 @@ pub enum Error {
     /// The stream is not the one that the rows were made from.
     #[error(
         "the stream was created at {found}, but the tables were made from one created at \
-         {expected}: rebuild the projection from this stream, or connect to the other"
+         {expected}: make them anew from this one with `ktk projections rebuild`, or connect to \
+         the other"
     )]
     OtherStream {
         /// Of the stream that the tables know.
@@ -45,7 +46,8 @@ pub enum Error {
     /// The stream holds another event at the checkpoint.
     #[error(
         "position {stream_seq} of the stream holds event {found}, but the tables were made from \
-         event {expected}: the stream was restored or replaced; rebuild the projection"
+         event {expected}: the stream went back or was replaced; make the tables anew with \
+         `ktk projections rebuild`"
     )]
     Diverged {
         /// The checkpoint.
@@ -65,6 +67,14 @@ pub enum Error {
         reached: u64,
         /// The checkpoint now.
         found: u64,
+    },
+    /// An event cannot be projected, today or later.
+    #[error("event {stream_seq} cannot be projected: {reason}")]
+    Poison {
+        /// Its position.
+        stream_seq: u64,
+        /// Why not.
+        reason: String,
     },
     /// A batch must be in the order of the stream.
     #[error("event {next} was handed over after event {previous}: read the stream in order")]
@@ -128,6 +138,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether Postgres was there and refused what it was given: the same again fails again.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        // Data exceptions, broken constraints, limits of the program.
+        code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    }
+
     /// For `map_err`: names what the database was asked to do.
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source }

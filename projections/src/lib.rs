@@ -7,12 +7,15 @@
 
 mod checkpoint;
 mod database;
+mod dialer;
 mod digest;
 pub mod document;
 mod error;
 mod fold;
 mod load;
 mod metric_definitions;
+mod model;
+mod part;
 mod projector;
 pub mod reader;
 mod rebuild;
@@ -24,6 +27,7 @@ pub use checkpoint::Checkpoint;
 pub use database::Database;
 pub use digest::Digests;
 pub use error::Error;
+pub use model::Model;
 pub use projector::Projector;
 pub use reader::Reader;
 pub use rebuild::{Comparison, History, Rebuild};

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, checkpoint::Checkpoint, document::PolicyDocument, rows::Rows};
+use crate::{Error, checkpoint::Checkpoint, document::PolicyDocument, part::Part, rows::Rows};
 
 /// Tasks name their contexts, those that end or come back their outputs, and those that another
 /// takes the place of what they spawned. Ids are joined one by one, so that every row is found by
@@ -45,14 +45,15 @@ const LOAD: &str = "\
         SELECT id, document FROM policies WHERE policies.id = wanted.id \
         ORDER BY version DESC LIMIT 1) policy";
 
-/// Reads the checkpoint, and every row that folding `events` may look at.
+/// Reads the checkpoint, and every row that folding `parts` may look at.
 pub(crate) async fn load(
     connection: &mut PgConnection,
-    events: &[Recorded],
+    parts: &[Part<'_>],
 ) -> Result<(Checkpoint, Rows), Error> {
     let mut wanted = Wanted::default();
-    for recorded in events {
-        wanted.add(recorded);
+    for part in parts {
+        wanted.add(part.recorded);
+        part.named.iter().for_each(|planned| wanted.add_task(planned.id, &planned.task));
     }
     let found: Vec<(String, Option<Uuid>, String)> = sqlx::query_as(LOAD)
         .bind(uuids(&wanted.tasks))
@@ -111,13 +112,10 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// All that an event is about, but for the tasks that it names.
     fn add(&mut self, recorded: &Recorded) {
         let id = recorded.id;
         match &recorded.event {
-            Event::ContextOpened(opened) => {
-                self.contexts.insert(id);
-                opened.plan.iter().for_each(|planned| self.add_task(planned.id, &planned.task));
-            }
             Event::ContextCancelled(_) => {
                 self.contexts.insert(id);
                 self.cancelled.insert(id);
@@ -125,10 +123,6 @@ impl Wanted {
             Event::TaskSpawned(spawned) => self.add_task(id, spawned),
             Event::TaskReady(ready) => {
                 self.tasks.insert(ready.task_id);
-            }
-            Event::TaskFinished(finished) => {
-                self.add_holding(id);
-                finished.children.iter().for_each(|child| self.add_task(child.id, &child.task));
             }
             Event::TaskRestarted(restarted) => {
                 self.add_holding(id);
@@ -141,7 +135,9 @@ impl Wanted {
                 self.add_holding(id);
                 self.tasks.insert(revived.restarted_as);
             }
-            Event::TaskCancelled(_) | Event::TaskSkipped(_) => self.add_holding(id),
+            Event::TaskFinished(_) | Event::TaskCancelled(_) | Event::TaskSkipped(_) => {
+                self.add_holding(id);
+            }
             Event::TaskReceived(_)
             | Event::TaskAttemptFailed(_)
             | Event::TaskChildrenCancelled(_)
@@ -150,7 +146,8 @@ impl Wanted {
             | Event::TaskResumed(_) => {
                 self.tasks.insert(id);
             }
-            Event::ContextPaused(_)
+            Event::ContextOpened(_)
+            | Event::ContextPaused(_)
             | Event::ContextResumed(_)
             | Event::ContextRestarted(_)
             | Event::ContextRestartSettled(_) => {

@@ -1,6 +1,8 @@
 //! Batches of events → rows and checkpoint, in one transaction.
 
 use std::{
+    borrow::Borrow,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,13 +11,16 @@ use std::{
 };
 
 use kantoku_domain::{Event, Recorded, Timestamp};
+use kantoku_streams::defect::{self, Defect};
 
 use crate::{
     Database, Error,
-    checkpoint::{BEGIN_BATCH, Checkpoint},
+    checkpoint::{self, BEGIN_BATCH, Checkpoint},
     fold::fold,
     load::load,
     metric_definitions as metric,
+    part::{Part, named},
+    rows::Rows,
     transaction::Transaction,
     upsert::upsert,
 };
@@ -26,6 +31,7 @@ use crate::{
 pub struct Projector {
     database: Database,
     stream_created: Timestamp,
+    tasks_max: usize,
     /// The position that was reached here: the tables never go back behind it by themselves.
     reached: Arc<AtomicU64>,
 }
@@ -33,13 +39,20 @@ pub struct Projector {
 impl Projector {
     /// How many events one transaction takes.
     pub const EVENTS_MAX: usize = 1_000;
-    /// How many tasks the events of one transaction name, unless a single event names more.
-    pub const TASKS_MAX: usize = 20_000;
+    /// How many tasks the events of one transaction name. An event that names more is taken in
+    /// parts of so many, all of them in one transaction.
+    pub const TASKS_MAX: usize = 1_000;
 
     /// A projector of the stream that was created at `stream_created`.
     pub fn new(database: Database, stream_created: Timestamp) -> Self {
         metric::describe();
-        Self { database, stream_created, reached: Arc::default() }
+        Self { database, stream_created, tasks_max: Self::TASKS_MAX, reached: Arc::default() }
+    }
+
+    /// The same with another [`Self::TASKS_MAX`], at least 1: it changes what it costs, and no row.
+    #[must_use]
+    pub fn with_tasks_max(self, tasks_max: usize) -> Self {
+        Self { tasks_max: tasks_max.max(1), ..self }
     }
 
     /// The schema that it writes.
@@ -66,8 +79,14 @@ impl Projector {
 
     /// Projects `events`, in the order of the stream, and returns the position reached. Events at
     /// or below the checkpoint are skipped. Large batches are committed in parts; after an error
-    /// the parts before it hold, and the same batch may be handed over again.
-    pub async fn apply_batch(&self, events: &[Recorded]) -> Result<u64, Error> {
+    /// the parts before it hold, and the same batch may be handed over again: after
+    /// [`Error::Poison`] once that event was [passed over](Self::pass_over).
+    pub async fn apply_batch<E: Borrow<Recorded>>(&self, events: &[E]) -> Result<u64, Error> {
+        let events: Vec<&Recorded> = events.iter().map(Borrow::borrow).collect();
+        self.apply(&events).await
+    }
+
+    async fn apply(&self, events: &[&Recorded]) -> Result<u64, Error> {
         for pair in events.windows(2) {
             let (previous, next) = (pair[0].stream_seq, pair[1].stream_seq);
             if next <= previous {
@@ -77,8 +96,8 @@ impl Projector {
         let mut rest = events;
         let mut position = None;
         while !rest.is_empty() {
-            let (chunk, tail) = rest.split_at(chunk_length(rest));
-            position = Some(self.apply_chunk(chunk).await?);
+            let (chunk, tail) = rest.split_at(chunk_length(rest, self.tasks_max));
+            position = Some(self.apply_parts(chunk).await?);
             rest = tail;
         }
         match position {
@@ -87,24 +106,89 @@ impl Projector {
         }
     }
 
-    async fn apply_chunk(&self, chunk: &[Recorded]) -> Result<u64, Error> {
+    /// Moves the checkpoint over an event that cannot be projected. Whoever makes the tables anew
+    /// stumbles over the same event and passes it over as well, so that they are equal.
+    pub async fn pass_over(&self, recorded: &Recorded) -> Result<u64, Error> {
+        let mut tx = self.begin().await?;
+        let checkpoint = checkpoint::read(&mut tx).await?;
+        self.check(&checkpoint, &[recorded])?;
+        let committing = Error::database("passing over an event");
+        if recorded.stream_seq <= checkpoint.stream_seq {
+            tx.commit().await.map_err(committing)?;
+            return Ok(self.reach(checkpoint.stream_seq));
+        }
+        upsert(&mut tx, Rows::default(), &[], recorded, self.stream_created).await?;
+        tx.commit().await.map_err(committing)?;
+        tracing::error!(position = recorded.stream_seq, "an event was passed over");
+        Ok(self.reach(recorded.stream_seq))
+    }
+
+    /// Refuses events of another stream than that which this was made for.
+    pub fn check_stream(&self, stream_created: Timestamp) -> Result<(), Error> {
+        if stream_created == self.stream_created {
+            return Ok(());
+        }
+        Err(Error::OtherStream { expected: self.stream_created, found: stream_created })
+    }
+
+    /// As a whole or, where that is refused, in ever smaller parts, to find out what is to blame.
+    async fn apply_parts(&self, chunk: &[&Recorded]) -> Result<u64, Error> {
+        let mut rest = chunk;
+        let mut length = rest.len();
+        let mut position = 0;
+        while let Some(first) = rest.first() {
+            match self.apply_chunk(&rest[..length]).await {
+                Ok(reached) => {
+                    position = reached;
+                    rest = &rest[length..];
+                    length = length.min(rest.len());
+                }
+                Err(error) if error.is_refusal() && length > 1 => length /= 2,
+                Err(error) if error.is_refusal() => {
+                    let stream_seq = first.stream_seq;
+                    return Err(Error::Poison { stream_seq, reason: error.to_string() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(position)
+    }
+
+    async fn apply_chunk(&self, chunk: &[&Recorded]) -> Result<u64, Error> {
         let started = Instant::now();
-        let mut tx = Transaction::begin(self.database.pool(), BEGIN_BATCH)
-            .await
-            .map_err(Error::database("beginning a batch"))?;
-        let (checkpoint, mut rows) = load(&mut tx, chunk).await?;
+        let mut tx = self.begin().await?;
+        // A chunk that names more than that is a single event.
+        let (parts, mut rest): (Vec<Part<'_>>, _) = match chunk {
+            [one] => {
+                let mut parts = Part::parts(one, self.tasks_max);
+                (parts.next().into_iter().collect(), Some(parts))
+            }
+            _ => (chunk.iter().map(|event| Part::whole(event)).collect(), None),
+        };
+        let (checkpoint, mut rows) = load(&mut tx, &parts).await?;
         self.check(&checkpoint, chunk)?;
-        let new = chunk.partition_point(|event| event.stream_seq <= checkpoint.stream_seq);
+        let is_new = |event: &Recorded| {
+            event.stream_seq > checkpoint.stream_seq || defect::has(Defect::ProjectedTwice)
+        };
+        let new = chunk.partition_point(|event| !is_new(event));
         let events = &chunk[new..];
         let committing = Error::database("committing a batch");
         let Some(last) = events.last() else {
             tx.commit().await.map_err(committing)?;
             return Ok(self.reach(checkpoint.stream_seq));
         };
-        for recorded in events {
-            fold(&mut rows, recorded);
+        fold_all(&mut rows, &parts[new..], fold)?;
+        if defect::has(Defect::CheckpointBeforeCommit) {
+            checkpoint::advance(&mut tx, last).await?;
+            tx.commit().await.map_err(Error::database("committing a position"))?;
+            tx = self.begin().await?;
         }
-        upsert(&mut tx, &rows, events, last, self.stream_created).await?;
+        while let Some(part) = rest.as_mut().and_then(Iterator::next) {
+            upsert(&mut tx, rows, &[], last, self.stream_created).await?;
+            (_, rows) = load(&mut tx, &[part]).await?;
+            fold_all(&mut rows, &[part], fold)?;
+        }
+        upsert(&mut tx, rows, events, last, self.stream_created).await?;
         tx.commit().await.map_err(committing)?;
         metrics::counter!(metric::EVENTS).increment(events.len() as u64);
         metrics::gauge!(metric::POSITION).set(last.stream_seq as f64);
@@ -113,7 +197,11 @@ impl Projector {
         Ok(self.reach(last.stream_seq))
     }
 
-    fn check(&self, checkpoint: &Checkpoint, chunk: &[Recorded]) -> Result<(), Error> {
+    async fn begin(&self) -> Result<Transaction, Error> {
+        self.database.begin(BEGIN_BATCH, "beginning a batch").await
+    }
+
+    fn check(&self, checkpoint: &Checkpoint, chunk: &[&Recorded]) -> Result<(), Error> {
         checkpoint.check_stream(self.stream_created)?;
         let reached = self.reached.load(Ordering::Relaxed);
         if checkpoint.stream_seq < reached {
@@ -131,20 +219,35 @@ impl Projector {
     }
 }
 
+/// Folds `parts` into `rows`, which are of no use after an error.
+fn fold_all(
+    rows: &mut Rows,
+    parts: &[Part<'_>],
+    fold: impl Fn(&mut Rows, Part<'_>),
+) -> Result<(), Error> {
+    for part in parts {
+        catch_unwind(AssertUnwindSafe(|| fold(rows, *part))).map_err(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+            let reason = format!("the projection panicked: {}", said.unwrap_or("without a word"));
+            Error::Poison { stream_seq: part.recorded.stream_seq, reason }
+        })?;
+    }
+    Ok(())
+}
+
 /// How many of `events` go into one transaction: at least one.
-fn chunk_length(events: &[Recorded]) -> usize {
+fn chunk_length(events: &[&Recorded], tasks_max: usize) -> usize {
     let mut tasks = 0;
     events
         .iter()
         .take(Projector::EVENTS_MAX)
         .take_while(|recorded| {
             tasks += match &recorded.event {
-                Event::ContextOpened(opened) => opened.plan.len(),
-                Event::TaskFinished(finished) => finished.children.len(),
                 Event::TaskRestarted(restarted) => restarted.children.len(),
-                _ => 0,
+                _ => named(recorded).len(),
             };
-            tasks <= Projector::TASKS_MAX
+            tasks <= tasks_max
         })
         .count()
         .max(1)

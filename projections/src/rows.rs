@@ -59,9 +59,10 @@ impl<T, K: Copy + Ord> Table<T, K> {
         self.rows.insert(key, row);
     }
 
-    /// The rows to write, in order of key.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = (K, &T)> {
-        self.dirty.iter().filter_map(|key| Some((*key, self.rows.get(key)?)))
+    /// Takes out the next row to write, in order of key.
+    pub(crate) fn take_changed(&mut self) -> Option<(K, T)> {
+        let key = self.dirty.pop_first()?;
+        self.rows.remove(&key).map(|row| (key, row))
     }
 }
 

@@ -12,7 +12,15 @@ pub(crate) struct Transaction(Option<PoolConnection<Postgres>>);
 impl Transaction {
     /// Carries out `statements`, the first of which is `BEGIN`.
     pub(crate) async fn begin(pool: &PgPool, statements: &'static str) -> sqlx::Result<Self> {
-        let mut transaction = Self(Some(pool.acquire().await?));
+        Self::begin_on(pool.acquire().await?, statements).await
+    }
+
+    /// The same on a connection that is at hand.
+    pub(crate) async fn begin_on(
+        connection: PoolConnection<Postgres>,
+        statements: &'static str,
+    ) -> sqlx::Result<Self> {
+        let mut transaction = Self(Some(connection));
         raw_sql(statements).execute(&mut *transaction).await?;
         Ok(transaction)
     }

@@ -49,19 +49,19 @@ const UPSERT: &str = "\
 /// Writes every changed row, the index of `events`, and the position of the `last` of them.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
-    rows: &Rows,
-    events: &[Recorded],
+    mut rows: Rows,
+    events: &[&Recorded],
     last: &Recorded,
     stream_created: Timestamp,
 ) -> Result<(), Error> {
-    versions(connection, &rows.specifications).await?;
-    versions(connection, &rows.types).await?;
-    versions(connection, &rows.pipelines).await?;
-    versions(connection, &rows.policies).await?;
-    pauses(connection, &rows.pauses).await?;
-    let tasks = Columns::of(&rows.tasks);
-    let contexts = Columns::of(&rows.contexts);
-    let resources = Columns::of(&rows.resources);
+    versions(connection, &mut rows.specifications).await?;
+    versions(connection, &mut rows.types).await?;
+    versions(connection, &mut rows.pipelines).await?;
+    versions(connection, &mut rows.policies).await?;
+    pauses(connection, &mut rows.pauses).await?;
+    let tasks = Columns::of(&mut rows.tasks);
+    let contexts = Columns::of(&mut rows.contexts);
+    let resources = Columns::of(&mut rows.resources);
     let index = Index::of(events);
     let mut upsert = sqlx::query(UPSERT);
     for columns in [tasks, contexts, resources] {
@@ -97,12 +97,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn of<T: Record>(table: &Table<T>) -> Self {
+    /// A row is dropped when its text is made: both of all of them take much memory.
+    fn of<T: Record>(table: &mut Table<T>) -> Self {
         let mut columns = Self::default();
-        for (id, row) in table.changed() {
+        while let Some((id, row)) = table.take_changed() {
             columns.ids.push(id.uuid());
             columns.times.push(row.updated_at().to_offset());
-            columns.documents.push(json(row));
+            columns.documents.push(json(&row));
         }
         columns
     }
@@ -124,7 +125,7 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn of(events: &'a [Recorded]) -> Self {
+    fn of(events: &[&'a Recorded]) -> Self {
         let mut index = Self::default();
         for event in events {
             index.positions.push(event.stream_seq as i64);
@@ -144,15 +145,15 @@ impl<'a> Index<'a> {
 
 async fn versions<T: Versioned>(
     connection: &mut PgConnection,
-    table: &Versions<T>,
+    table: &mut Versions<T>,
 ) -> Result<(), Error> {
     let mut ids = Vec::new();
     let mut numbers = Vec::new();
     let mut documents = Vec::new();
-    for ((id, version), row) in table.changed() {
+    while let Some(((id, version), row)) = table.take_changed() {
         ids.push(id.uuid());
         numbers.push(version as i64);
-        documents.push(json(row));
+        documents.push(json(&row));
     }
     if ids.is_empty() {
         return Ok(());
@@ -173,11 +174,14 @@ async fn versions<T: Versioned>(
     Ok(())
 }
 
-async fn pauses(connection: &mut PgConnection, table: &Table<PauseDocument>) -> Result<(), Error> {
+async fn pauses(
+    connection: &mut PgConnection,
+    table: &mut Table<PauseDocument>,
+) -> Result<(), Error> {
     let (mut ids, mut documents) = (Vec::new(), Vec::new());
-    for (id, row) in table.changed() {
+    while let Some((id, row)) = table.take_changed() {
         ids.push(id.uuid());
-        documents.push(json(row));
+        documents.push(json(&row));
     }
     if ids.is_empty() {
         return Ok(());

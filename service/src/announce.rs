@@ -2,17 +2,16 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use kantoku_domain::{Id, Timestamp};
-use kantoku_streams::{Bus, Load, ServiceEntry};
-use time::OffsetDateTime;
+use kantoku_domain::Id;
+use kantoku_streams::{Bus, Load, ServiceEntry, now, warn_missing};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backoff, Health, Identity, Ready};
+use crate::{Health, Identity, Ready};
 
 /// An entry is renewed so often in the time that it lasts.
 const RENEWALS: u32 = 3;
-/// How often it is looked whether the load has changed.
+/// How often it is looked whether the load has changed, or NATS is away.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a goodbye may take: without one, the entry runs out.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -30,7 +29,7 @@ pub fn entry(identity: &Identity, kind: &str, labels: BTreeMap<String, String>) 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: host(),
         pid: std::process::id(),
-        started_at: Timestamp::from(OffsetDateTime::now_utc()),
+        started_at: now(),
         load: Load::default(),
     }
 }
@@ -41,8 +40,8 @@ fn host() -> String {
 }
 
 /// Keeps `entry` among those that are present, with what `load` says at the time, and answers NATS'
-/// own discovery, until `stop` is cancelled; then says goodbye. Whether that works is reported to
-/// `health` as part `nats`.
+/// own discovery, until `stop` is cancelled; then says goodbye. Whether NATS answers is reported to
+/// `health` as part `nats`, at most a second after that changed.
 pub async fn announce(
     bus: Bus,
     mut entry: ServiceEntry,
@@ -51,37 +50,37 @@ pub async fn announce(
     stop: CancellationToken,
 ) {
     let pause = bus.presence().age_max() / RENEWALS;
-    let mut backoff = Backoff::default();
-    let mut was_here = None;
+    let mut said = None;
+    let mut renewed_at = None::<Instant>;
     let mut discovery = None;
-    'here: loop {
-        entry.load = load();
-        let Some(renewed) = stop.run_until_cancelled(bus.presence().renew(&entry)).await else {
-            break;
+    loop {
+        let is_due = renewed_at.is_none_or(|at| at.elapsed() >= pause) || load() != entry.load;
+        let missing = match bus.missing() {
+            // What is sent over a lost connection is done when it is not true any more.
+            Some(reason) => Some(reason.to_owned()),
+            None if is_due => {
+                entry.load = load();
+                let renewal = stop.run_until_cancelled(bus.presence().renew(&entry)).await;
+                let Some(renewed) = renewal else { break };
+                renewed_at = renewed.is_ok().then(Instant::now);
+                renewed.err().map(|fault| fault.to_string())
+            }
+            None => None,
         };
-        let is_here = renewed.is_ok();
-        if was_here.replace(is_here) != Some(is_here) {
-            health.report(PART, renewed.as_ref().err().map_or(Ready::Yes, |fault| {
-                tracing::warn!(service_id = entry.service_id, %fault, "cannot say that it is here");
-                Ready::No(fault.to_string())
-            }));
-        }
-        if is_here && discovery.is_none() {
+        if missing.is_none() && discovery.is_none() {
             // Not having it costs nothing but `nats micro ls`.
             discovery = bus.discovery(&entry).await.ok();
         }
-        let wait = if is_here {
-            backoff = Backoff::default();
-            pause
-        } else {
-            backoff.next_wait().min(pause)
-        };
-        let due = Instant::now() + wait;
-        while Instant::now() < due && (!is_here || load() == entry.load) {
-            let look = LOOK_EVERY.min(due.saturating_duration_since(Instant::now()));
-            if stop.run_until_cancelled(sleep(look)).await.is_none() {
-                break 'here;
-            }
+        if let Some(reason) = &missing {
+            warn_missing(PART, "say that the service is here", reason);
+        }
+        if said.as_ref() != Some(&missing) {
+            let ready = missing.clone().map_or(Ready::Yes, Ready::No);
+            health.report(PART, ready);
+            said = Some(missing);
+        }
+        if stop.run_until_cancelled(sleep(LOOK_EVERY.min(pause))).await.is_none() {
+            break;
         }
     }
     drop(discovery);

@@ -2,8 +2,8 @@
 
 use std::{fmt::Display, time::Duration};
 
-use kantoku_streams::full_jitter;
-use tokio::time::{Instant, sleep};
+use kantoku_streams::{Redial, full_jitter, warn_missing};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Full jitter: each wait is drawn evenly from nothing to a ceiling that doubles up to a limit.
@@ -35,34 +35,27 @@ impl Default for Backoff {
     }
 }
 
-/// How often a missing component is mentioned.
-const LOG_EVERY: Duration = Duration::from_secs(10);
-
-/// Tries until it works or `shutdown` is cancelled (`None`): with full jitter, and one log line per
-/// ten seconds that names the missing `component`.
+/// Tries until it works or `shutdown` is cancelled (`None`): at the pace of [`Redial`], and with one
+/// log line per ten seconds that names the missing `component`.
 pub async fn wait_for<T, E: Display>(
-    component: &str,
+    component: &'static str,
     shutdown: &CancellationToken,
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> Option<T> {
-    let mut backoff = Backoff::default();
-    let mut logged: Option<Instant> = None;
+    let mut redial = Redial::default();
     loop {
+        // The very first try waits as well: a fleet that starts at once does not arrive at once.
+        tokio::select! {
+            () = sleep(redial.next_wait()) => {}
+            () = shutdown.cancelled() => return None,
+        }
         let result = tokio::select! {
             result = attempt() => result,
             () = shutdown.cancelled() => return None,
         };
         match result {
             Ok(found) => return Some(found),
-            Err(error) if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) => {
-                logged = Some(Instant::now());
-                tracing::warn!(component, %error, "waiting for a missing component");
-            }
-            Err(_) => {}
-        }
-        tokio::select! {
-            () = sleep(backoff.next_wait()) => {}
-            () = shutdown.cancelled() => return None,
+            Err(error) => warn_missing(component, "begin", &error),
         }
     }
 }

@@ -32,6 +32,16 @@ pub enum BlobError {
         /// The digest.
         digest: String,
     },
+    /// What is stored under the digest has another size.
+    #[error("the blob store has {stored} bytes under {digest}, and {size} were asked for")]
+    OtherSize {
+        /// The digest.
+        digest: String,
+        /// The size that was asked for, in bytes.
+        size: u64,
+        /// The size that is stored, in bytes.
+        stored: u64,
+    },
     /// What is stored is not what the digest says.
     #[error(
         "the blob store returned other bytes than {digest} stands for; restore it from a backup"
@@ -118,6 +128,7 @@ impl Blobs {
                     .ok_or_else(|| BlobError::Missing { digest: blob.digest.clone() })?,
             };
             if digest_of(&bytes) == blob.digest {
+                check_stored(blob, bytes.len())?;
                 return Ok(bytes);
             }
         }
@@ -152,7 +163,8 @@ async fn get_object(objects: &ObjectStore, blob: &BlobRef) -> Result<Bytes, Blob
         GetErrorKind::NotFound => BlobError::Missing { digest: digest.clone() },
         _ => failed(error.into()),
     })?;
-    let mut bytes = Vec::with_capacity(usize::try_from(blob.size).unwrap_or(0));
+    check_stored(blob, object.info.size)?;
+    let mut bytes = Vec::with_capacity(object.info.size);
     // One byte more than promised is enough to see that the content is another.
     match object.take(blob.size.saturating_add(1)).read_to_end(&mut bytes).await {
         Ok(_) => {}
@@ -161,6 +173,15 @@ async fn get_object(objects: &ObjectStore, blob: &BlobRef) -> Result<Bytes, Blob
         Err(error) => return Err(failed(error.into())),
     }
     Ok(bytes.into())
+}
+
+/// The size that is asked for bounds what is read, so it has to be the one that is stored.
+fn check_stored(blob: &BlobRef, stored: usize) -> Result<(), BlobError> {
+    let (digest, size, stored) = (&blob.digest, blob.size, stored as u64);
+    if size == stored {
+        return Ok(());
+    }
+    Err(BlobError::OtherSize { digest: digest.clone(), size, stored })
 }
 
 fn lock(
@@ -190,6 +211,10 @@ mod tests {
         assert_eq!(blobs.put(bytes.clone()).await.unwrap(), blob);
         assert_eq!(blobs.get(&blob).await.unwrap(), bytes);
 
+        for size in [0, 299_999, 300_001] {
+            let found = blobs.get(&BlobRef { size, ..blob.clone() }).await;
+            assert!(matches!(found, Err(BlobError::OtherSize { .. })), "{size}: {found:?}");
+        }
         let other = BlobRef { digest: digest_of(b"other"), size: 5 };
         assert!(matches!(blobs.get(&other).await, Err(BlobError::Missing { .. })));
         let large = Bytes::from(vec![0; 400_001]);

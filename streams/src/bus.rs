@@ -12,10 +12,11 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, Discovery, DueConsumer, Fault,
-    Heartbeat, HeartbeatReply, Heartbeats, JetStream, Ledger, Logs, Presence, Question, Questions,
-    Queue, Replay, ServiceEntry, Settings, SetupError, Timers, connect, leases, questions, setup,
-    subject,
+    Again, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter, DeadLetters,
+    Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats, JetStream,
+    Ledger, Line, Logs, Presence, Question, Questions, Queue, Redelivered, Replay, RestoreError,
+    Safety, Seals, ServiceEntry, Settings, SetupError, Timers, again, connect, dead,
+    inspect::inspect, leases, questions, restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -27,6 +28,7 @@ pub struct Bus {
     ledger: Ledger,
     timers: Timers,
     presence: Presence,
+    safety: Arc<Safety>,
 }
 
 /// Why the streams cannot be used.
@@ -51,9 +53,15 @@ impl Bus {
         deadline: Duration,
         settings: &Settings,
     ) -> Result<Self, BusError> {
-        let client = connect(urls, name, deadline).await?;
+        Self::over(connect(urls, name, deadline).await?, settings).await
+    }
+
+    /// Checks or makes the streams over a connection, and says in the log what is at risk.
+    pub async fn over(client: Client, settings: &Settings) -> Result<Self, BusError> {
         let context = jetstream::new(client.clone());
         setup(&client, &context, settings).await?;
+        let safety = inspect(&client, &context, settings).await?;
+        safety.tell();
         let objects = context
             .get_object_store(subject::BLOBS)
             .await
@@ -63,7 +71,27 @@ impl Bus {
         let presence = Presence::open(client.clone(), &context).await?;
         let blobs = Arc::new(Blobs::over(objects, Blobs::BYTES_MAX));
         let ledger = Ledger::new(Arc::new(store.clone()), blobs);
-        Ok(Self { client, context, store, ledger, timers, presence })
+        let safety = Arc::new(safety);
+        Ok(Self { client, context, store, ledger, timers, presence, safety })
+    }
+
+    /// How safely the server keeps events, as it was found when this was opened.
+    pub fn safety(&self) -> &Safety {
+        &self.safety
+    }
+
+    /// How many consumers the stream of events has.
+    pub async fn consumers(&self) -> Result<usize, Fault> {
+        let stream = self.context.get_stream(subject::EVENTS).await;
+        let stream =
+            stream.map_err(|error| Fault::unreachable("look at the stream of events", error))?;
+        Ok(stream.cached_info().state.consumer_count)
+    }
+
+    /// Why NATS cannot be asked now: the connection is lost, or nothing is answered. `None` if it
+    /// can. Nothing is sent for that.
+    pub fn missing(&self) -> Option<&'static str> {
+        self.store.reach().missing()
     }
 
     /// The append path.
@@ -188,6 +216,50 @@ impl Bus {
         Ok(events)
     }
 
+    /// Puts `lines`, which are those of an export, back at their own positions, behind position
+    /// `after`, which is that of the line before them. Returns how many were not there already.
+    pub async fn restore(&self, lines: &[Line], after: u64) -> Result<u64, RestoreError> {
+        let Self { context, store, ledger, .. } = self;
+        Restore { context, store, ledger }.put(lines, after).await
+    }
+
+    /// What consumers could not digest, after letter `after` (0 for all), oldest first: at most
+    /// `limit` letters, and never more than 1,000.
+    pub async fn dead_letters(&self, after: u64, limit: usize) -> Result<DeadLetters, Fault> {
+        dead::list(&self.client, after, limit).await
+    }
+
+    /// The dead letter of this number; `None` when there is none (any more).
+    pub async fn dead_letter(&self, letter: u64) -> Result<Option<DeadLetter>, Fault> {
+        dead::get(&self.client, letter).await
+    }
+
+    /// Asks the consumer that could not digest a letter to take in its event again. The letter is
+    /// removed once a service has it in hand.
+    pub async fn redeliver(&self, letter: u64) -> Result<Redelivered, Fault> {
+        let Some(found) = self.dead_letter(letter).await? else { return Ok(Redelivered::NoLetter) };
+        if !again::ask(&self.client, &found.consumer, found.stream_seq).await? {
+            return Ok(Redelivered::NobodyReads);
+        }
+        dead::remove(&self.context, letter).await?;
+        Ok(Redelivered::Taken)
+    }
+
+    /// What is asked of those who read through the durable `consumer`, from now on.
+    pub async fn again(&self, consumer: &str) -> Result<Again, Fault> {
+        Again::open(&self.client, consumer).await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &JetStream {
+        &self.store
+    }
+
+    /// The seals over the events.
+    pub fn seals(&self) -> Seals {
+        Seals::new(self.client.clone(), self.context.clone())
+    }
+
     /// When the stream of events was created: a stream made anew has the positions of the old one
     /// and other events.
     pub async fn created(&self) -> Result<Timestamp, Fault> {
@@ -195,6 +267,35 @@ impl Bus {
         let stream =
             stream.map_err(|error| Fault::unreachable("look at the stream of events", error))?;
         Ok(stream.cached_info().created.into())
+    }
+
+    /// When the stream of events was created, and the position of its last event.
+    pub async fn extent(&self) -> Result<(Timestamp, u64), Fault> {
+        let stream = self.context.get_stream(subject::EVENTS).await;
+        let stream =
+            stream.map_err(|error| Fault::unreachable("look at the stream of events", error))?;
+        let info = stream.cached_info();
+        Ok((info.created.into(), info.state.last_sequence))
+    }
+
+    /// The document of the event at `stream_seq`, as the leader has it; `None` when there is none.
+    pub async fn document_at(&self, stream_seq: u64) -> Result<Option<Document>, Fault> {
+        match self.store.first(">", stream_seq).await? {
+            Some(raw) if raw.stream_seq == stream_seq => self.ledger.document(raw).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The event at `stream_seq`, as the leader has it; `None` when there is none, or what is there
+    /// cannot be read.
+    pub async fn find_event(&self, stream_seq: u64) -> Result<Option<Arc<Recorded>>, Fault> {
+        let found = self.store.first(">", stream_seq.max(1)).await?;
+        let Some(raw) = found.filter(|raw| raw.stream_seq == stream_seq) else { return Ok(None) };
+        match self.ledger.decode(raw).await {
+            Ok(recorded) => Ok(Some(Arc::new(recorded))),
+            Err(fault) if fault.is_final() => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The event at `stream_seq`. One that was appended or asked for lately is at hand.

@@ -12,7 +12,7 @@ use crate::lru::Lru;
 const AGGREGATES_MAX: usize = 10_000;
 const EVENTS_MAX: usize = 10_000;
 /// Of each of the two, as JSON. In memory it is several times as much.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A longer history is not kept.
 const HISTORY_BYTES_MAX: usize = 256 * 1024;
 /// What an event takes besides its JSON.

@@ -6,12 +6,13 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::full_jitter;
+use crate::{Redial, warn_missing};
 
-/// The delay before a first attempt is at most this long, so that a fleet that starts at once
-/// does not arrive at once.
-const DELAY_BASE: Duration = Duration::from_millis(50);
-const DELAY_MAX: Duration = Duration::from_secs(8);
+/// A connection over which nothing comes is tried so often, and given up when the second question
+/// goes unanswered for as long: a server that hangs, or a network that swallows, closes nothing.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// How long one dial may take.
+const DIAL_MAX: Duration = Duration::from_secs(3);
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -53,35 +54,60 @@ enum Progress {
 }
 
 /// Connects to the servers in `urls` (separated by commas) under `name`, and keeps the connection:
-/// when it is lost, it is made again for as long as the client lives. Delays are drawn with full
-/// jitter. Waits for the first connection until `deadline` has passed.
+/// when it is lost, it is made again for as long as the client lives, at the pace of [`Redial`].
+/// Waits for the first connection until `deadline` has passed.
 pub async fn connect(urls: &str, name: &str, deadline: Duration) -> Result<Client, ConnectError> {
-    let addresses = parse(urls)?;
-    let servers = redacted(&addresses);
-    let (sender, mut progress) = watch::channel(Progress::Trying("no answer yet".into()));
-    let shown = servers.clone();
-    let client = login(&addresses)
-        .name(name)
-        .retry_on_initial_connect()
-        .reconnect_delay_callback(|attempt| {
-            full_jitter(attempt.saturating_sub(1), DELAY_BASE, DELAY_MAX)
-        })
-        .event_callback(move |event| {
-            note(&event, &shown, &sender);
-            std::future::ready(())
-        })
-        .connect(addresses)
-        .await
-        .map_err(|error| ConnectError::Options { servers: servers.clone(), kind: error.kind() })?;
-    let connected = progress.wait_for(|progress| matches!(progress, Progress::Connected));
-    if let Ok(Ok(_)) = tokio::time::timeout(deadline, connected).await {
-        return Ok(client);
+    Dialing::start(urls, name).await?.client(deadline).await
+}
+
+/// A connection that is being made, for as long as this lives.
+pub struct Dialing {
+    client: Client,
+    servers: String,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Dialing {
+    /// Begins to dial the servers in `urls` (separated by commas), as `name`.
+    pub async fn start(urls: &str, name: &str) -> Result<Self, ConnectError> {
+        let addresses = parse(urls)?;
+        let servers = redacted(&addresses);
+        let (sender, progress) = watch::channel(Progress::Trying("no answer yet".into()));
+        let shown = servers.clone();
+        let client = login(&addresses)
+            .name(name)
+            .retry_on_initial_connect()
+            .ping_interval(PING_EVERY)
+            .connection_timeout(DIAL_MAX)
+            // It counts from 1.
+            .reconnect_delay_callback(|dial| Redial::wait_before(dial.saturating_sub(1)))
+            .event_callback(move |event| {
+                note(&event, &shown, &sender);
+                std::future::ready(())
+            })
+            .connect(addresses)
+            .await
+            .map_err(|error| ConnectError::Options {
+                servers: servers.clone(),
+                kind: error.kind(),
+            })?;
+        Ok(Self { client, servers, progress })
     }
-    let reason = match &*progress.borrow() {
-        Progress::Trying(reason) => reason.clone(),
-        Progress::Connected => return Ok(client),
-    };
-    Err(ConnectError::Deadline { servers, deadline, reason })
+
+    /// The connection, once it is there; an error when it is not within `deadline`. Whoever asks
+    /// again waits for the same one, and is dialled for no more often.
+    pub async fn client(&self, deadline: Duration) -> Result<Client, ConnectError> {
+        let mut progress = self.progress.clone();
+        let connected = progress.wait_for(|progress| matches!(progress, Progress::Connected));
+        if let Ok(Ok(_)) = tokio::time::timeout(deadline, connected).await {
+            return Ok(self.client.clone());
+        }
+        let reason = match &*self.progress.borrow() {
+            Progress::Trying(reason) => reason.clone(),
+            Progress::Connected => return Ok(self.client.clone()),
+        };
+        Err(ConnectError::Deadline { servers: self.servers.clone(), deadline, reason })
+    }
 }
 
 /// The first login in the addresses, if there is one: the client does not look for it there. A user
@@ -117,7 +143,9 @@ fn note(event: &Event, servers: &str, progress: &watch::Sender<Progress>) {
             tracing::info!(servers, "connected to NATS");
             progress.send_replace(Progress::Connected);
         }
-        Event::Disconnected => tracing::warn!(servers, "connection to NATS lost, trying again"),
+        Event::Disconnected => {
+            warn_missing("nats", "keep the connection", &format_args!("{servers} hung up"));
+        }
         Event::SlowConsumer(id) => {
             tracing::warn!(subscription = id, "a subscription is too slow; messages were dropped");
         }

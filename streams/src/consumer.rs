@@ -14,16 +14,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Fault, Ledger, Raw,
+    defect::{self, Defect},
     delivery::{Delivery, Floor, Held, Source},
     full_jitter,
     interruptions::Interruptions,
-    subject,
+    subject, warn_missing,
+    went_back::{Doubt, Place, WentBack},
 };
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
+/// How much the events of one batch have as JSON, but for the last: one plan may have megabytes.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const DELAY_BASE: Duration = Duration::from_millis(50);
-const DELAY_MAX: Duration = Duration::from_secs(8);
+const DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// What a consumer reads, and how much at once.
 #[derive(Clone, Debug)]
@@ -57,6 +61,8 @@ pub struct Consumer {
     waiting: VecDeque<Held>,
     /// How many messages have come since it was opened.
     came: u64,
+    /// What was read last, to be found there when it is opened again.
+    place: Place,
 }
 
 impl Consumer {
@@ -65,8 +71,8 @@ impl Consumer {
         let floor = Floor::new(config.from_seq.max(1));
         let interruptions = Interruptions::of(&context.client());
         let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
-        let (messages, waiting) = (None, VecDeque::new());
-        Self { ledger, config, source, messages, interruptions, waiting, came: 0 }
+        let (messages, waiting, place) = (None, VecDeque::new(), Place::default());
+        Self { ledger, config, source, messages, interruptions, waiting, came: 0, place }
     }
 
     /// The next events: at least one, and what else is at hand, up to the limit. `None` once `stop`
@@ -74,38 +80,45 @@ impl Consumer {
     ///
     /// Connection losses and a deleted durable are repaired here. A durable of one's own then goes on
     /// at the lowest position that was not settled, so that every event comes in the order of the
-    /// stream, though some come again later.
-    pub async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
+    /// stream, though some come again later. Where the stream is not the one any more that was read,
+    /// it ends with an error: what comes is no sequel to what came.
+    pub async fn next_batch(
+        &mut self,
+        stop: &CancellationToken,
+    ) -> Result<Option<Vec<Delivery>>, WentBack> {
         let mut attempt = 0;
         loop {
             let failed = tokio::select! {
                 biased;
                 () = stop.cancelled() => {
                     self.hand_back().await;
-                    return None;
+                    return Ok(None);
                 }
                 batch = self.try_batch() => match batch {
                     Ok(batch) if batch.is_empty() => None,
-                    Ok(batch) => return Some(batch),
-                    Err(fault) => Some(fault),
+                    Ok(batch) => return Ok(Some(batch)),
+                    Err(Doubt::WentBack(went_back)) => return Err(went_back),
+                    Err(Doubt::Fault(fault)) => Some(fault),
                 },
             };
             let Some(fault) = failed else {
                 attempt = 0;
                 continue;
             };
-            let delay = full_jitter(attempt, DELAY_BASE, DELAY_MAX);
-            tracing::warn!(consumer = self.config.name, %fault, ?delay, "reading events failed");
-            attempt += 1;
+            let what = format!("read events through {}", self.config.name);
+            warn_missing("nats", &what, &fault);
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(delay) => {}
+                () = tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)) => {}
             }
+            attempt += 1;
         }
     }
 
-    async fn try_batch(&mut self) -> Result<Vec<Delivery>, Fault> {
+    async fn try_batch(&mut self) -> Result<Vec<Delivery>, Doubt> {
         if self.messages.is_none() {
+            self.interruptions.connected().await;
+            self.place.check(&self.source.context, &self.ledger).await?;
             self.messages = Some(self.open().await?);
         }
         if self.waiting.is_empty() {
@@ -113,8 +126,15 @@ impl Consumer {
             self.waiting.extend(held);
         }
         let mut batch = Vec::with_capacity(self.waiting.len());
-        while let Some(held) = self.waiting.front() {
-            let decoded = self.ledger.decode(held.raw().clone()).await;
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES_MAX
+            && let Some(held) = self.waiting.front()
+        {
+            let decoded = self.ledger.decode_sized(held.raw().clone()).await;
+            let decoded = decoded.map(|known| {
+                bytes += known.bytes;
+                known.recorded
+            });
             // A fault is seen to with the next call, when nothing is in hand that it could cost.
             if decoded.is_err() && !batch.is_empty() {
                 break;
@@ -122,11 +142,14 @@ impl Consumer {
             match (decoded, self.waiting.pop_front()) {
                 (Err(fault), Some(held)) if !fault.is_final() => {
                     self.waiting.push_front(held);
-                    return Err(fault);
+                    return Err(fault.into());
                 }
                 (decoded, Some(held)) => batch.extend(sort(decoded, held).await?),
                 (_, None) => break,
             }
+        }
+        if let Some(last) = batch.last().map(Delivery::recorded) {
+            self.place.at(last.stream_seq, last.metadata.event_id);
         }
         Ok(batch)
     }
@@ -201,13 +224,18 @@ impl Consumer {
 
 /// Decodes what was delivered. What is no event goes to the dead letters.
 pub(crate) async fn deliver(ledger: &Ledger, held: Held) -> Result<Option<Delivery>, Fault> {
-    let decoded = ledger.decode(held.raw().clone()).await;
+    let decoded = ledger.decode(held.raw().clone()).await.map(Arc::new);
     sort(decoded, held).await
 }
 
-async fn sort(decoded: Result<Recorded, Fault>, held: Held) -> Result<Option<Delivery>, Fault> {
+async fn sort(
+    decoded: Result<Arc<Recorded>, Fault>,
+    held: Held,
+) -> Result<Option<Delivery>, Fault> {
     match decoded {
         Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
+        // It is no event and was never meant to be one.
+        Err(_) if held.raw().subject == subject::GAP => held.ack().await.map(|()| None),
         Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),
         Err(fault) => Err(fault),
     }
@@ -226,7 +254,7 @@ pub(crate) async fn find_or_make(
         .ok()
         .map(|consumer| consumer.cached_info().config.deliver_policy);
     // The start of an existing consumer cannot be updated.
-    let policy = found.unwrap_or(DeliverPolicy::ByStartSequence { start_sequence: start });
+    let policy = found.unwrap_or_else(|| beginning(start));
     let made = found.is_none();
     make(context, config, policy)
         .await
@@ -247,10 +275,16 @@ async fn make_anew(
         Err(error) if is_missing(error.kind()) => {}
         Err(error) => return Err(opening(config, error)),
     }
-    let policy = DeliverPolicy::ByStartSequence { start_sequence: start };
-    make(context, config, policy)
+    make(context, config, beginning(start))
         .await
         .inspect(|_| tracing::info!(consumer = name, start, "reading events"))
+}
+
+fn beginning(start: u64) -> DeliverPolicy {
+    if defect::has(Defect::ConsumerAtHead) {
+        return DeliverPolicy::New;
+    }
+    DeliverPolicy::ByStartSequence { start_sequence: start }
 }
 
 fn is_missing(kind: ConsumerErrorKind) -> bool {

@@ -69,7 +69,7 @@ async fn take(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
     let mut taken = Vec::new();
     while taken.len() < count {
         let batch = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
-        taken.extend(batch.unwrap());
+        taken.extend(batch.unwrap().unwrap());
     }
     assert_eq!(taken.len(), count);
     taken
@@ -153,7 +153,7 @@ async fn what_was_lost_on_its_way_does_not_come_behind_what_follows_it() {
     let mut newest = 0;
     while newest < EVENTS {
         let batch = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
-        for delivery in batch.unwrap() {
+        for delivery in batch.unwrap().unwrap() {
             let position = delivery.recorded().stream_seq;
             assert!(position <= newest + 1, "{position} after {newest}");
             newest = newest.max(position);
@@ -185,11 +185,62 @@ async fn nothing_goes_to_the_run_before_this_one() {
     assert_eq!(taken, (5..=40).collect::<Vec<u64>>());
 }
 
+/// Takes and acknowledges events up to `last`.
+async fn digest(consumer: &mut Consumer, last: u64) {
+    let stop = CancellationToken::new();
+    let mut position = 0;
+    while position < last {
+        let batch = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
+        for delivery in batch.unwrap().unwrap() {
+            position = position.max(delivery.recorded().stream_seq);
+            delivery.ack().await.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_older_store_in_the_place_of_the_one_that_was_read_is_noticed() {
+    for events_since in [0, 5] {
+        let Some(mut stand) = stand(3).await else { return };
+        let killed = stand.server.kill().await;
+        let kept = killed.keep();
+        stand.server = killed.start_again().await;
+        for version in 4..=6 {
+            append(&stand.ledger, version).await;
+        }
+        let mut consumer = consumer(&stand, 1);
+        digest(&mut consumer, 6).await;
+
+        let killed = stand.server.kill().await;
+        killed.put_back(&kept);
+        stand.server = killed.start_again().await;
+        for version in 0..events_since {
+            append(&stand.ledger, 10 + version).await;
+        }
+        let stop = CancellationToken::new();
+        let next = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
+        let went_back = next.err().unwrap();
+        assert_eq!(went_back.stream_seq, 6);
+        let how = if events_since == 0 { "it ends at 3" } else { "was there, and now" };
+        assert!(went_back.what.contains(how), "{went_back}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_as_it_was_is_no_matter() {
+    let Some(mut stand) = stand(3).await else { return };
+    let mut consumer = consumer(&stand, 1);
+    digest(&mut consumer, 3).await;
+    stand.server = stand.server.kill().await.start_again().await;
+    append(&stand.ledger, 4).await;
+    digest(&mut consumer, 4).await;
+}
+
 #[tokio::test]
 async fn it_ends_when_told_to() {
     let Some(stand) = stand(0).await else { return };
     let stop = CancellationToken::new();
     let mut consumer = consumer(&stand, 1);
     let (batch, ()) = tokio::join!(consumer.next_batch(&stop), async { stop.cancel() });
-    assert!(batch.is_none());
+    assert!(batch.unwrap().is_none());
 }

@@ -9,7 +9,10 @@ use std::{
 use async_nats::jetstream::{AckKind, Context, message::Acker};
 use kantoku_domain::Recorded;
 
-use crate::{Fault, Raw, dead};
+use crate::{
+    Fault, Raw, dead,
+    defect::{self, Defect},
+};
 
 /// An event that a durable consumer delivered. It ends in [`ack`](Self::ack),
 /// [`bury`](Self::bury) or [`retry`](Self::retry); dropped without a verdict (an error, a panic, a
@@ -20,8 +23,8 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) fn new(recorded: Recorded, held: Held) -> Self {
-        Self { recorded: Arc::new(recorded), held }
+    pub(crate) fn new(recorded: Arc<Recorded>, held: Held) -> Self {
+        Self { recorded, held }
     }
 
     /// The event.
@@ -43,6 +46,11 @@ impl Delivery {
     /// Deliver it again after `delay`.
     pub async fn retry(self, delay: Duration) -> Result<(), Fault> {
         self.held.retry(delay).await
+    }
+
+    /// Puts it among the dead letters with the reason, once, and settles nothing.
+    pub async fn report_dead(&self, reason: &str) -> Result<(), Fault> {
+        self.held.report_dead(reason).await
     }
 
     /// It can never be handled: puts it among the dead letters with the reason, then acknowledges
@@ -73,11 +81,16 @@ impl Held {
         Self { raw, left, source, acker: Some(acker) }
     }
 
+    /// A message that was asked for once more: its durable has done with it.
+    pub(crate) fn again(raw: Raw, source: Arc<Source>) -> Self {
+        Self { raw, left: 0, source, acker: None }
+    }
+
     pub(crate) fn raw(&self) -> &Raw {
         &self.raw
     }
 
-    async fn ack(mut self) -> Result<(), Fault> {
+    pub(crate) async fn ack(mut self) -> Result<(), Fault> {
         let Some(acker) = self.acker.take() else { return Ok(()) };
         self.source.floor.settle(self.raw.stream_seq);
         acker.ack().await.map_err(|error| Fault::unreachable("acknowledge an event", error))
@@ -92,8 +105,15 @@ impl Held {
     }
 
     pub(crate) async fn bury(self, reason: &str) -> Result<(), Fault> {
-        dead::bury(&self.source.context, &self.source.consumer, &self.raw, reason).await?;
+        self.report_dead(reason).await?;
         self.ack().await
+    }
+
+    async fn report_dead(&self, reason: &str) -> Result<(), Fault> {
+        if defect::has(Defect::PoisonAcked) {
+            return Ok(());
+        }
+        dead::bury(&self.source.context, &self.source.consumer, &self.raw, reason).await
     }
 }
 

@@ -1,12 +1,13 @@
 //! Reading messages of a stream without a consumer, in pages.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tokio::time::timeout;
 
-use crate::{Cause, Fault, Raw, subject};
+use crate::{Cause, Fault, Raw, interruptions::Interruptions, subject};
 
 /// How long the next message of an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub(crate) async fn page(
     max: usize,
 ) -> Result<Page, Fault> {
     let fault = |cause: Cause| Fault::unreachable(format!("read {subject}"), cause);
+    let mut overtaken = pin!(Interruptions::of(client).overtaken());
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
     let query = serde_json::json!({ "seq": from_seq, "batch": max, "next_by_subj": subject });
@@ -64,8 +66,12 @@ pub(crate) async fn page(
         .map_err(|error| fault(error.into()))?;
     let mut page = Page::default();
     loop {
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answers.next())
-            .await
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(ANSWER_TIMEOUT, answers.next()) => answer,
+            () = &mut overtaken => return Err(fault("the connection was lost".into())),
+        };
+        let answer = answer
             .map_err(|error| fault(error.into()))?
             .ok_or_else(|| fault("the connection was closed".into()))?;
         match answer.status.map(|status| status.as_u16()) {
@@ -96,7 +102,7 @@ pub(crate) async fn last(
     let query = serde_json::json!({ "last_by_subj": subject });
     let api = format!("$JS.API.DIRECT.GET.{stream}");
     let request = client.request(api, Bytes::from(query.to_string()));
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, request)
+    let answer = timeout(ANSWER_TIMEOUT, request)
         .await
         .map_err(|error| fault(error.into()))?
         .map_err(|error| fault(error.into()))?;

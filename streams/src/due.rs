@@ -11,7 +11,10 @@ use kantoku_domain::Id;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cause, Fault, full_jitter, interruptions::Interruptions, subject, timers::timer_of};
+use crate::{
+    Cause, Fault, full_jitter, interruptions::Interruptions, subject, timers::timer_of,
+    warn_missing,
+};
 
 const BATCH_MAX: usize = 256;
 const IN_FLIGHT_MAX: i64 = 1_024;
@@ -19,7 +22,7 @@ const ACK_WAIT: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
 const DELAY_BASE: Duration = Duration::from_millis(50);
-const DELAY_MAX: Duration = Duration::from_secs(8);
+const DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// A durable consumer of what is due of one kind. Several services may share it.
 pub struct DueConsumer {
@@ -59,19 +62,19 @@ impl DueConsumer {
                 },
             };
             self.messages = None;
-            let delay = full_jitter(attempt, DELAY_BASE, DELAY_MAX);
-            tracing::warn!(consumer = self.durable, %fault, ?delay, "reading timers failed");
-            attempt += 1;
+            warn_missing("nats", &format!("read timers through {}", self.durable), &fault);
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(delay) => {}
+                () = tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)) => {}
             }
+            attempt += 1;
         }
     }
 
     async fn try_batch(&mut self) -> Result<Vec<Due>, Fault> {
         let fault = |cause: Cause| Fault::unreachable("deliver timers", cause);
         if self.messages.is_none() {
+            self.interruptions.connected().await;
             self.messages = Some(self.open().await?);
         }
         let Some(messages) = &mut self.messages else { return Ok(Vec::new()) };

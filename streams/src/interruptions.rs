@@ -2,10 +2,12 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use async_nats::Client;
+use async_nats::{Client, connection::State};
 
 /// How often the client's own counter is looked at. Nothing is sent.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long the answer to what was sent at the first moment of a connection may take.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Tells that the connection was lost: what was published until it was back did not arrive.
 #[derive(Clone)]
@@ -24,6 +26,22 @@ impl Interruptions {
     pub(crate) fn take(&mut self) -> bool {
         let connects = connects(&self.client);
         std::mem::replace(&mut self.seen, connects) != connects
+    }
+
+    /// Waits until the client is connected: what is sent before lies in wait, and is done when nobody
+    /// wants it any more.
+    pub(crate) async fn connected(&self) {
+        while self.client.connection_state() != State::Connected {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until no answer can come any more to what is sent now: the connection over which it
+    /// goes was lost, and another was made in its place.
+    pub(crate) async fn overtaken(mut self) {
+        self.over().await;
+        // What lay in wait meanwhile is sent over the new one.
+        tokio::time::sleep(ANSWERED_WITHIN).await;
     }
 
     /// Waits for the end of one. May be dropped and called again.

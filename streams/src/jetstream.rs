@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{
-    Client, HeaderMap, RequestErrorKind,
+    Client, HeaderMap, RequestError, RequestErrorKind,
     client::Request,
     header,
     jetstream::{
@@ -16,11 +16,14 @@ use async_nats::{
     },
 };
 use futures::{FutureExt as _, future::BoxFuture};
+use tokio::time::timeout;
 
 use crate::{
     AppendError, Cause, EVENTS_MAX, Fault, Guard, Message, Raw, Store,
+    defect::{self, Defect},
     direct::{self, Stored},
-    interruptions::connects,
+    interruptions::{Interruptions, connects},
+    reach::Reach,
     subject,
 };
 
@@ -42,6 +45,7 @@ pub struct JetStream {
     client: Client,
     stream: Stream,
     reading: Reading,
+    reach: Reach,
 }
 
 /// How messages are read back.
@@ -68,7 +72,13 @@ impl JetStream {
             0 | 1 => Reading::Batches,
             _ => Reading::OneByOne,
         };
-        Ok(Self { client, stream, reading })
+        let reach = Reach::of(client.clone());
+        Ok(Self { client, stream, reading, reach })
+    }
+
+    /// Whether NATS is there to be asked.
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Reads as with several replicas.
@@ -78,25 +88,23 @@ impl JetStream {
     }
 
     async fn publish(&self, message: Message, guard: Guard) -> Result<u64, AppendError> {
+        // Nothing is sent, so nothing is stored.
+        self.reach.check(&appending(&message.subject)).await?;
         let mut headers = HeaderMap::new();
         headers.insert(subject::TYPE_HEADER, message.event_type);
         headers.insert(header::NATS_EXPECTED_STREAM, subject::EVENTS);
-        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, guard.last_seq.to_string());
-        if guard.subject != message.subject {
-            headers.insert(GUARD_SUBJECT, guard.subject.as_str());
+        if !defect::has(Defect::NoGuard) {
+            let last_seq = guard.last_seq.to_string();
+            headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last_seq);
+            if guard.subject != message.subject {
+                headers.insert(GUARD_SUBJECT, guard.subject.as_str());
+            }
         }
-        let request =
-            Request::new().headers(headers).payload(message.payload).timeout(Some(ANSWER_TIMEOUT));
-        let answer =
-            self.client.send_request(message.subject.clone(), request).await.map_err(|error| {
-                match error.kind() {
-                    RequestErrorKind::TimedOut | RequestErrorKind::Other => AppendError::Unknown {
-                        subject: message.subject.clone(),
-                        cause: error.into(),
-                    },
-                    _ => Fault::unreachable(appending(&message.subject), error).into(),
-                }
-            })?;
+        let request = Request::new().headers(headers).payload(message.payload);
+        let answer = match self.ask(&message.subject, request).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(unanswered(message.subject, error)),
+        };
         match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
             Ok(Response::Ok(ack)) => Ok(ack.sequence),
             Ok(Response::Err { error }) if is_conflict(error.error_code()) => {
@@ -111,8 +119,33 @@ impl JetStream {
         }
     }
 
+    /// Sends a request and waits for the answer for as long as there may be one.
+    async fn ask(
+        &self,
+        subject: &str,
+        request: Request,
+    ) -> Result<async_nats::Message, RequestError> {
+        let interruptions = Interruptions::of(&self.client);
+        // The client waits without end for room to put the request in.
+        let request = request.timeout(None);
+        let answer = self.client.send_request(subject.to_owned(), request);
+        let answer = tokio::select! {
+            biased;
+            answer = timeout(ANSWER_TIMEOUT, answer) => answer.ok(),
+            () = interruptions.overtaken() => None,
+        };
+        match &answer {
+            Some(Ok(_)) => self.reach.answered(),
+            None => self.reach.unanswered(),
+            // The server is there, and the stream is not.
+            Some(Err(_)) => {}
+        }
+        answer.unwrap_or_else(|| Err(RequestErrorKind::TimedOut.into()))
+    }
+
     /// The position of the last message, 0 when there was never one.
     pub(crate) async fn last_seq(&self) -> Result<u64, Fault> {
+        self.reach.check("say how long the stream is").await?;
         let info = self.stream.get_info().await;
         info.map(|info| info.state.last_sequence)
             .map_err(|error| Fault::unreachable("say how long the stream is", error))
@@ -142,7 +175,9 @@ impl JetStream {
         subject: &str,
         from_seq: u64,
     ) -> Result<(Vec<Raw>, u64), Fault> {
+        self.reach.check(&reading(subject)).await?;
         let page = direct::page(&self.client, subject::EVENTS, subject, from_seq, BATCH).await?;
+        self.reach.answered();
         Ok((page.messages.into_iter().map(Stored::into_raw).collect(), page.left))
     }
 
@@ -174,6 +209,7 @@ impl JetStream {
 
     /// The message at position `stream_seq`. A replica that is behind has none, but never another.
     pub(crate) async fn at(&self, stream_seq: u64) -> Result<Raw, Fault> {
+        self.reach.check("read an event").await?;
         let fault = |cause: Cause| Fault::unreachable("read an event", cause);
         let message = match self.stream.direct_get(stream_seq).await {
             Ok(message) => Ok(message),
@@ -188,6 +224,7 @@ impl JetStream {
     /// The first message on `subject`, which may hold wildcards, from position `from_seq` on, as
     /// the leader has it.
     pub(crate) async fn first(&self, subject: &str, from_seq: u64) -> Result<Option<Raw>, Fault> {
+        self.reach.check(&reading(subject)).await?;
         match self.stream.get_first_raw_message_by_subject(subject, from_seq).await {
             Ok(message) => Ok(Some(raw(message))),
             Err(error) if is_missing(error.kind()) => Ok(None),
@@ -216,6 +253,20 @@ impl Store for JetStream {
     fn epoch(&self) -> u64 {
         connects(&self.client)
     }
+
+    fn wait(&self, limit: Duration) -> BoxFuture<'_, bool> {
+        self.reach.wait(limit).boxed()
+    }
+}
+
+/// What is known of an append without an answer.
+fn unanswered(subject: String, error: RequestError) -> AppendError {
+    match error.kind() {
+        RequestErrorKind::TimedOut | RequestErrorKind::Other => {
+            AppendError::Unknown { subject, cause: error.into() }
+        }
+        _ => Fault::unreachable(appending(&subject), error).into(),
+    }
 }
 
 fn raw(message: StreamMessage) -> Raw {
@@ -228,7 +279,7 @@ fn raw(message: StreamMessage) -> Raw {
 }
 
 /// Both of the codes by which the server says that a guard does not hold.
-fn is_conflict(code: ErrorCode) -> bool {
+pub(crate) fn is_conflict(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT

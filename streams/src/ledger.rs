@@ -1,21 +1,20 @@
 //! The one path by which events are appended and aggregates are loaded.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kantoku_domain::{Aggregate, Envelope, Event, Id, Kind, Namespace, Recorded, Rejection};
 use thiserror::Error;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 
 use crate::{
-    AppendError, Blobs, Draft, Fault, Message, Raw, Store,
+    AppendError, Blobs, Document, Draft, Fault, Message, Raw, Store,
     cache::{Cache, Known},
     codec,
+    defect::{self, Defect},
+    document,
     draft::is_guarded_by_itself,
-    full_jitter, metric, subject,
+    full_jitter, metric, subject, warn_missing,
 };
 
 /// How often a command is decided that loses every race, and an append is tried that no answer
@@ -23,6 +22,10 @@ use crate::{
 const TRIES: usize = 6;
 const DELAY_BASE: Duration = Duration::from_millis(5);
 const DELAY_MAX: Duration = Duration::from_millis(500);
+
+/// How long it is tried to learn what became of an append without an answer. NATS being away for
+/// less is not noticed by whoever waits for it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How many own events a slow listener may lag behind before it loses the oldest.
 const OWN_EVENTS: usize = 4096;
@@ -178,10 +181,13 @@ impl Ledger {
                 Some(event @ Decision::Event(..)) => event,
                 _ => decide::<A>(&self.fresh(&subject).await?, command, envelope),
             };
-            let (loaded, event) = match decision {
+            let (mut loaded, event) = match decision {
                 Decision::Event(loaded, event) => (loaded, event),
                 Decision::Other(answer) => return answer,
             };
+            if defect::has(Defect::GuardReadAfterDeciding) {
+                loaded = Loaded::of(&self.fresh(&subject).await?);
+            }
             let draft =
                 Draft::next(namespace, id, loaded.version, loaded.stream_seq, *event, envelope);
             match self.append(draft).await {
@@ -199,52 +205,78 @@ impl Ledger {
     /// Appends an event under the guard that its draft carries; for callers that know the position
     /// of the aggregate and need not load it.
     ///
-    /// When no answer comes, the event is looked for before it is appended again. Only when that
-    /// cannot be told within a few tries, the error is [`AppendError::Unknown`].
+    /// When no answer comes, the event is looked for by its command before it is appended again.
+    /// Only when that cannot be told within a few tries or seconds, the error is
+    /// [`AppendError::Unknown`]; any other error means that the event is not stored and never will be.
     pub async fn append(&self, draft: Draft) -> Result<Arc<Recorded>, AppendError> {
+        if defect::has(Defect::AcknowledgedBeforeAppend) {
+            return Ok(self.append_later(draft));
+        }
+        self.append_now(draft).await
+    }
+
+    /// Answers as if the event were stored.
+    fn append_later(&self, draft: Draft) -> Arc<Recorded> {
+        let (ledger, recorded) = (self.clone(), draft.clone().recorded(draft.guard.last_seq + 1));
+        tokio::spawn(async move { ledger.append_now(draft).await });
+        Arc::new(recorded)
+    }
+
+    async fn append_now(&self, draft: Draft) -> Result<Arc<Recorded>, AppendError> {
         let epoch = self.store.epoch();
         let (payload, bytes) =
             codec::encode(&self.blobs, draft.version, &draft.event, &draft.metadata).await?;
         let stored = |draft: Draft, stream_seq| self.announce(epoch, draft, stream_seq, bytes);
-        let mut attempt = 0;
-        loop {
+        // Since when a try is without an answer: it may have been stored, and may still be.
+        let mut open_since = None;
+        for attempt in 1..=TRIES {
             let lost = match self.try_append(&draft, payload.clone()).await {
                 Ok(stream_seq) => return Ok(stored(draft, stream_seq)),
                 Err(error) => error,
             };
+            let is_open = open_since.is_some();
             match lost {
-                AppendError::Fault(_) => return Err(lost),
-                // After an unanswered try, the conflict may be with our own event.
-                AppendError::Conflict { .. } | AppendError::Unknown { .. } => {
-                    match self.taken_by(&draft).await {
-                        Ok(Taken::ByUs(stream_seq)) => return Ok(stored(draft, stream_seq)),
-                        // The guard can never hold again: no late copy of ours can be stored.
-                        Ok(Taken::ByAnother) => {
-                            return Err(AppendError::Conflict { subject: draft.guard.subject });
-                        }
-                        Ok(Taken::No) if matches!(lost, AppendError::Conflict { .. }) => {
-                            return Err(lost);
-                        }
-                        Ok(Taken::No) => {}
-                        // Cannot be told now: perhaps after the next try.
-                        Err(fault) => tracing::warn!(%fault, "an append could not be looked for"),
+                // Of a try that was not stored, one before it may be.
+                AppendError::Fault(_) if !is_open => return Err(lost),
+                // What another subject guards, nobody else appends.
+                AppendError::Conflict { .. } if !is_open && !is_guarded_by_itself(&draft) => {
+                    return Err(lost);
+                }
+                AppendError::Unknown { .. } => open_since = open_since.or(Some(Instant::now())),
+                AppendError::Fault(_) | AppendError::Conflict { .. } => {}
+            }
+            let patience = open_since.map_or(PATIENCE, |at| PATIENCE.saturating_sub(at.elapsed()));
+            // After a try without an answer, the conflict may be with our own event.
+            if self.store.wait(patience).await {
+                match self.taken_by(&draft).await {
+                    Ok(Taken::ByUs(stream_seq)) => return Ok(stored(draft, stream_seq)),
+                    // The guard can never hold again: no late copy of ours can be stored.
+                    Ok(Taken::ByAnother) => {
+                        return Err(AppendError::Conflict { subject: draft.guard.subject });
                     }
+                    Ok(Taken::No) if is_settled(&lost, open_since) => return Err(lost),
+                    Ok(Taken::No) => {}
+                    // Cannot be told now: perhaps after the next try.
+                    Err(fault) => warn_missing("nats", "look for an append", &fault),
                 }
             }
-            attempt += 1;
-            if attempt == TRIES {
-                return Err(AppendError::Unknown {
-                    subject: draft.subject,
-                    cause: format!("no answer in {TRIES} tries").into(),
-                });
+            if open_since.is_some_and(|at| at.elapsed() >= PATIENCE) {
+                break;
             }
             tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)).await;
         }
+        let cause = format!("no answer in {TRIES} tries or {PATIENCE:?}").into();
+        Err(AppendError::Unknown { subject: draft.subject, cause })
     }
 
     /// Decodes a message of the stream of events.
     pub async fn decode(&self, raw: Raw) -> Result<Recorded, Fault> {
         codec::decode(&self.blobs, raw).await.map(|(recorded, _)| recorded)
+    }
+
+    /// The document of a message of the stream of events.
+    pub(crate) async fn document(&self, raw: Raw) -> Result<Document, Fault> {
+        document::document(&self.blobs, raw).await
     }
 
     /// The event at `stream_seq`, where it was appended or asked for lately.
@@ -270,23 +302,30 @@ impl Ledger {
     }
 
     /// Whose event came after the draft's guard.
-    ///
-    /// An event that is guarded by another subject (`TaskReady`) is not looked for: its own
-    /// subject is a queue's, and a second one does no harm, since the claim decides.
     async fn taken_by(&self, draft: &Draft) -> Result<Taken, Fault> {
-        if !is_guarded_by_itself(draft) {
+        if defect::has(Defect::RetryWithoutReadingBack) {
             return Ok(Taken::No);
         }
-        let after = self.read(&draft.subject, draft.guard.last_seq).await?;
+        let after = match self.read(&draft.subject, draft.guard.last_seq).await {
+            Ok(after) => after,
+            // The subject of a queue, a long one. Whether ours is there is not known, so it may be
+            // stored once more, which does no harm: the claim decides.
+            Err(Fault::TooLong { .. }) if !is_guarded_by_itself(draft) => Vec::new(),
+            Err(fault) => return Err(fault),
+        };
         let ours = |event: &&Known| {
             event.recorded.metadata.command_id == draft.metadata.command_id
                 && event.recorded.event.name() == draft.event.name()
         };
-        Ok(match after.iter().find(ours) {
-            Some(event) => Taken::ByUs(event.recorded.stream_seq),
-            None if after.is_empty() => Taken::No,
-            None => Taken::ByAnother,
-        })
+        if let Some(event) = after.iter().find(ours) {
+            return Ok(Taken::ByUs(event.recorded.stream_seq));
+        }
+        let is_taken = if is_guarded_by_itself(draft) {
+            !after.is_empty()
+        } else {
+            !self.store.read(&draft.guard.subject, draft.guard.last_seq).await?.is_empty()
+        };
+        Ok(if is_taken { Taken::ByAnother } else { Taken::No })
     }
 
     /// The history of an aggregate as far as this process knows it.
@@ -328,7 +367,8 @@ impl Ledger {
         Ok(events)
     }
 
-    async fn decode_sized(&self, raw: Raw) -> Result<Known, Fault> {
+    /// Decodes a message of the stream of events, and says how large the event is.
+    pub(crate) async fn decode_sized(&self, raw: Raw) -> Result<Known, Fault> {
         let (recorded, bytes) = codec::decode(&self.blobs, raw).await?;
         Ok(Known { recorded: Arc::new(recorded), bytes })
     }
@@ -371,6 +411,12 @@ fn decide<A: Aggregate>(
         Ok(None) => Decision::Other(Ok(Outcome { event: None, stream_seq: loaded.stream_seq })),
         Err(rejection) => Decision::Other(Err(rejection.into())),
     }
+}
+
+/// Whether a guard did not hold and no earlier try can be to blame for that.
+fn is_settled(error: &AppendError, open_since: Option<Instant>) -> bool {
+    let is_alone = open_since.is_none() || defect::has(Defect::RetryWithoutReadingBack);
+    is_alone && matches!(error, AppendError::Conflict { .. })
 }
 
 enum Taken {

@@ -14,6 +14,8 @@ enum Fate {
     Answered,
     LostBefore,
     LostAfter,
+    /// It is known not to be stored.
+    Refused,
 }
 
 /// A store that loses what the script says, then nothing.
@@ -39,6 +41,7 @@ impl Store for Flaky {
             match fate {
                 Fate::Answered => self.inner.append(message, guard).await,
                 Fate::LostBefore => Err(lost),
+                Fate::Refused => Err(Fault::unreachable("append", "away").into()),
                 Fate::LostAfter => self.inner.append(message, guard).await.and(Err(lost)),
             }
         }
@@ -155,6 +158,44 @@ async fn own_events_are_announced_once_acknowledged() {
     let outcome = run(&ledger, 7, "one").await.unwrap();
     assert_eq!(Some(own.try_recv().unwrap()), outcome.event);
     assert!(own.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_stored_is_never_reported_as_refused() {
+    use Fate::{Answered, LostAfter, LostBefore, Refused};
+    let refused = run(&ledger(Flaky::losing(&[Refused])), 7, "one").await.unwrap_err();
+    assert!(matches!(refused, ExecuteError::Fault(Fault::Unreachable { .. })), "{refused}");
+
+    for script in [&[LostBefore, Refused, Answered][..], &[LostAfter, Refused, Refused]] {
+        let ledger = ledger(Flaky::losing(script));
+        assert_eq!(run(&ledger, 7, "one").await.unwrap().stream_seq, 1, "{script:?}");
+        assert_eq!(history(&ledger).await.len(), 1, "{script:?}");
+    }
+    // A late copy of the first try may still be stored.
+    let mut script = vec![LostBefore];
+    script.extend([Refused; TRIES]);
+    let unknown = run(&ledger(Flaky::losing(&script)), 7, "one").await.unwrap_err();
+    assert!(matches!(unknown, ExecuteError::Fault(Fault::Unknown { .. })), "{unknown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_another_subject_guards_is_looked_for_as_well() {
+    use Fate::{Answered, LostAfter, LostBefore};
+    for script in [&[LostAfter][..], &[LostBefore, LostAfter], &[LostBefore, Answered]] {
+        let ledger = ledger(Flaky::losing(script));
+        let announced = ledger.append(ready(0)).await.unwrap();
+        let stored = ledger.store.read(&announced.subject, 0).await.unwrap();
+        assert_eq!(stored.len(), 1, "{script:?}");
+        assert_eq!(ledger.decode(stored[0].clone()).await.unwrap(), *announced, "{script:?}");
+    }
+    // The task went on meanwhile: no late copy can be stored.
+    let store = Flaky::losing(&[LostBefore]);
+    let ledger = ledger(Arc::clone(&store) as Arc<dyn Store>);
+    let task = subject::event(&Namespace::default(), Kind::Task, id(1));
+    let message = Message { subject: task.clone(), event_type: "TaskPaused", payload: "{}".into() };
+    store.inner.append(message, Guard { subject: task, last_seq: 0 }).await.unwrap();
+    let error = ledger.append(ready(0)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Conflict { .. }), "{error}");
 }
 
 /// A ready event at `guard` of task 1.

@@ -177,7 +177,7 @@ impl Logs {
     ) -> Result<LogPage, Fault> {
         let limit = limit.clamp(1, Self::PAGE_LINES_MAX);
         let mut lines = Vec::new();
-        let mut from_seq = after + 1;
+        let mut from_seq = after.saturating_add(1);
         loop {
             let subject = filter.subject();
             let found =

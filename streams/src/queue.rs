@@ -12,21 +12,25 @@ use async_nats::{
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
-    ConsumerConfig, Delivery, Fault, Ledger, consumer,
-    delivery::{Floor, Source},
+    ConsumerConfig, Delivery, Fault, Ledger,
+    again::{Again, Wanted},
+    consumer,
+    delivery::{Floor, Held, Source},
     direct, full_jitter,
     interruptions::Interruptions,
+    subject, warn_missing,
+    went_back::{Doubt, Place},
 };
 
 const EXPIRES: Duration = Duration::from_secs(30);
 /// After this long a request was answered, or its answer is lost.
 const ANSWERED_AFTER: Duration = Duration::from_secs(35);
 const DELAY_BASE: Duration = Duration::from_millis(50);
-const DELAY_MAX: Duration = Duration::from_secs(8);
+const DELAY_MAX: Duration = Duration::from_secs(2);
 /// How many messages a request that the server ended was still good for.
 const LEFT: &str = "Nats-Pending-Messages";
 
@@ -41,6 +45,13 @@ pub struct Queue {
     source: Arc<Source>,
     room: watch::Receiver<usize>,
     requests: Option<Requests>,
+    /// That of requests that were given up: what was sent to it, or is yet, must not wait until
+    /// `ack_wait` is over.
+    inbox: Option<Inbox>,
+    again: Option<Again>,
+    /// What was delivered last, to be found there when it is opened again.
+    place: Place,
+    generation: u64,
 }
 
 impl Queue {
@@ -56,7 +67,24 @@ impl Queue {
     ) -> Self {
         let floor = Floor::new(config.from_seq.max(1));
         let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
-        Self { client, ledger, config, source, room, requests: None }
+        Self {
+            client,
+            ledger,
+            config,
+            source,
+            room,
+            requests: None,
+            inbox: None,
+            again: None,
+            place: Place::default(),
+            generation: 0,
+        }
+    }
+
+    /// How often the stream went back behind what was delivered here. Positions that were met before
+    /// the last time are those of other events.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The next event. Losses of the connection and of the durable are repaired here. `None` once
@@ -71,20 +99,29 @@ impl Queue {
                 Ok(Next::Closed) => return None,
                 Ok(Next::Nothing) => attempt = 0,
                 Err(fault) => {
-                    self.requests = None;
-                    let delay = full_jitter(attempt, DELAY_BASE, DELAY_MAX);
-                    tracing::warn!(queue = self.config.name, %fault, ?delay, "reading a queue failed");
+                    if let Some(requests) = self.requests.take() {
+                        self.inbox = Some(requests.inbox);
+                    }
+                    let what = format!("read events through {}", self.config.name);
+                    warn_missing("nats", &what, &fault);
+                    sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)).await;
                     attempt += 1;
-                    sleep(delay).await;
                 }
             }
         }
     }
 
     async fn try_next(&mut self) -> Result<Next, Fault> {
-        let requests = match &mut self.requests {
-            Some(requests) => requests,
-            None => self.requests.insert(Requests::open(self).await?),
+        if self.again.is_none() {
+            self.again = Some(Again::open(&self.client, &self.config.name).await?);
+        }
+        if self.requests.is_none() {
+            Interruptions::of(&self.client).connected().await;
+            self.check_place().await?;
+            self.requests = Some(Requests::open(self).await?);
+        }
+        let (Some(requests), Some(again)) = (&mut self.requests, &mut self.again) else {
+            return Ok(Next::Nothing);
         };
         let room = *self.room.borrow_and_update();
         requests.ask_for(room).await?;
@@ -98,11 +135,44 @@ impl Queue {
                 return Ok(Next::Closed);
             }
             message = requests.next() => message?,
+            Some(wanted) = again.next() => return self.take_again(wanted).await,
         };
         let Some(message) = message else { return Ok(Next::Nothing) };
         let message = Message { message, context: self.source.context.clone() };
         let held = consumer::hold(message, &self.source)?;
+        self.hand_out(held).await
+    }
+
+    async fn check_place(&mut self) -> Result<(), Fault> {
+        match self.place.check(&self.source.context, &self.ledger).await {
+            Err(Doubt::Fault(fault)) => return Err(fault),
+            Err(Doubt::WentBack(went_back)) => {
+                tracing::error!(queue = self.config.name, %went_back, "a queue begins anew");
+                self.place = Place::default();
+                self.generation += 1;
+                self.inbox = None;
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// An event that could not be digested before.
+    async fn take_again(&mut self, wanted: Wanted) -> Result<Next, Fault> {
+        let at = wanted.stream_seq;
+        let page = direct::page(&self.client, subject::EVENTS, ">", at, 1).await?;
+        let found = page.messages.into_iter().find(|message| message.stream_seq == at);
+        // What was purged is over.
+        wanted.taken().await;
+        let Some(found) = found else { return Ok(Next::Nothing) };
+        self.hand_out(Held::again(found.into_raw(), Arc::clone(&self.source))).await
+    }
+
+    async fn hand_out(&mut self, held: Held) -> Result<Next, Fault> {
         let delivery = consumer::deliver(&self.ledger, held).await?;
+        if let Some(recorded) = delivery.as_ref().map(Delivery::recorded) {
+            self.place.at(recorded.stream_seq, recorded.metadata.event_id);
+        }
         Ok(delivery.map_or(Next::Nothing, |delivery| Next::Delivery(Box::new(delivery))))
     }
 }
@@ -114,11 +184,25 @@ enum Next {
     Closed,
 }
 
+/// Where the server sends what it is asked for, over connections that come and go.
+struct Inbox {
+    subject: Subject,
+    answers: Subscriber,
+}
+
+impl Inbox {
+    async fn open(client: &Client) -> Result<Self, Fault> {
+        let subject = Subject::from(client.new_inbox());
+        let answers =
+            client.subscribe(subject.clone()).await.map_err(|error| fault(error.into()))?;
+        Ok(Self { subject, answers })
+    }
+}
+
 /// What the server was asked for and has not delivered yet.
 struct Requests {
     durable: PullConsumer,
-    inbox: Subject,
-    answers: Subscriber,
+    inbox: Inbox,
     interruptions: Interruptions,
     open: usize,
     /// When the last one is sure to have been answered.
@@ -126,15 +210,16 @@ struct Requests {
 }
 
 impl Requests {
-    async fn open(queue: &Queue) -> Result<Self, Fault> {
+    async fn open(queue: &mut Queue) -> Result<Self, Fault> {
         let config = &queue.config;
         let start = config.from_seq.max(1);
         let interruptions = Interruptions::of(&queue.client);
         let durable = consumer::find_or_make(&queue.source.context, config, start).await?;
-        let inbox = Subject::from(queue.client.new_inbox());
-        let answers =
-            queue.client.subscribe(inbox.clone()).await.map_err(|error| fault(error.into()))?;
-        Ok(Self { durable, inbox, answers, interruptions, open: 0, answered_at: Instant::now() })
+        let inbox = match queue.inbox.take() {
+            Some(inbox) => inbox,
+            None => Inbox::open(&queue.client).await?,
+        };
+        Ok(Self { durable, inbox, interruptions, open: 0, answered_at: Instant::now() })
     }
 
     /// Sees to it that `room` messages are asked for, or more if they were before. Not for a few at
@@ -146,7 +231,7 @@ impl Requests {
         let batch = room - self.open;
         let request = BatchConfig { batch, expires: Some(EXPIRES), ..BatchConfig::default() };
         self.durable
-            .request_batch(request, self.inbox.clone())
+            .request_batch(request, self.inbox.subject.clone())
             .await
             .map_err(|error| fault(error.into()))?;
         self.open = room;
@@ -157,20 +242,16 @@ impl Requests {
     /// The next message; `None` when requests came to their end without one. May be dropped and
     /// called again.
     async fn next(&mut self) -> Result<Option<async_nats::Message>, Fault> {
-        if self.open == 0 {
-            std::future::pending::<()>().await;
-        }
         let answer = tokio::select! {
-            answer = timeout_at(self.answered_at, self.answers.next()) => answer,
-            // The server has forgotten them.
-            () = self.interruptions.over() => {
+            answer = self.inbox.answers.next() => answer,
+            () = sleep_until(self.answered_at), if self.open > 0 => {
                 self.open = 0;
                 return Ok(None);
             }
-        };
-        let Ok(answer) = answer else {
-            self.open = 0;
-            return Ok(None);
+            // The server has forgotten them.
+            () = self.interruptions.over() => {
+                return Err(fault("the connection was lost".into()));
+            }
         };
         let answer = answer.ok_or_else(|| fault("the connection was closed".into()))?;
         match answer.status {
@@ -187,7 +268,7 @@ impl Requests {
 
     /// Gives back at once what has come and was not taken.
     async fn hand_back(&mut self, context: &Context) {
-        while let Some(Some(message)) = self.answers.next().now_or_never() {
+        while let Some(Some(message)) = self.inbox.answers.next().now_or_never() {
             let message = Message { message, context: context.clone() };
             if message.ack_with(AckKind::Nak(None)).await.is_err() {
                 return;

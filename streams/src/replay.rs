@@ -1,8 +1,13 @@
 //! Reading the stream from one position to another, in order: for rebuilds and exports.
 
+use std::sync::Arc;
+
 use kantoku_domain::Recorded;
 
-use crate::{Fault, JetStream, Ledger};
+use crate::{Document, Fault, JetStream, Ledger, Raw};
+
+/// How much the events of one page have as JSON, but for the last: one plan may have megabytes.
+const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Reads every event between two positions once. Needs no consumer, and leaves none behind.
 pub struct Replay {
@@ -34,6 +39,44 @@ impl Replay {
     /// The next events, some hundreds at most; `None` at the end. A message that is no event is
     /// an error of its own among them; when the page as a whole fails, it can be asked for again.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Result<Recorded, Fault>>>, Fault> {
+        let Some((messages, mut next)) = self.next_raw().await? else { return Ok(None) };
+        let mut page = Vec::with_capacity(messages.len());
+        let mut bytes = 0;
+        for raw in messages {
+            let stream_seq = raw.stream_seq;
+            match self.ledger.decode_sized(raw).await {
+                Err(fault) if !fault.is_final() => return Err(fault),
+                Err(fault) => page.push(Err(fault)),
+                Ok(known) => {
+                    bytes += known.bytes;
+                    page.push(Ok(Arc::unwrap_or_clone(known.recorded)));
+                }
+            }
+            if bytes >= PAGE_BYTES_MAX {
+                next = stream_seq + 1;
+                break;
+            }
+        }
+        self.next = next;
+        Ok(Some(page))
+    }
+
+    /// The same, each event as the line that stands for it in exports and seals.
+    pub async fn next_documents(&mut self) -> Result<Option<Vec<Result<Document, Fault>>>, Fault> {
+        let Some((messages, next)) = self.next_raw().await? else { return Ok(None) };
+        let mut page = Vec::with_capacity(messages.len());
+        for raw in messages {
+            match self.ledger.document(raw).await {
+                Err(fault) if !fault.is_final() => return Err(fault),
+                document => page.push(document),
+            }
+        }
+        self.next = next;
+        Ok(Some(page))
+    }
+
+    /// The next messages, and where to go on once they are taken apart.
+    async fn next_raw(&mut self) -> Result<Option<(Vec<Raw>, u64)>, Fault> {
         if self.next > self.last {
             return Ok(None);
         }
@@ -47,25 +90,13 @@ impl Replay {
             self.next = self.last + 1;
             return Ok(None);
         };
-        let mut page = Vec::with_capacity(messages.len());
-        for raw in messages {
-            if raw.stream_seq > self.last {
-                break;
-            }
-            match self.ledger.decode(raw).await {
-                Err(fault) if !fault.is_final() => return Err(fault),
-                decoded => page.push(decoded),
-            }
-        }
-        self.next = end + 1;
-        Ok(Some(page))
+        messages.retain(|raw| raw.stream_seq <= self.last);
+        Ok(Some((messages, end + 1)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{Blobs, Guard, Message, Store as _, subject, testing::Server};
 

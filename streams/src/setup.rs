@@ -13,7 +13,7 @@ use async_nats::{
 };
 use thiserror::Error;
 
-use crate::{Cause, subject};
+use crate::{Cause, Sync, subject};
 
 /// What an operator may choose.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub struct Settings {
     pub dead_age_max: Duration,
     /// How long a service counts as present after its last heartbeat.
     pub presence_age_max: Duration,
+    /// The monitoring address of the server, `http://host:8222`, where it is open.
+    pub monitor_url: Option<String>,
+    /// When the server writes to the disk, for whoever knows without asking.
+    pub sync: Option<Sync>,
 }
 
 impl Default for Settings {
@@ -39,6 +43,8 @@ impl Default for Settings {
             logs_age_max: 7 * DAY,
             dead_age_max: 30 * DAY,
             presence_age_max: Duration::from_secs(15),
+            monitor_url: None,
+            sync: None,
         }
     }
 }
@@ -110,7 +116,7 @@ pub async fn setup(
 }
 
 /// The streams as they must be.
-fn streams(settings: &Settings) -> [Config; 4] {
+fn streams(settings: &Settings) -> [Config; 5] {
     let stream = |name: &str, subjects: &[&str], description: &str| Config {
         name: name.to_owned(),
         subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
@@ -156,6 +162,10 @@ fn streams(settings: &Settings) -> [Config; 4] {
         Config {
             max_age: settings.dead_age_max,
             ..stream(subject::DEAD, &subject::DEAD_SUBJECTS, "Kantoku: undigested messages")
+        },
+        Config {
+            deny_delete: true,
+            ..stream(subject::SEALS, &[subject::SEAL], "Kantoku: seals over all events")
         },
     ]
 }

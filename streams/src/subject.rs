@@ -13,6 +13,8 @@ pub const TIMERS: &str = "KTK_TIMERS";
 pub const LOGS: &str = "KTK_LOGS";
 /// The stream of what no handler could digest.
 pub const DEAD: &str = "KTK_DEAD";
+/// The stream of seals over the events.
+pub const SEALS: &str = "KTK_SEALS";
 /// The key-value bucket of present services.
 pub const SERVICES: &str = "ktk_services";
 /// The object store of large values.
@@ -26,6 +28,11 @@ pub const TIMERS_SUBJECTS: [&str; 2] = ["timer.*", "due.*"];
 pub const LOGS_SUBJECTS: [&str; 1] = ["log.>"];
 /// The subjects of [`DEAD`].
 pub const DEAD_SUBJECTS: [&str; 1] = ["dead.*"];
+/// The subject of [`SEALS`], one for all: whoever seals is guarded by its last position.
+pub const SEAL: &str = "seal";
+
+/// Where an import puts what fills a position that no event has, until it is purged.
+pub const GAP: &str = "evt.gap";
 
 /// Where the stream of logs says that it has stored something: [`LOGS_SUBJECTS`] by another name,
 /// headers only.
@@ -135,6 +142,11 @@ pub fn service_key(service: &str) -> String {
 /// Where `consumer` puts what it could not digest.
 pub fn dead(consumer: &str) -> String {
     format!("dead.{}", token(consumer))
+}
+
+/// Where `consumer` is asked to take an event in again, in no stream.
+pub fn again(consumer: &str) -> String {
+    format!("again.{}", token(consumer))
 }
 
 /// The aggregate that an event's subject names.

@@ -1,7 +1,7 @@
 //! Real servers for tests: private, on free ports, gone with the test.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A running nats-server.
 pub(crate) struct Server {
     url: String,
+    monitor_url: Option<String>,
     process: Child,
     directory: PathBuf,
 }
@@ -39,11 +40,16 @@ impl Server {
         Self::start_with(false).await
     }
 
+    /// The same with a monitoring address, and `lines` in the configuration of `JetStream`.
+    pub(crate) async fn start_with_monitor(lines: &str) -> Option<Self> {
+        let directory = directory();
+        let config = format!("http: \"127.0.0.1:-1\"\njetstream {{ {lines} }}\n");
+        std::fs::write(directory.join("nats.conf"), config).unwrap();
+        Self::launch(directory, "-1", true).await
+    }
+
     async fn start_with(jetstream: bool) -> Option<Self> {
-        let directory =
-            std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
-        std::fs::create_dir_all(&directory).unwrap();
-        Self::launch(directory, "-1", jetstream).await
+        Self::launch(directory(), "-1", jetstream).await
     }
 
     async fn launch(directory: PathBuf, port: &str, jetstream: bool) -> Option<Self> {
@@ -54,6 +60,10 @@ impl Server {
         if jetstream {
             command.arg("-js").arg("-sd").arg(&directory);
         }
+        let config = directory.join("nats.conf");
+        if config.exists() {
+            command.arg("-c").arg(config);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(process) = command.kill_on_drop(true).spawn() else {
             eprintln!(
@@ -63,12 +73,16 @@ impl Server {
             return None;
         };
         let ports = directory.join(format!("nats-server_{}.ports", process.id().unwrap()));
-        let url = url_from(&ports).await;
-        Some(Self { url, process, directory })
+        let (url, monitor_url) = urls_from(&ports).await;
+        Some(Self { url, monitor_url, process, directory })
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    pub(crate) fn monitor_url(&self) -> Option<&str> {
+        self.monitor_url.as_deref()
     }
 
     pub(crate) async fn connect(&self) -> (Client, Context) {
@@ -108,6 +122,32 @@ impl Killed {
         let started = Server::launch(directory, &port, true).await;
         started.expect("it has started before")
     }
+
+    /// Keeps a copy of what it has stored.
+    pub(crate) fn keep(&self) -> PathBuf {
+        let kept = self.0.directory.with_extension("kept");
+        copy(&self.0.directory, &kept);
+        kept
+    }
+
+    /// Puts a copy back in the place of what it has stored since, which removes the copy.
+    pub(crate) fn put_back(&self, kept: &Path) {
+        std::fs::remove_dir_all(&self.0.directory).unwrap();
+        std::fs::rename(kept, &self.0.directory).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 impl Drop for Server {
@@ -138,14 +178,21 @@ pub(crate) async fn pretend_server(version: &str) -> String {
     url
 }
 
-/// Waits for the file in which the server tells its port.
-async fn url_from(ports: &PathBuf) -> String {
+fn directory() -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// Waits for the file in which the server tells its ports: of clients, and of whoever monitors it.
+async fn urls_from(ports: &PathBuf) -> (String, Option<String>) {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let json = std::fs::read(ports).unwrap_or_default();
         let found: Option<serde_json::Value> = serde_json::from_slice(&json).ok();
-        if let Some(url) = found.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
-            return url.to_owned();
+        let url = |of: &str| Some(found.as_ref()?[of][0].as_str()?.to_owned());
+        if let Some(clients) = url("nats") {
+            return (clients, url("monitoring"));
         }
         assert!(Instant::now() < deadline, "nats-server told no port in {}", ports.display());
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -102,3 +102,19 @@ async fn what_was_not_acknowledged_comes_again() {
     stop.cancel();
     assert!(due.next_batch(&stop).await.is_none());
 }
+
+#[tokio::test]
+async fn what_is_due_comes_though_the_durable_was_deleted() {
+    let Some(server) = Server::start().await else { return };
+    let (_, context) = server.ready().await;
+    let timers = Timers::open(&context).await.unwrap();
+    let mut due = DueConsumer::new(context.clone(), "timeout", "test");
+    timers.set(id(1), "timeout", now(), &"one").await.unwrap();
+    assert_eq!(take(&mut due, 1).await, [(id(1), "one".to_owned())]);
+    context.delete_consumer_from_stream("test", subject::TIMERS).await.unwrap();
+    timers.set(id(2), "timeout", soon(100), &"two").await.unwrap();
+    // What was seen to comes once more, and what was not does at all.
+    let mut again = take(&mut due, 2).await;
+    again.sort();
+    assert_eq!(again, [(id(1), "one".to_owned()), (id(2), "two".to_owned())]);
+}

@@ -39,9 +39,9 @@ impl Scheduler {
         match (&task.stage, self.view(task, Some(now)).readiness(now)) {
             (Stage::Skipped(skipped), readiness) => {
                 let revived = skipped.revival(&readiness, |cause| self.knowledge.successor(cause));
-                effects.extend(revived.and_then(|revived| self.revive(id, revived)));
+                effects.extend(revived.and_then(|revived| self.revive(id, revived, now)));
             }
-            (_, Readiness::Failed(hopeless)) => effects.extend(self.skip(id, hopeless)),
+            (_, Readiness::Failed(hopeless)) => effects.extend(self.skip(id, hopeless, now)),
             (_, Readiness::Pending { next: Some(next) }) if next <= now => {
                 self.probe(id, now, max, effects);
                 // Something else may be due before that is answered.
@@ -52,17 +52,58 @@ impl Scheduler {
         }
     }
 
-    fn skip(&mut self, id: Id, hopeless: Hopeless) -> Option<Effect> {
+    /// Adds to `effects`, up to `max`, what was handed out a while ago and has shown no effect. An
+    /// announcement keeps its slots, as it may only be late.
+    pub(super) fn take_up_lost(&mut self, now: Timestamp, max: usize, effects: &mut Vec<Effect>) {
+        while effects.len() < max
+            && let Some((id, guard)) = self.taken.next(now)
+        {
+            let Some(task) = self.tasks.get(&id).filter(|task| task.guard == guard) else {
+                continue;
+            };
+            match task.stage {
+                Stage::Announcing if self.may_run(task, now) => {
+                    effects.extend(self.announcement(id, now));
+                }
+                // It waits again, and keeps its slots: the word of before may still come.
+                Stage::Announcing => self.taken.taken(now, (id, guard)),
+                Stage::Skipping => match self.view(task, Some(now)).readiness(now) {
+                    Readiness::Failed(hopeless) => effects.extend(self.skip(id, hopeless, now)),
+                    // What made it hopeless is taken back: an event of its own says what follows.
+                    _ => self.taken.taken(now, (id, guard)),
+                },
+                Stage::Skipped(_) if task.is_reviving => self.revive_again(id),
+                _ => {}
+            }
+        }
+    }
+
+    fn may_run(&self, task: &Waiting, now: Timestamp) -> bool {
+        let readiness = self.view(task, Some(now)).readiness(now);
+        matches!(readiness, Readiness::Ready { .. }) && self.pause_of(task).is_none()
+    }
+
+    fn skip(&mut self, id: Id, hopeless: Hopeless, now: Timestamp) -> Option<Effect> {
         self.lay_aside(id);
         let task = self.tasks.get_mut(&id)?;
         task.stage = Stage::Skipping;
+        self.taken.taken(now, (id, task.guard));
         Some(task.command(Command::Skip(hopeless.skipped(id))))
     }
 
-    fn revive(&mut self, id: Id, revived: Revived) -> Option<Effect> {
+    fn revive(&mut self, id: Id, revived: Revived, now: Timestamp) -> Option<Effect> {
         let task = self.tasks.get_mut(&id)?;
         task.is_reviving = true;
+        self.taken.taken(now, (id, task.guard));
         Some(task.command(Command::Revive(revived)))
+    }
+
+    /// The word that it may run after all was lost, or has come to nothing.
+    fn revive_again(&mut self, id: Id) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.is_reviving = false;
+        }
+        self.look_at(id);
     }
 
     /// The task cannot run before something changes, or before `until`.
@@ -127,17 +168,20 @@ impl Scheduler {
         }
         let admitted = self.admission.admit(now, max - effects.len());
         for id in admitted.chosen {
-            effects.extend(self.announce(id));
+            self.lay_aside(id);
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.stage = Stage::Announcing;
+            }
+            effects.extend(self.announcement(id, now));
         }
         // With more room there may have been more.
         self.may_admit = effects.len() >= max;
         self.admits_at = admitted.next;
     }
 
-    fn announce(&mut self, id: Id) -> Option<Effect> {
-        self.lay_aside(id);
-        let task = self.tasks.get_mut(&id)?;
-        task.stage = Stage::Announcing;
+    fn announcement(&mut self, id: Id, now: Timestamp) -> Option<Effect> {
+        let task = self.tasks.get(&id)?;
+        self.taken.taken(now, (id, task.guard));
         let inputs = task.needs.inputs.iter();
         let inputs =
             inputs.filter_map(|(name, id)| Some((name.clone(), self.knowledge.resolved(*id)?)));

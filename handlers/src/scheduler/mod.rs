@@ -35,7 +35,7 @@ use self::{
     awaited::Awaited, knowledge::Knowledge, names::Names, probes::Probes, task::Waiting,
     watchers::Watchers,
 };
-use crate::{Effect, Handler};
+use crate::{Effect, Handler, overdue::Overdue};
 
 /// How many tasks of a queue are announced and not claimed, at most: few enough for priority, fair
 /// shares, pauses and cancellations to act late, many enough for executors never to wait.
@@ -70,6 +70,8 @@ pub struct Scheduler {
     due: VecDeque<Id>,
     /// Tasks to look at later, the earliest first.
     alarms: BTreeSet<(Timestamp, Id)>,
+    /// Tasks that something was handed out for, and what was their last event.
+    taken: Overdue<(Id, u64)>,
 }
 
 impl Default for Scheduler {
@@ -99,6 +101,7 @@ impl Scheduler {
             ready: BTreeSet::new(),
             due: VecDeque::new(),
             alarms: BTreeSet::new(),
+            taken: Overdue::default(),
         }
     }
 
@@ -143,6 +146,7 @@ impl Handler for Scheduler {
             self.look_at(id);
         }
         let mut effects = Vec::new();
+        self.take_up_lost(now, max, &mut effects);
         while effects.len() < max
             && let Some(id) = self.due.pop_front()
         {

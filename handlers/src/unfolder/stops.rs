@@ -11,11 +11,11 @@ use std::{
 };
 
 use kantoku_domain::{
-    Event, Id, Namespace, Recorded,
+    Event, Id, Namespace, Recorded, Timestamp,
     task::{Cancel, Command, Planned, Restarted},
 };
 
-use crate::Effect;
+use crate::{Effect, overdue::Overdue};
 
 /// Who is to stop, and has not yet.
 #[derive(Debug, Default)]
@@ -34,6 +34,7 @@ pub(super) struct Stops {
     orders: HashMap<Id, Arc<Order>>,
     due: VecDeque<Id>,
     queued: HashSet<Id>,
+    taken: Overdue<Id>,
 }
 
 /// An order to stop.
@@ -132,9 +133,16 @@ impl Stops {
         !self.due.is_empty()
     }
 
+    /// Queues those again who were told to stop a while ago and have not. Who has is passed over.
+    pub(super) fn take_up_lost(&mut self, now: Timestamp) {
+        while let Some(id) = self.taken.next(now) {
+            self.queue(id);
+        }
+    }
+
     /// The next order to pass on, unless it is not needed any more. Whoever is not there yet is
     /// stopped once it is.
-    pub(super) fn next(&mut self) -> Option<Effect> {
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<Effect> {
         let task_id = self.due.pop_front()?;
         self.queued.remove(&task_id);
         let order = self.orders.get(&task_id)?;
@@ -143,6 +151,7 @@ impl Stops {
             Life::Parent => None,
             Life::Named { .. } | Life::Skipped { .. } | Life::Restarted { .. } => return None,
         };
+        self.taken.taken(now, task_id);
         let cancel = Cancel {
             reason: order.reason.clone(),
             by: order.by.clone(),

@@ -9,19 +9,22 @@ use crate::{
         ContextDocument, PauseDocument, PipelineDocument, PolicyDocument, ResourceDocument,
         SpecificationDocument, TypeDocument,
     },
+    part::Part,
     rows::Rows,
 };
 
 use task::{Place, change_task, finish_task, name_task, restart_task, revive_task, unfold_task};
 
-/// Takes one event into all rows that it changes. Tasks that it names exist from here on, so a
-/// context never looks finished before its children, or what takes the place of a task, exist.
-pub(crate) fn fold(rows: &mut Rows, recorded: &Recorded) {
+/// Takes one event, or a part of it, into all rows that it changes. Tasks that it names exist from
+/// here on, so a context never looks finished before its children, or what takes the place of a task,
+/// exist.
+pub(crate) fn fold(rows: &mut Rows, part: Part<'_>) {
+    let recorded = part.recorded;
     let id = recorded.id;
     match &recorded.event {
-        Event::ContextOpened(opened) => {
+        Event::ContextOpened(_) => {
             context(rows, id, recorded).apply(recorded);
-            for planned in &opened.plan {
+            for planned in part.named {
                 name_task(rows, planned, Place::first(recorded), recorded);
             }
         }
@@ -34,7 +37,7 @@ pub(crate) fn fold(rows: &mut Rows, recorded: &Recorded) {
         Event::TaskReady(ready) => {
             change_task(rows, ready.task_id, recorded, |task| task.apply(recorded));
         }
-        Event::TaskFinished(finished) => finish_task(rows, id, finished, recorded),
+        Event::TaskFinished(finished) => finish_task(rows, id, finished, part),
         Event::TaskRestarted(restarted) => restart_task(rows, id, restarted, recorded),
         Event::TaskRevived(revived) => revive_task(rows, id, *revived, recorded),
         Event::TaskReceived(_)

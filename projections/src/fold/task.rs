@@ -9,6 +9,7 @@ use kantoku_domain::{
 use super::context;
 use crate::{
     document::{ResourceDocument, TaskDocument},
+    part::Part,
     rows::Rows,
 };
 
@@ -100,7 +101,8 @@ pub(super) fn change_task(
 
 /// Resolves and delegates before the task lets go of its outputs, and names the children before
 /// its context counts it as ended.
-pub(super) fn finish_task(rows: &mut Rows, id: Id, finished: &Finished, recorded: &Recorded) {
+pub(super) fn finish_task(rows: &mut Rows, id: Id, finished: &Finished, part: Part<'_>) {
+    let recorded = part.recorded;
     let Some(task) = rows.tasks.edit(id) else { return };
     let place = Place::of(task);
     for (name, output) in &task.outputs {
@@ -111,7 +113,7 @@ pub(super) fn finish_task(rows: &mut Rows, id: Id, finished: &Finished, recorded
             resource.pass_to(delegation.child, recorded);
         }
     }
-    for child in &finished.children {
+    for child in part.named {
         name_task(rows, child, place, recorded);
     }
     change_task(rows, id, recorded, |task| task.apply(recorded));

@@ -6,7 +6,8 @@ use kantoku_domain::{
     Dependency as Expression, Timestamp,
     dependency::{Facts, Readiness, Status},
 };
-use sqlx::{PgConnection, types::time::OffsetDateTime};
+use kantoku_streams::now;
+use sqlx::PgConnection;
 
 use super::facts::Known;
 use crate::{
@@ -21,7 +22,7 @@ pub(super) async fn complete(
 ) -> Result<(), Error> {
     let known = Known::load(connection, tasks).await?;
     let sources = sources(connection, tasks).await?;
-    let now = OffsetDateTime::now_utc().into();
+    let now = now();
     for task in tasks {
         task.dependencies = dependencies(task, &known, now);
         let key = (task.namespace.to_string(), task.specification.to_string(), task.version as i64);

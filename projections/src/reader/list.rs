@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use futures::TryStreamExt as _;
 use kantoku_domain::{Id, Namespace, Timestamp};
-use sqlx::{Postgres, QueryBuilder, types::Json};
-use uuid::Uuid;
+use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
 
 use super::{Page, Reader, bad_cursor, check_limit};
 use crate::{
@@ -127,18 +127,36 @@ async fn page<T: Record>(
     }
     // One more than asked for tells whether there is a next page.
     sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT ")).push_bind(limit + 1);
-    let mut rows: Vec<(Uuid, Json<T>)> = sql
-        .build_query_as()
-        .fetch_all(connection)
-        .await
-        .map_err(Error::database("reading a list"))?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|(id, Json(row))| format!("{}_{}", row.updated_at().micros(), id.simple()));
-    Ok((rows.into_iter().map(|(_, Json(row))| row).collect(), next))
+    let mut rows = sql.build().fetch(connection);
+    let (mut items, mut bytes): (Vec<T>, usize) = (Vec::new(), 0);
+    let mut next = None;
+    while let Some(row) = rows.try_next().await.map_err(Error::database(DOING))? {
+        if items.len() == limit as usize || bytes >= PAGE_BYTES_MAX {
+            next = items.last().map(cursor);
+            break;
+        }
+        let (item, length) = document(&row).map_err(Error::database(DOING))?;
+        items.push(item);
+        bytes += length;
+    }
+    Ok((items, next))
+}
+
+const DOING: &str = "reading a list";
+
+/// How long the documents of one page are together, but for the last: a page may hold fewer than
+/// were asked for.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A document, and the length of its text.
+fn document<T: Record>(row: &PgRow) -> Result<(T, usize), sqlx::Error> {
+    let length = row.try_get_raw("document")?.as_bytes().map_or(0, <[u8]>::len);
+    let Json(item) = row.try_get("document")?;
+    Ok((item, length))
+}
+
+fn cursor<T: Record>(last: &T) -> String {
+    format!("{}_{}", last.updated_at().micros(), last.id().uuid().simple())
 }
 
 fn parse_cursor(cursor: &str) -> Option<(Timestamp, Id)> {

@@ -16,12 +16,14 @@ mod versions;
 use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::Id;
+use kantoku_streams::defect::{self, Defect};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use self::follow::Followed;
 use crate::{Database, Error};
 
 pub use changes::{Changes, Mark};
@@ -29,6 +31,13 @@ pub use events::EventQuery;
 pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
 pub use positions::ContextTasks;
+
+/// A query waits for so long for Postgres to come back.
+const GRACE: Duration = Duration::from_millis(500);
+/// All that one query reads is as of one state.
+const BEGIN_QUERY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// How long the beginning of a query may take.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many items a page may have.
 pub const LIMIT_MAX: u32 = 1_000;
@@ -67,14 +76,16 @@ pub struct Page<T> {
 pub struct Reader {
     database: Database,
     position: watch::Receiver<u64>,
+    is_there: watch::Receiver<bool>,
     _follower: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Reader {
     /// Starts to follow the checkpoint of `database`, on a connection of its own.
     pub async fn start(database: Database) -> Result<Self, Error> {
-        let (position, follower) = follow::start(&database).await?;
-        Ok(Self { database, position, _follower: Arc::new(AbortOnDropHandle::new(follower)) })
+        let Followed { position, is_there, follower } = follow::start(&database).await?;
+        let follower = Arc::new(AbortOnDropHandle::new(follower));
+        Ok(Self { database, position, is_there, _follower: follower })
     }
 
     /// The checkpoint, as far as it is known here.
@@ -88,33 +99,53 @@ impl Reader {
         self.position.clone()
     }
 
+    /// Whether Postgres is there, as far as it is known here.
+    pub fn is_there(&self) -> bool {
+        *self.is_there.borrow()
+    }
+
     /// Waits until the rows are as of `min_seq` at least, and returns what they are as of.
-    pub async fn wait_for(&self, min_seq: u64, timeout: Duration) -> Result<u64, Error> {
+    pub async fn wait_for(&self, min_seq: u64, patience: Duration) -> Result<u64, Error> {
+        if defect::has(Defect::MinSeqIgnored) {
+            return Ok(self.position());
+        }
         let mut position = self.position.clone();
-        let reached = tokio::time::timeout(timeout, position.wait_for(|at| *at >= min_seq)).await;
+        let reached = tokio::time::timeout(patience, position.wait_for(|at| *at >= min_seq)).await;
         match reached {
             Ok(Ok(at)) => Ok(*at),
+            Ok(Err(_)) | Err(_) if !self.is_there() => Err(away()),
             Ok(Err(_)) | Err(_) => {
                 Err(Error::NotReached { wanted: min_seq, reached: self.position() })
             }
         }
     }
 
-    /// A transaction that sees one state of all tables, and the position of that state.
+    /// A transaction that sees one state of all tables, and the position of that state. Fails soon
+    /// where Postgres is away: nobody gains by waiting for as long as a connection may take.
     async fn snapshot(&self) -> Result<(Transaction<'static, Postgres>, u64), Error> {
         let doing = "beginning a query";
-        let mut tx = self
-            .database
-            .pool()
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await
-            .map_err(Error::database(doing))?;
+        let mut is_there = self.is_there.clone();
+        if !matches!(timeout(GRACE, is_there.wait_for(|is| *is)).await, Ok(Ok(_))) {
+            return Err(away());
+        }
+        // On its own, so that it comes to its end though the caller loses patience or goes: a
+        // connection is not given back in the middle of a beginning, which the next would inherit.
+        let pool = self.database.pool().clone();
+        let begin = tokio::spawn(async move { pool.begin_with(BEGIN_QUERY).await });
+        let begun = timeout(BEGIN_TIMEOUT, begin).await.map_err(|_| away())?;
+        let mut tx = begun.map_err(|_| away())?.map_err(Error::database(doing))?;
         let as_of: i64 = sqlx::query_scalar("SELECT stream_seq FROM checkpoint")
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::database(doing))?;
         Ok((tx, as_of as u64))
     }
+}
+
+/// Postgres does not answer.
+fn away() -> Error {
+    let doing = "waiting for Postgres, which does not answer";
+    Error::Database { doing, source: sqlx::Error::PoolTimedOut }
 }
 
 fn uuids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> Vec<Uuid> {

@@ -96,13 +96,25 @@ impl<'a> Side<'a> {
         let mut position = None;
         while !batch.is_empty() {
             let (reached, next) =
-                try_join(self.projector.apply_batch(&batch), next_batch(&mut pages, to_seq))
-                    .await?;
+                try_join(self.apply(&batch), next_batch(&mut pages, to_seq)).await?;
             (self.rebuild.progress)(reached, self.goal.max(reached));
             position = Some(reached);
             batch = next;
         }
         Ok(position)
+    }
+
+    /// What cannot be projected is passed over, as it is by the live projector.
+    async fn apply(&self, batch: &[Recorded]) -> Result<u64, Error> {
+        loop {
+            let stream_seq = match self.projector.apply_batch(batch).await {
+                Err(Error::Poison { stream_seq, .. }) => stream_seq,
+                applied => return applied,
+            };
+            if let Some(poison) = batch.iter().find(|event| event.stream_seq == stream_seq) {
+                self.projector.pass_over(poison).await?;
+            }
+        }
     }
 
     /// Lets the planner know the tables, so that the first queries after a swap are not slow.

@@ -1,5 +1,5 @@
-//! The same events give the same rows, however they are cut into batches, and however often they
-//! are handed over.
+//! The same events give the same rows, however they are cut into batches and parts, and however often
+//! they are handed over.
 
 use kantoku_projections::Projector;
 
@@ -13,10 +13,10 @@ async fn any_batching_gives_the_same_rows() {
     let Some(postgres) = Postgres::start().await else { return };
     let events = everything();
     let mut digests = Vec::new();
-    for size in [1, 7, 1000] {
-        let schema = format!("batch_{size}");
+    for (size, tasks_max) in [(1, 1_000), (7, 1_000), (1_000, 1_000), (1_000, 1), (7, 2)] {
+        let schema = format!("batch_{size}_{tasks_max}");
         let database = postgres.open(&schema).await;
-        let projector = Projector::new(database.clone(), CREATED);
+        let projector = Projector::new(database.clone(), CREATED).with_tasks_max(tasks_max);
         for (index, batch) in events.chunks(size).enumerate() {
             projector.apply_batch(batch).await.unwrap();
             if index % 5 == 0 {
@@ -28,8 +28,9 @@ async fn any_batching_gives_the_same_rows() {
     }
     let tables = &digests[0].1;
     assert_eq!(tables.len(), 10, "every table is compared: {:?}", tables.keys());
-    assert_eq!(digests[0], digests[1]);
-    assert_eq!(digests[0], digests[2]);
+    for other in &digests[1..] {
+        assert_eq!(&digests[0], other);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kantoku_projections::{Database, Error, Projector, Reader};
+use kantoku_projections::{Database, Error, Projector, Reader, reader::EventQuery};
 
 use crate::{
     given::{CREATED, everything},
@@ -73,4 +73,24 @@ async fn passwords_are_in_no_text() {
     assert!(!format!("{database:?} {reader:?}").contains("hunter2"));
     let error = Database::open(&format!("{url}_missing"), "ktk", 2).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn who_loses_patience_leaves_no_transaction_to_the_next() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let database = postgres.open("ktk").await;
+    let events = everything();
+    let projector = Projector::new(database.clone(), CREATED);
+    let reader = Reader::start(database.clone()).await.unwrap();
+    for (index, event) in events.iter().take(60).enumerate() {
+        // Whatever they are at by then, they are dropped.
+        let patience = Duration::from_micros(50 * index as u64);
+        let query = EventQuery::default();
+        tokio::join!(
+            async { tokio::time::timeout(patience, database.checkpoint()).await.ok() },
+            async { tokio::time::timeout(patience, reader.events(&query)).await.ok() },
+        );
+        let reached = projector.apply_batch(std::slice::from_ref(event)).await;
+        assert_eq!(reached.unwrap(), event.stream_seq);
+    }
 }

@@ -8,6 +8,7 @@ mod connection;
 mod fuzz;
 mod given;
 mod migrations;
+mod poison;
 mod postgres;
 mod queries;
 mod rebuild;
