@@ -4,7 +4,10 @@ use std::fmt;
 
 use kantoku_domain::{Id, Problem, Reason, Rejection};
 use kantoku_projections::Error as ReadError;
-use kantoku_streams::{BlobError, ExecuteError, Fault};
+use kantoku_streams::{
+    BlobError, ExecuteError, Fault,
+    defect::{self, Defect},
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -111,6 +114,20 @@ impl Code {
     }
 }
 
+/// What was sent may be long, and errors tell of it.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+const FIELD_BYTES_MAX: usize = 300;
+
+/// `text`, or its beginning.
+fn brief(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        let is_end = |at: &usize| text.is_char_boundary(*at);
+        text.truncate((0..=bytes_max).rev().find(is_end).unwrap_or_default());
+        text.push('…');
+    }
+    text
+}
+
 /// The `data` of an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorData {
@@ -138,7 +155,7 @@ pub struct ErrorData {
     pub problems: Vec<DocumentProblem>,
 }
 
-/// An error as it stands on the wire.
+/// An error as it stands on the wire: never much longer than what it says of what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -151,6 +168,9 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// The reason when Postgres is away.
+    pub(crate) const READ_MODEL: &str = "read_model";
+
     /// An error of this kind, explained by `message`.
     pub fn new(code: Code, message: impl fmt::Display) -> Self {
         let data = ErrorData {
@@ -158,13 +178,20 @@ impl ApiError {
             retryable: code.is_retryable(),
             ..ErrorData::default()
         };
-        Self { code, message: message.to_string(), data: Box::new(data) }
+        Self { code, message: brief(message.to_string(), MESSAGE_BYTES_MAX), data: Box::new(data) }
     }
 
     /// Names the part of the call that is to blame.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.data.field = Some(field.into());
+        self.data.field = Some(brief(field.into(), FIELD_BYTES_MAX));
+        self
+    }
+
+    /// Says that the same call will never do better.
+    #[must_use]
+    pub(crate) fn for_good(mut self) -> Self {
+        self.data.retryable = false;
         self
     }
 
@@ -226,12 +253,22 @@ impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
         let code = match &fault {
             Fault::Unreachable { .. } | Fault::Refused { .. } => Code::Unavailable,
+            Fault::Unknown { .. } if defect::has(Defect::UnknownToldAsFailed) => Code::Unavailable,
             Fault::Unknown { .. } => Code::UnknownOutcome,
             Fault::TooLong { .. } => Code::Limit,
             Fault::Blob(error) => blob_code(error),
             Fault::Malformed(_) => Code::Internal,
         };
-        Self::new(code, fault)
+        match &fault {
+            Fault::Unknown { subject } => {
+                let message = format!(
+                    "it is unknown whether the command took effect on {subject}; send it again with \
+                     the same idempotency_key, and it takes effect once; without one, look first"
+                );
+                Self::new(code, message)
+            }
+            _ => Self::new(code, fault),
+        }
     }
 }
 
@@ -245,7 +282,9 @@ const fn blob_code(error: &BlobError) -> Code {
     match error {
         BlobError::TooLarge { .. } => Code::Limit,
         BlobError::Store { .. } => Code::Unavailable,
-        BlobError::Missing { .. } | BlobError::Corrupt { .. } => Code::Internal,
+        BlobError::Missing { .. } | BlobError::OtherSize { .. } | BlobError::Corrupt { .. } => {
+            Code::Internal
+        }
     }
 }
 
@@ -256,8 +295,24 @@ impl From<ReadError> for ApiError {
             ReadError::Ambiguous { .. } => Self::new(Code::NotFound, error).reason("ambiguous"),
             ReadError::Query { field, message } => Self::new(Code::Invalid, message).field(*field),
             ReadError::NotReached { .. } => Self::new(Code::PositionNotReached, error),
-            ReadError::Database { .. } => Self::new(Code::Unavailable, error),
+            ReadError::Database { .. } => {
+                let message = format!("{error} (Postgres): ask again in a moment");
+                Self::new(Code::Unavailable, message).reason(Self::READ_MODEL)
+            }
             _ => Self::new(Code::Internal, error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_does_not_repeat_all_that_was_sent() {
+        let error = ApiError::new(Code::Invalid, "ä".repeat(100_000)).field("x".repeat(1_000));
+        assert!(error.message.len() < 2_010 && error.message.ends_with("ä…"));
+        assert_eq!(error.data.field.map(|field| field.len()), Some(303));
+        assert_eq!(ApiError::new(Code::Invalid, "short").message, "short");
     }
 }

@@ -84,7 +84,9 @@ fn run_dev(command: DevCommand, global: &GlobalArgs) -> ExitCode {
         Format::Json | Format::Jsonl => DevOutput::Json,
         _ => DevOutput::Text,
     };
-    match runtime.block_on(dev::run(command, output, serve::run_on_stand)) {
+    let parts = command.parts();
+    let serve = |context| serve::run_on_stand(context, parts);
+    match runtime.block_on(dev::run(command, output, serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
@@ -143,7 +145,8 @@ fn fail(error: &CommandError) -> ExitCode {
 }
 
 fn log_to_stderr(level: &str) {
-    let filter = EnvFilter::try_from_env("KTK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env("KTK_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},async_nats=warn")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -17,11 +17,13 @@ pub(crate) enum Kind {
     Namespace,
     Event,
     Service,
+    DeadLetter,
+    Seal,
 }
 
 impl Kind {
     /// Each with its name, its short name and its plural.
-    const NAMES: [(Self, [&str; 3]); 10] = [
+    const NAMES: [(Self, [&str; 3]); 12] = [
         (Self::Task, ["task", "t", "tasks"]),
         (Self::Context, ["context", "cx", "contexts"]),
         (Self::Resource, ["resource", "r", "resources"]),
@@ -32,12 +34,14 @@ impl Kind {
         (Self::Namespace, ["namespace", "ns", "namespaces"]),
         (Self::Event, ["event", "ev", "events"]),
         (Self::Service, ["service", "svc", "services"]),
+        (Self::DeadLetter, ["deadletter", "dl", "deadletters"]),
+        (Self::Seal, ["seal", "sl", "seals"]),
     ];
 
     /// For help texts.
     pub(crate) const HELP: &str = "Kinds, with their short names: tasks (t), contexts (cx), \
 resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
-events (ev), services (svc)";
+events (ev), services (svc), deadletters (dl), seals (sl)";
 
     /// Its name in the singular.
     pub(crate) fn name(self) -> &'static str {

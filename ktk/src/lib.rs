@@ -1,12 +1,14 @@
 //! `ktk`: the command line of Kantoku, and the only place where its parts are put together.
 
 mod assignment;
+pub mod audit;
 pub mod cli;
 mod commands;
 mod current;
 pub mod dev;
 mod error;
 mod failed;
+mod history;
 mod kind;
 mod last;
 mod manifest;

@@ -39,7 +39,7 @@ pub(crate) struct GlobalArgs {
     #[arg(short, long, global = true, env = "KTK_NAMESPACE")]
     namespace: Option<Namespace>,
     /// In all namespaces
-    #[arg(short = 'A', long, global = true, conflicts_with = "namespace")]
+    #[arg(short = 'A', long, global = true)]
     all_namespaces: bool,
     /// What data on stdout looks like
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
@@ -186,9 +186,17 @@ impl Session {
         })
     }
 
-    /// `-n`; the server's default when `None`.
+    /// `-n`; the server's default when `None`, or all with `-A`.
     pub(crate) fn namespace(&self) -> Option<Namespace> {
-        self.global.namespace.clone()
+        self.global.namespace.clone().filter(|_| !self.global.all_namespaces)
+    }
+
+    /// Whether one namespace was named on the command line, and all as well. What the environment
+    /// says is overruled.
+    pub(crate) fn is_of_one_and_all(&self) -> bool {
+        let of_environment = std::env::var("KTK_NAMESPACE").ok();
+        let named = self.global.namespace.as_ref().map(Namespace::as_str);
+        self.global.all_namespaces && named.is_some() && named != of_environment.as_deref()
     }
 
     /// `-A`

@@ -170,6 +170,16 @@ async fn of_two_supervisors_started_at_once_one_remains() {
 }
 
 #[tokio::test]
+async fn a_detached_stand_writes_to_the_disk_when_it_is_told_to() {
+    let state = TempState::new();
+    let output = state.ktk(&["up", "--detach", "--sync", "always"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let config = std::fs::read_to_string(state.dir().join("nats/nats.conf")).unwrap();
+    assert!(config.contains("sync_interval: always"), "{config}");
+    assert!(state.ktk(&["down"]).status.success());
+}
+
+#[tokio::test]
 async fn a_stand_in_the_foreground_ends_by_an_interrupt() {
     let state = TempState::new();
     let child = state.command(&["up"]).spawn().unwrap();

@@ -1,6 +1,6 @@
 //! `event.*`
 
-use kantoku_domain::{Id, Millis, Namespace, Recorded, Timestamp};
+use kantoku_domain::{Id, Millis, Namespace, Recorded};
 use kantoku_projections::reader::Page;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,6 @@ use super::{methods, subscriptions};
 methods! {
     /// Events in the order of the stream, page by page.
     EventList = "event.list": EventsParams => Page<Recorded>;
-    /// A stretch of the stream as it is stored, for keeping.
-    EventExport = "event.export": ExportParams => Exported;
 }
 
 subscriptions! {
@@ -50,53 +48,6 @@ pub struct EventsParams {
     /// How long to wait for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
-}
-
-/// Which stretch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportParams {
-    /// The first position, 1 for all.
-    #[serde(default)]
-    pub from_seq: u64,
-    /// The last position; what is the last one now unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_seq: Option<u64>,
-    /// Only this context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context_id: Option<Id>,
-    /// Whose; `default` unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<Namespace>,
-}
-
-/// Part of a stretch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Exported {
-    /// What this is part of.
-    pub header: ExportHeader,
-    /// In the order of the stream; some hundreds at most, and none where nothing matched.
-    pub events: Vec<Recorded>,
-    /// Where the next part starts; `None` at the end.
-    pub next_seq: Option<u64>,
-}
-
-/// The first line of an export.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportHeader {
-    /// `kantoku/events/v1`.
-    pub format: String,
-    /// Whose.
-    pub namespace: Namespace,
-    /// When the stream was created: positions mean nothing in another.
-    pub stream_created: Timestamp,
-    /// The first position.
-    pub from_seq: u64,
-    /// The last position.
-    pub to_seq: u64,
-    /// Only this context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context_id: Option<Id>,
 }
 
 /// Which events to follow.

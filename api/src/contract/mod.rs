@@ -6,14 +6,17 @@
 mod attempt;
 mod cancel;
 mod context;
+mod dead_letter;
 mod definition;
 mod event;
+mod export;
 mod manifest;
 mod operation;
 mod pause;
 mod policy;
 mod resource;
 mod restart;
+mod seal;
 mod system;
 mod task;
 mod why;
@@ -25,14 +28,17 @@ use serde_json::{Map, Value};
 pub use attempt::*;
 pub use cancel::*;
 pub use context::*;
+pub use dead_letter::*;
 pub use definition::*;
 pub use event::*;
+pub use export::*;
 pub use manifest::*;
 pub use operation::*;
 pub use pause::*;
 pub use policy::*;
 pub use resource::*;
 pub use restart::*;
+pub use seal::*;
 pub use system::*;
 pub use task::*;
 pub use why::*;
@@ -66,6 +72,12 @@ macro_rules! methods {
         #[cfg(test)]
         pub(super) const METHODS: &[&str] = &[$($wire),*];
 
+        /// Shows the methods above.
+        #[cfg(test)]
+        pub(super) fn visit_methods(visitor: &mut impl crate::contract::Visitor) {
+            $(visitor.method::<$name>();)*
+        }
+
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -87,6 +99,12 @@ macro_rules! subscriptions {
         /// The names of the subscriptions above, and of the methods that end them.
         #[cfg(test)]
         pub(super) const SUBSCRIPTIONS: &[&str] = &[$($wire, $end),*];
+
+        /// Shows the subscriptions above.
+        #[cfg(test)]
+        pub(super) fn visit_subscriptions(visitor: &mut impl crate::contract::Visitor) {
+            $(visitor.subscription::<$name>();)*
+        }
 
         $(
             $(#[$doc])*
@@ -112,21 +130,56 @@ pub(crate) fn names() -> Vec<&'static str> {
         cancel::METHODS,
         context::METHODS,
         context::SUBSCRIPTIONS,
+        dead_letter::METHODS,
         definition::METHODS,
         event::METHODS,
         event::SUBSCRIPTIONS,
+        export::METHODS,
         manifest::METHODS,
         operation::METHODS,
         pause::METHODS,
         policy::METHODS,
         resource::METHODS,
         restart::METHODS,
+        seal::METHODS,
         system::METHODS,
         task::METHODS,
         task::SUBSCRIPTIONS,
         why::METHODS,
     ];
     families.concat()
+}
+
+/// Sees every method and subscription.
+#[cfg(test)]
+pub(crate) trait Visitor {
+    fn method<M: Method>(&mut self);
+    fn subscription<S: Subscription>(&mut self);
+}
+
+/// Shows all of them.
+#[cfg(test)]
+pub(crate) fn visit(visitor: &mut impl Visitor) {
+    attempt::visit_methods(visitor);
+    cancel::visit_methods(visitor);
+    context::visit_methods(visitor);
+    context::visit_subscriptions(visitor);
+    dead_letter::visit_methods(visitor);
+    definition::visit_methods(visitor);
+    event::visit_methods(visitor);
+    event::visit_subscriptions(visitor);
+    export::visit_methods(visitor);
+    manifest::visit_methods(visitor);
+    operation::visit_methods(visitor);
+    pause::visit_methods(visitor);
+    policy::visit_methods(visitor);
+    resource::visit_methods(visitor);
+    restart::visit_methods(visitor);
+    seal::visit_methods(visitor);
+    system::visit_methods(visitor);
+    task::visit_methods(visitor);
+    task::visit_subscriptions(visitor);
+    why::visit_methods(visitor);
 }
 
 /// What records must be: field to value. A field is written as in the document (`status`,
@@ -177,7 +230,7 @@ pub struct ListParams {
     /// the typed client, which knows whole documents only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
-    /// How many, 1 to 1,000; 100 unless given.
+    /// How many at most, 1 to 1,000; 100 unless given. Large records make a page shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.

@@ -61,7 +61,7 @@ pub struct OperationParams {
 pub struct Operation {
     /// Which.
     pub id: Id,
-    /// `projection.rebuild` or `projection.verify`.
+    /// `projection.rebuild`, `projection.verify` or `blob.verify`.
     pub kind: String,
     /// Where it is.
     pub status: OperationStatus,
@@ -79,6 +79,29 @@ pub struct Operation {
     pub equal: BTreeMap<String, bool>,
     /// The position that both were as of.
     pub as_of_seq: Option<u64>,
+    /// What was found wrong, as far as there is room for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// How much that was in all.
+    #[serde(default)]
+    pub found: u64,
+}
+
+/// Something that should not be so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which rule it breaks.
+    pub rule: String,
+    /// Whose, as `task/ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregate: Option<String>,
+    /// Where in the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_seq: Option<u64>,
+    /// What it is.
+    pub message: String,
+    /// What to do about it.
+    pub advice: String,
 }
 
 /// Where an operation is in its life.

@@ -24,7 +24,7 @@ methods! {
     /// Lets all tasks of a namespace wait. What runs already goes on.
     NamespacePause = "namespace.pause": NamespacePauseParams => Accepted;
     /// Lets them go on.
-    NamespaceResume = "namespace.resume": NamespaceParams => Accepted;
+    NamespaceResume = "namespace.resume": NamespaceResumeParams => Accepted;
     /// A namespace.
     NamespaceGet = "namespace.get": NamespaceParams => NamespaceDocument;
 }
@@ -38,6 +38,9 @@ pub struct PauseParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// The same key for the same task or context is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -49,6 +52,9 @@ pub struct PauseParams {
 pub struct ResumeParams {
     /// The id, or its beginning.
     pub id: String,
+    /// The same key for the same task or context is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -63,6 +69,9 @@ pub struct NamedPauseParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// The same key for the same specification is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -74,6 +83,9 @@ pub struct NamedPauseParams {
 pub struct NamedResumeParams {
     /// The name.
     pub name: Name,
+    /// The same key for the same specification is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -86,6 +98,21 @@ pub struct NamespacePauseParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// The same key for the same namespace is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Which; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+/// A namespace that is to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespaceResumeParams {
+    /// The same key for the same namespace is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Which; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -111,6 +138,9 @@ pub struct ApproveParams {
     /// Who gives it; whoever calls unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The same key for the same task is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

@@ -38,6 +38,9 @@ pub struct PolicyParams {
 pub struct PolicyDeleteParams {
     /// The name.
     pub name: Name,
+    /// The same key for the same policy is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

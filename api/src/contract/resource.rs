@@ -57,6 +57,9 @@ pub struct Allocated {
 pub struct InitializeParams {
     /// At most [`RESOURCES_MAX`].
     pub items: Vec<InitializeItem>,
+    /// The same key for the same resource is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -98,6 +101,9 @@ pub struct LoadedValue {
 pub struct ReleaseParams {
     /// At most [`RESOURCES_MAX`].
     pub ids: Vec<Id>,
+    /// The same key for the same resource is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

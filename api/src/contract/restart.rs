@@ -41,6 +41,9 @@ pub struct TaskRestartParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// The same key for the same task is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
@@ -84,6 +87,9 @@ pub struct ContextRestartParams {
     /// Why, for people.
     #[serde(default)]
     pub reason: String,
+    /// The same key for the same context is the same command: it takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,

@@ -59,4 +59,20 @@ pub struct Info {
     pub projected_seq: u64,
     /// The version of the NATS server.
     pub nats_version: String,
+    /// How many NATS servers keep each event.
+    #[serde(default)]
+    pub replicas: usize,
+    /// When they write to their disks: `always`, `every 2s`, `unknown`.
+    #[serde(default)]
+    pub sync: String,
+    /// What that may cost, and what to do about it; nothing if no event that was acknowledged can be
+    /// lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<String>,
+    /// How many consumers the stream of events has.
+    #[serde(default)]
+    pub consumers: usize,
+    /// How many it may have, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumers_max: Option<usize>,
 }

@@ -26,8 +26,7 @@ use crate::server::ApiConfig;
 
 pub(crate) use documents::{Documents, Followed, Follower};
 pub(crate) use ends::{Ends, is_end};
-pub(crate) use ring::{Interest, Lagged, Ring, Watcher};
-pub(crate) use size::bytes_of;
+pub(crate) use ring::{Interest, Ring, Watcher};
 
 /// Documents that a ring keeps.
 const DOCUMENTS_MAX: usize = 4_096;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::{metric, size::bytes_of};
 
 /// How many items a watcher is given at once.
-const TAKE_MAX: usize = 256;
+const TAKE_MAX: usize = 64;
 
 /// Something with a place in a sequence.
 pub(crate) trait Item: Serialize + Send + Sync + 'static {

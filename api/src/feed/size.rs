@@ -4,8 +4,12 @@ use std::io;
 
 use serde::Serialize;
 
-/// The length of `item` as JSON.
-pub(crate) fn bytes_of(item: &impl Serialize) -> usize {
+/// What a value takes besides its text.
+const VALUE_BYTES: usize = 40;
+
+/// What `item` takes: the length of its JSON, and what each value in it has around its text. Texts
+/// with many commas count for more than they are.
+pub(super) fn bytes_of(item: &impl Serialize) -> usize {
     let mut counter = Counter(0);
     match serde_json::to_writer(&mut counter, item) {
         Ok(()) => counter.0,
@@ -18,11 +22,23 @@ struct Counter(usize);
 
 impl io::Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
+        let parts = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+        self.0 += bytes.len() + VALUE_BYTES * parts;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_values_take_more_than_their_text() {
+        assert!(bytes_of(&vec![0; 1_000]) > 32 * 1_000, "a value of JSON has 32 bytes");
+        assert_eq!(bytes_of(&"x".repeat(1_000)), 1_002);
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::{Id, Recorded};
-use kantoku_streams::{Bus, ConsumerConfig, Delivery, full_jitter};
+use kantoku_streams::{Bus, ConsumerConfig, Delivery, Fault, WentBack, full_jitter, warn_missing};
 use tokio_util::sync::CancellationToken;
 
 use super::{Ends, Ring, ring::Item};
@@ -23,7 +23,8 @@ impl Item for Recorded {
     }
 }
 
-/// Reads what comes after the ring's head through `durable`, until `stop` is cancelled.
+/// Reads what comes after the ring's head through `durable`, until `stop` is cancelled. Where the
+/// stream goes back, it is read on from what is its end then.
 pub(super) async fn read(
     bus: Bus,
     durable: String,
@@ -31,8 +32,22 @@ pub(super) async fn read(
     ends: Arc<Ends>,
     stop: CancellationToken,
 ) {
+    while let Err(went_back) = read_on(&bus, &durable, &events, &ends, &stop).await {
+        tracing::error!(%went_back, "who follows events has to begin anew");
+        let Some(head) = until_answered(&stop, || bus.head()).await else { return };
+        events.restart(head);
+    }
+}
+
+async fn read_on(
+    bus: &Bus,
+    durable: &str,
+    events: &Ring<Recorded>,
+    ends: &Arc<Ends>,
+    stop: &CancellationToken,
+) -> Result<(), WentBack> {
     let mut consumer = bus.consumer(ConsumerConfig {
-        name: durable,
+        name: durable.to_owned(),
         filters: vec![],
         from_seq: events.head() + 1,
         shared: false,
@@ -40,12 +55,13 @@ pub(super) async fn read(
         in_flight_max: 10 * BATCH_MAX as u32,
         ack_wait: ACK_WAIT,
     });
-    while let Some(batch) = consumer.next_batch(&stop).await {
+    while let Some(batch) = consumer.next_batch(stop).await? {
         let mut order = Order::after(events.head());
         for delivery in &batch {
             let recorded = delivery.recorded();
             if let Some((from, to)) = order.gap_before(recorded.stream_seq) {
-                let Some(missing) = fill(&bus, from, to, &stop).await else { return };
+                let read = || bus.between(from, to);
+                let Some(missing) = until_answered(stop, read).await else { return Ok(()) };
                 for recorded in missing {
                     order.take(Arc::new(recorded));
                 }
@@ -56,6 +72,7 @@ pub(super) async fn read(
         events.push(order.taken, order.last);
         acknowledge(batch).await;
     }
+    Ok(())
 }
 
 /// Puts deliveries in order: what comes again is dropped, what is missing is found out.
@@ -82,19 +99,21 @@ impl Order {
     }
 }
 
-/// The events from one position to another, as the stream has them: none where messages were
-/// purged or are no events. `None` when it was stopped first.
-async fn fill(bus: &Bus, from: u64, to: u64, stop: &CancellationToken) -> Option<Vec<Recorded>> {
+/// What the stream answers at last, however often it has to be asked. `None` when it was stopped
+/// first.
+async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
+    stop: &CancellationToken,
+    ask: impl Fn() -> F,
+) -> Option<T> {
     for attempt in 1.. {
-        let read = tokio::select! {
+        let fault = tokio::select! {
             () = stop.cancelled() => return None,
-            read = bus.between(from, to) => read,
+            answer = ask() => match answer {
+                Ok(answer) => return Some(answer),
+                Err(fault) => fault,
+            },
         };
-        let fault = match read {
-            Ok(events) => return Some(events),
-            Err(fault) => fault,
-        };
-        tracing::warn!(%fault, from, to, "events that were not delivered cannot be read");
+        warn_missing("nats", "read what follows what was read of the stream", &fault);
         tokio::select! {
             () = stop.cancelled() => return None,
             () = tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)) => {}

@@ -71,6 +71,10 @@ impl Api {
         reach: &Reach,
         stream_seq: u64,
     ) -> Cancelled {
+        // Whoever orders a stop need not wait for a read model that is away.
+        if !self.reader.is_there() {
+            return Cancelled { stream_seq, alive: vec![], alive_total: None };
+        }
         match self.alive(namespace, context_id, reach, stream_seq).await {
             Ok(mut alive) => {
                 let alive_total = Some(alive.len() as u64);

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use kantoku_domain::{Context, Id, Namespace, Task, context, task};
-use kantoku_projections::document::TaskDocument;
+use kantoku_domain::{Context, Event, Id, Kind, Namespace, Task, context, task};
+use kantoku_projections::document::{ContextDocument, TaskDocument};
 
-use super::{
-    Api, Caller, Module,
-    alive::Reach,
-    shared::{blocking, new_id},
-};
+use super::{Api, Caller, Module, alive::Reach, command::Ordered, shared::blocking};
 use crate::{
     ApiError,
-    contract::{CancelParams, Cancelled, ContextCancel, TaskCancel},
+    contract::{CancelParams, Cancelled, ContextCancel, Method as _, TaskCancel},
 };
 
 pub(super) fn register(module: &mut Module) {
@@ -29,11 +25,28 @@ async fn cancel_task(
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
     let context_id = api.context_of(&namespace, id).await?;
+    let key = params.idempotency_key.as_deref();
+    let ordered = Ordered::of(&namespace, TaskCancel::NAME, id, key);
+    let reason = &params.reason;
+    let is_it = |event: &Event| match event {
+        Event::TaskCancelled(it) => it.reason == *reason,
+        Event::TaskChildrenCancelled(it) => it.reason == *reason,
+        _ => false,
+    };
+    if let Some(first) = api.ordered_before(Kind::Task, &ordered, is_it).await? {
+        let dependents = match first.event {
+            Event::TaskCancelled(it) => it.dependents,
+            Event::TaskChildrenCancelled(it) => it.dependents,
+            _ => vec![],
+        };
+        let reach = Reach::Task { id, dependents };
+        return Ok(api.cancelled(&namespace, context_id, &reach, first.stream_seq).await);
+    }
     let dependents =
         if params.cascade { dependents(&api, &namespace, context_id, id).await? } else { vec![] };
     let reach = Reach::Task { id, dependents: dependents.clone() };
     let order = task::Cancel { reason: params.reason, dependents, ..task::Cancel::default() };
-    let envelope = api.envelope(&caller, new_id(), id, context_id);
+    let envelope = api.envelope(&caller, ordered.command_id, id, context_id);
     let command = task::Command::Cancel(order);
     let outcome = api.execute::<Task>(&namespace, &command, &envelope).await?;
     Ok(api.cancelled(&namespace, context_id, &reach, outcome.stream_seq).await)
@@ -46,7 +59,7 @@ async fn dependents(
     context_id: Id,
     id: Id,
 ) -> Result<Vec<Id>, ApiError> {
-    let tasks = api.tasks_of(namespace, context_id).await?;
+    let tasks = api.tasks_of(namespace, context_id, None).await?;
     blocking(move || tasks.graph.live_dependents(id)).await
 }
 
@@ -56,8 +69,16 @@ async fn cancel_context(
     params: CancelParams,
 ) -> Result<Cancelled, ApiError> {
     let namespace = params.namespace.unwrap_or_default();
-    let id = api.live_context(&namespace, &params.id).await?.id;
-    let envelope = api.envelope(&caller, new_id(), id, id);
+    let id = api.resolve::<ContextDocument>(&namespace, &params.id).await?;
+    let key = params.idempotency_key.as_deref();
+    let ordered = Ordered::of(&namespace, ContextCancel::NAME, id, key);
+    let is_it =
+        |event: &Event| matches!(event, Event::ContextCancelled(it) if it.reason == params.reason);
+    if let Some(first) = api.ordered_before(Kind::Context, &ordered, is_it).await? {
+        return Ok(api.cancelled(&namespace, id, &Reach::Context, first.stream_seq).await);
+    }
+    api.live_context(&namespace, id).await?;
+    let envelope = api.envelope(&caller, ordered.command_id, id, id);
     let command = context::Command::Cancel { reason: params.reason };
     let outcome = api.execute::<Context>(&namespace, &command, &envelope).await?;
     Ok(api.cancelled(&namespace, id, &Reach::Context, outcome.stream_seq).await)

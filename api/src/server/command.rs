@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use kantoku_domain::{Aggregate, Datum, Envelope, Id, Namespace, Partition, Recorded};
-use kantoku_streams::{AppendError, Draft, Fault, Outcome};
+use kantoku_domain::{Aggregate, Datum, Envelope, Event, Id, Kind, Namespace, Partition, Recorded};
+use kantoku_streams::{
+    AppendError, Draft, Fault, Outcome,
+    defect::{self, Defect},
+    now,
+};
 use serde_json::Value;
 
-use super::{
-    Api, Caller,
-    shared::{new_id, now},
-};
+use super::{Api, Caller, shared::new_id};
 use crate::{ApiError, Code};
 
 /// Where the ids of a command and of what it makes come from: the same key gives the same ids.
@@ -22,10 +23,14 @@ pub(super) struct Ids {
 impl Ids {
     /// Of a call of `method`; new ones where there is no key.
     pub(super) fn of(namespace: &Namespace, method: &str, key: Option<&str>) -> Self {
-        Self {
-            command: key.map_or_else(new_id, |key| Id::of_key(namespace, method, key)),
-            is_keyed: key.is_some(),
-        }
+        let of_key = |key: &str| {
+            if defect::has(Defect::DedupByWindow) {
+                let window = now().micros() / 2_000_000;
+                return Id::of_key(namespace, method, &format!("{key}@{window}"));
+            }
+            Id::of_key(namespace, method, key)
+        };
+        Self { command: key.map_or_else(new_id, of_key), is_keyed: key.is_some() }
     }
 
     /// Whether the same ids may have been used before.
@@ -43,7 +48,56 @@ impl Ids {
     }
 }
 
+/// What is ordered of one aggregate, by one call.
+pub(super) struct Ordered<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) id: Id,
+    /// Of the command: with a key, the same one each time.
+    pub(super) command_id: Id,
+    is_keyed: bool,
+}
+
+impl<'a> Ordered<'a> {
+    /// By a call of `method`, of the aggregate `id`.
+    pub(super) fn of(namespace: &'a Namespace, method: &str, id: Id, key: Option<&str>) -> Self {
+        let Ids { command, is_keyed } = Ids::of(namespace, &format!("{method}:{id}"), key);
+        Self { namespace, id, command_id: command, is_keyed }
+    }
+}
+
+/// That a key was used for something else, and what for.
+pub(super) fn used_before(first: &Recorded) -> ApiError {
+    let (what, id, at) = (first.event.name(), first.id, first.stream_seq);
+    let message = format!(
+        "the idempotency key was used before with other parameters: {what} {id} at position {at}; \
+         use a fresh one"
+    );
+    let error = ApiError::new(Code::Rejected, message).reason("already_exists");
+    let mut error = error.field("idempotency_key");
+    error.data.winner = Some(id);
+    error
+}
+
 impl Api {
+    /// The event of an order whose key was used before, which has to be what is asked for. Looked
+    /// for before anything else is: what would be refused now may have been accepted then.
+    pub(super) async fn ordered_before(
+        &self,
+        kind: Kind,
+        ordered: &Ordered<'_>,
+        is_asked_for: impl FnOnce(&Event) -> bool,
+    ) -> Result<Option<Recorded>, ApiError> {
+        if !ordered.is_keyed {
+            return Ok(None);
+        }
+        let history = self.bus.ledger().history(ordered.namespace, kind, ordered.id, 0).await?;
+        let is_its = |recorded: &Recorded| recorded.metadata.command_id == ordered.command_id;
+        match history.into_iter().find(is_its) {
+            Some(first) if !is_asked_for(&first.event) => Err(used_before(&first)),
+            first => Ok(first),
+        }
+    }
+
     /// What goes around a command.
     pub(super) fn envelope(
         &self,

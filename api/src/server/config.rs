@@ -33,6 +33,8 @@ impl ApiConfig {
     }
 }
 
+const MIB: usize = 1024 * 1024;
+
 /// What clients may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -47,6 +49,25 @@ pub struct Limits {
     pub depth_max: usize,
     /// Requests over HTTP under way and WebSocket connections open, together.
     pub connections_max: usize,
+    /// Connections that are open, those that ask for nothing at the moment included.
+    pub sockets_max: usize,
+    /// Memory that calls under way may take together: what was sent, what is made of it, and
+    /// answers until they are sent. What finds no room is refused.
+    pub calls_bytes_max: usize,
+    /// How much of it the calls of one connection may take.
+    pub connection_bytes_max: usize,
+    /// Memory that waits and subscriptions may take together.
+    pub lasting_bytes_max: usize,
+    /// Commands that are carried out at once; others wait for their turn.
+    pub commands_max: usize,
+    /// Reads that are carried out at once; others wait for their turn.
+    pub reads_max: usize,
+    /// Large answers that are made at once: pages, trees, logs.
+    pub large_max: usize,
+    /// How long a call waits for room before it is refused.
+    pub call_patience: Duration,
+    /// How long a call may take, besides what it asks to wait.
+    pub call_timeout: Duration,
     /// Subscriptions of one connection.
     pub subscriptions_max: usize,
     /// Messages of one WebSocket connection that are carried out at once; further ones wait.
@@ -70,7 +91,16 @@ impl Default for Limits {
             answer_bytes_max: ANSWER_BYTES_MAX,
             batch_max: 1_000,
             depth_max: 64,
-            connections_max: 1_000,
+            connections_max: 1_500,
+            sockets_max: 2_000,
+            calls_bytes_max: 80 * MIB,
+            connection_bytes_max: 16 * MIB,
+            lasting_bytes_max: 24 * MIB,
+            commands_max: 512,
+            reads_max: 64,
+            large_max: 4,
+            call_patience: Duration::from_secs(1),
+            call_timeout: Duration::from_secs(60),
             subscriptions_max: 256,
             in_flight_max: 256,
             feed_events_max: 8_192,

@@ -38,23 +38,24 @@ pub(super) struct Tasks {
     pub(super) graph: Graph,
     /// Those that are spawned.
     pub(super) loaded: BTreeMap<Id, Loaded<Task>>,
+    /// The event of the command that was looked for.
+    pub(super) first: Option<Recorded>,
     /// The room that they take, until they are dropped.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 impl Api {
-    /// The context that `id` names, which may have begun a moment ago: only the read model knows of
-    /// contexts that a single task opened.
+    /// A context, which may have begun a moment ago: only the read model knows of contexts that a
+    /// single task opened.
     pub(super) async fn context(
         &self,
         namespace: &Namespace,
-        id: &str,
+        id: Id,
     ) -> Result<ContextDocument, ApiError> {
-        let id = self.resolve::<ContextDocument>(namespace, id).await?;
         match self.reader.record::<ContextDocument>(namespace, id).await {
             Ok(found) => Ok(found.document),
             Err(ReadError::NotFound { .. }) => self.context_now(namespace, id).await,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(for_order(error.into())),
         }
     }
 
@@ -63,7 +64,7 @@ impl Api {
     pub(super) async fn live_context(
         &self,
         namespace: &Namespace,
-        id: &str,
+        id: Id,
     ) -> Result<ContextDocument, ApiError> {
         let mut document = self.context(namespace, id).await?;
         if document.status != ContextStatus::Running {
@@ -92,26 +93,43 @@ impl Api {
         if let Some(spawned) = known.state.spawned {
             return Ok(spawned.context_id);
         }
-        if self.reader.record::<TaskDocument>(namespace, id).await.is_ok() {
-            let message = "the task is planned and will be spawned in a moment: try again";
-            return Err(ApiError::new(Code::Conflict, message).reason("planned"));
+        match self.reader.record::<TaskDocument>(namespace, id).await {
+            Ok(_) => {
+                let message = "the task is planned and will be spawned in a moment: try again";
+                Err(ApiError::new(Code::Conflict, message).reason("planned"))
+            }
+            Err(ReadError::NotFound { .. }) => {
+                Err(Rejection::new(Reason::NotFound, "there is no such task").into())
+            }
+            // It may be planned: nobody knows.
+            Err(error) => Err(error.into()),
         }
-        Err(Rejection::new(Reason::NotFound, "there is no such task").into())
     }
 
     /// All tasks of a context, as they are now or were a moment ago. Which there are is known once
-    /// the read model has seen all that has happened by now; the rest is read from the ledger.
+    /// the read model has seen all that has happened by now; the rest is read from the ledger. On
+    /// the way the event of the command `looked_for` is found, if there is one.
     pub(super) async fn tasks_of(
         &self,
         namespace: &Namespace,
         context_id: Id,
+        looked_for: Option<Id>,
+    ) -> Result<Tasks, ApiError> {
+        self.all_tasks(namespace, context_id, looked_for).await.map_err(for_order)
+    }
+
+    async fn all_tasks(
+        &self,
+        namespace: &Namespace,
+        context_id: Id,
+        looked_for: Option<Id>,
     ) -> Result<Tasks, ApiError> {
         let room = Arc::clone(&self.contexts).acquire_owned().await;
         self.reader.wait_for(self.bus.head().await?, patience(None)?).await?;
         let (ids, _) = self.reader.task_ids(namespace, context_id, TASKS_MAX + 1).await?;
         let document = self.reader.record::<ContextDocument>(namespace, context_id).await?.document;
         let of_context = self.bus.ledger().history(namespace, Kind::Context, context_id, 0).await?;
-        let mut found = Found::default();
+        let mut found = Found { looked_for, ..Found::default() };
         found.tasks.room = room.ok();
         found.context(document, &of_context);
         found.look_for(ids);
@@ -139,10 +157,22 @@ impl Api {
     }
 }
 
+/// An order that is decided on what the read model knows of a context is not, without it.
+fn for_order(error: ApiError) -> ApiError {
+    if error.data.reason != ApiError::READ_MODEL {
+        return error;
+    }
+    let message = "nothing was done: this order depends on what else is in the context, which the \
+                   read model knows, and Postgres does not answer; give it again in a moment, or \
+                   order something of a single task, which needs nothing of it";
+    ApiError::new(Code::Unavailable, message).reason(ApiError::READ_MODEL)
+}
+
 /// Tasks as they are found.
 #[derive(Default)]
 struct Found {
     tasks: Tasks,
+    looked_for: Option<Id>,
     /// Those that others named; whether they are spawned has to be seen.
     planned: BTreeMap<Id, Spawned>,
     seen: BTreeSet<Id>,
@@ -162,8 +192,15 @@ impl Found {
         self.planned.extend(tasks);
     }
 
+    fn look_at(&mut self, history: &[Recorded]) {
+        let Some(command_id) = self.looked_for else { return };
+        let first = history.iter().find(|it| it.metadata.command_id == command_id);
+        self.tasks.first = self.tasks.first.take().or_else(|| first.cloned());
+    }
+
     fn context(&mut self, document: ContextDocument, history: &[Recorded]) {
         let mut context = Loaded::<Context>::default();
+        self.look_at(history);
         for recorded in history {
             context.take(recorded);
             if let Event::ContextOpened(opened) = &recorded.event {
@@ -177,6 +214,7 @@ impl Found {
     }
 
     fn task(&mut self, id: Id, history: &[Recorded]) {
+        self.look_at(history);
         let mut loaded = Loaded::<Task>::default();
         for recorded in history {
             match &recorded.event {

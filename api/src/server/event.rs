@@ -6,15 +6,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{Event, Id, Namespace, Recorded, nearest};
 use kantoku_projections::reader::{EventQuery, Page};
 use kantoku_streams::{Bus, Fault, Replay};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Api, Module, module::Items};
 use crate::{
     ApiError, Code,
-    contract::{
-        EventExport, EventList, EventSubscribe, EventSubscribeParams, EventsParams, ExportHeader,
-        ExportParams, Exported,
-    },
-    feed::{Interest, Lagged, Watcher, bytes_of},
+    contract::{EventList, EventSubscribe, EventSubscribeParams, EventsParams},
+    feed::{Interest, Watcher},
 };
 
 /// How many events a page has unless it says otherwise.
@@ -23,19 +21,8 @@ const LIMIT: u32 = 100;
 /// Events that are read one by one at once.
 const READS_AT_ONCE: usize = 64;
 
-/// How much of the stream one part of an export looks at, in pages of some hundred events.
-const EXPORT_PAGES_MAX: usize = 32;
-/// How many events one part of an export holds.
-const EXPORT_EVENTS_MAX: usize = 1_000;
-/// What one part of an export holds as JSON, but for its last event.
-const EXPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// What stands at the beginning of an export.
-const FORMAT: &str = "kantoku/events/v1";
-
 pub(super) fn register(module: &mut Module) {
     module.register::<EventList>(list);
-    module.register::<EventExport>(export);
     module.register_subscription::<EventSubscribe>(subscribe);
 }
 
@@ -92,50 +79,6 @@ fn known_type(type_: Option<String>) -> Result<Option<String>, ApiError> {
     Err(ApiError::new(Code::Invalid, message).field("type"))
 }
 
-async fn export(api: Arc<Api>, params: ExportParams) -> Result<Exported, ApiError> {
-    let from_seq = params.from_seq.max(1);
-    let header = ExportHeader {
-        format: FORMAT.to_owned(),
-        namespace: params.namespace.unwrap_or_default(),
-        stream_created: api.bus.created().await?,
-        from_seq,
-        to_seq: match params.to_seq {
-            Some(to_seq) => to_seq,
-            None => api.bus.head().await?,
-        },
-        context_id: params.context_id,
-    };
-    let (events, next_seq) = part(&api.bus, &header).await?;
-    Ok(Exported { header, events, next_seq })
-}
-
-/// Events from where the header says, and where to go on.
-async fn part(bus: &Bus, header: &ExportHeader) -> Result<(Vec<Recorded>, Option<u64>), Fault> {
-    let mut replay = bus.replay(header.from_seq).await?;
-    let end = header.to_seq.min(replay.last_seq());
-    let (mut events, mut bytes, mut next) = (Vec::new(), 0, header.from_seq);
-    for _ in 0..EXPORT_PAGES_MAX {
-        let Some(page) = replay.next_page().await? else { return Ok((events, None)) };
-        for recorded in page {
-            let Some(recorded) = event(recorded)? else { continue };
-            if recorded.stream_seq > end {
-                return Ok((events, None));
-            }
-            if events.len() >= EXPORT_EVENTS_MAX || bytes >= EXPORT_BYTES_MAX {
-                return Ok((events, Some(recorded.stream_seq)));
-            }
-            next = recorded.stream_seq + 1;
-            if recorded.namespace == header.namespace
-                && header.context_id.is_none_or(|id| recorded.metadata.correlation_id == id)
-            {
-                bytes += bytes_of(&recorded);
-                events.push(recorded);
-            }
-        }
-    }
-    Ok((events, (next <= end).then_some(next)))
-}
-
 /// What a message of the stream is; `None` when it is no event, and among the dead letters.
 fn event(read: Result<Recorded, Fault>) -> Result<Option<Recorded>, Fault> {
     match read {
@@ -167,12 +110,12 @@ async fn subscribe(
         after,
         replay: None,
         queue: VecDeque::new(),
+        pages: Arc::clone(&api.rooms.pages),
+        page: None,
     };
     Ok(stream::try_unfold(following, |mut following| async move {
-        match following.next().await {
-            Ok(recorded) => Ok(Some((Recorded::clone(&recorded), following))),
-            Err(fault) => Err(ApiError::from(fault).resume_from(following.after + 1)),
-        }
+        let recorded = following.next().await?;
+        Ok(Some((Recorded::clone(&recorded), following)))
     })
     .boxed())
 }
@@ -190,27 +133,52 @@ struct Following {
     /// What reads the stream, while the feed is too far ahead.
     replay: Option<Replay>,
     queue: VecDeque<Arc<Recorded>>,
+    /// Where the right comes from to hold a page of the stream until all of it was sent.
+    pages: Arc<Semaphore>,
+    page: Option<OwnedSemaphorePermit>,
 }
 
 impl Following {
-    async fn next(&mut self) -> Result<Arc<Recorded>, Fault> {
+    async fn next(&mut self) -> Result<Arc<Recorded>, ApiError> {
+        let next = self.find().await;
+        next.map_err(|fault| ApiError::from(fault).resume_from(self.after + 1))?.ok_or_else(|| {
+            let message = format!(
+                "the stream ends before position {}, which was sent: an older one is in its place; \
+                 what was made of its events has to be made anew",
+                self.after
+            );
+            ApiError::new(Code::Rejected, message).reason("went_back")
+        })
+    }
+
+    /// `None`: the stream went back.
+    async fn find(&mut self) -> Result<Option<Arc<Recorded>>, Fault> {
         loop {
             if let Some(next) = self.queue.pop_front() {
-                return Ok(next);
+                return Ok(Some(next));
             }
+            self.page = None;
             if self.replay.is_some() {
                 self.read_page().await?;
                 continue;
             }
-            match self.watcher.next().await {
-                Ok(events) => events.into_iter().for_each(|recorded| self.take(recorded)),
-                // Whatever it has missed is in the stream by now.
-                Err(Lagged) => self.replay = Some(self.bus.replay(self.after + 1).await?),
+            if let Ok(events) = self.watcher.next().await {
+                for recorded in events {
+                    self.take(recorded);
+                }
+                continue;
             }
+            // Whatever it has missed is in the stream by now.
+            let replay = self.bus.replay(self.after + 1).await?;
+            if replay.last_seq() < self.after {
+                return Ok(None);
+            }
+            self.replay = Some(replay);
         }
     }
 
     async fn read_page(&mut self) -> Result<(), Fault> {
+        self.page = Arc::clone(&self.pages).acquire_owned().await.ok();
         let Some(replay) = &mut self.replay else { return Ok(()) };
         let end = replay.last_seq();
         let Some(page) = replay.next_page().await? else {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    body::Body,
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, StatusCode, header},
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -15,13 +15,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Caller, admission,
-    dispatch::{Dispatcher, Peer},
-    message, metric, socket,
+    dispatch::{Answer, Dispatcher, Peer, busy},
+    message, metric,
+    room::{Held, Room, take},
+    socket, upgrade,
+    weight::ARRIVING_BYTES,
 };
 use crate::{ApiError, Code};
 
-/// Text frames of a WebSocket are read in pieces of this size.
-const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// When a client that was refused for want of room may come again, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Clone)]
 struct Edge {
@@ -31,7 +34,7 @@ struct Edge {
 
 /// The route `/rpc`.
 pub(super) fn router(dispatcher: Dispatcher) -> Router {
-    let connections = Arc::new(Semaphore::new(dispatcher.api.config.limits.connections_max));
+    let connections = Arc::new(Semaphore::new(dispatcher.limits.connections_max));
     let edge = Edge { dispatcher, connections };
     Router::new().route("/rpc", post(call).get(connect)).with_state(edge)
 }
@@ -39,11 +42,42 @@ pub(super) fn router(dispatcher: Dispatcher) -> Router {
 /// A refusal before any request was looked at.
 fn refused(status: StatusCode, reason: &'static str, error: ApiError) -> Response {
     metric::refused(reason);
-    (status, json(message::response(None, &Err(error)))).into_response()
+    let mut response = (status, json(message::response(None, &Err(error)))).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
 }
 
-fn json(text: String) -> impl IntoResponse {
+fn json(text: impl IntoResponse) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], text)
+}
+
+/// An answer, and the memory that it takes until it is sent.
+struct Sent {
+    text: String,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+/// A message whose body has arrived.
+struct Arrived {
+    message: Vec<u8>,
+    held: Held,
+    held_bytes: usize,
+}
+
+/// Why a body did not arrive.
+enum Missing {
+    /// It is too long, or was not sent to its end.
+    TooLong,
+    /// There was no room for it.
+    Room,
 }
 
 impl Edge {
@@ -60,36 +94,95 @@ impl Edge {
         }
         Arc::clone(&self.connections).try_acquire_owned().map_err(|_| {
             let message = format!(
-                "the server has {} requests under way already; try again later",
+                "the server has {} requests and connections under way, which is its limit; nothing \
+                 was done, try again in a second",
                 api.config.limits.connections_max
             );
-            let error = ApiError::new(Code::Limit, message);
+            let error = ApiError::new(Code::Limit, message).reason("busy");
             Box::new(refused(StatusCode::SERVICE_UNAVAILABLE, "busy", error))
         })
     }
 
-    /// The body, up to the limit. What is beyond it is read too, and dropped: most clients do not
-    /// listen to an answer before they have sent everything.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Box<Response>> {
-        let limits = &self.dispatcher.api.config.limits;
-        let refuse = |status, reason, code, message: String| {
-            Err(Box::new(refused(status, reason, ApiError::new(code, message))))
-        };
+    /// The body, up to the limit, if there is room for it.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Box<Response>> {
+        let limits = &self.dispatcher.limits;
+        let refuse = |status, reason, error| Err(Box::new(refused(status, reason, error)));
         if !is_json(headers) {
-            let message = "send Content-Type: application/json".to_owned();
-            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "type", Code::Invalid, message);
+            let message = "send Content-Type: application/json";
+            let error = ApiError::new(Code::Invalid, message);
+            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "type", error);
         }
         let bytes_max = limits.request_bytes_max;
-        let whole = collect(body, bytes_max, awaits_leave(headers));
-        match tokio::time::timeout(limits.body_timeout, whole).await {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => {
-                let message = socket::too_large(bytes_max);
-                refuse(StatusCode::PAYLOAD_TOO_LARGE, "size", Code::Limit, message)
+        if awaits_leave(headers).is_some_and(|length| length > bytes_max) {
+            let error = socket::too_large(bytes_max);
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "size", error);
+        }
+        match tokio::time::timeout(limits.body_timeout, self.collect(headers, body)).await {
+            Ok(Ok(arrived)) => Ok(arrived),
+            Ok(Err(Missing::TooLong)) => {
+                let error = socket::too_large(bytes_max);
+                refuse(StatusCode::PAYLOAD_TOO_LARGE, "size", error)
             }
+            Ok(Err(Missing::Room)) => refuse(StatusCode::SERVICE_UNAVAILABLE, "room", busy()),
             Err(_) => {
                 let message = format!("the body did not arrive within {:?}", limits.body_timeout);
-                refuse(StatusCode::REQUEST_TIMEOUT, "slow", Code::Limit, message)
+                let error = ApiError::new(Code::Limit, message);
+                refuse(StatusCode::REQUEST_TIMEOUT, "slow", error)
+            }
+        }
+    }
+
+    /// All of `body`. What there is no room for, or is too long, is read too, and dropped: most
+    /// clients do not listen to an answer before they have sent everything.
+    async fn collect(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Missing> {
+        let Dispatcher { limits, rooms, .. } = &self.dispatcher;
+        let length = content_length(headers).unwrap_or_default().min(limits.request_bytes_max);
+        let mut arrived =
+            Arrived { message: Vec::with_capacity(length), held: Held::default(), held_bytes: 0 };
+        let mut missing = None;
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Missing::TooLong)?;
+            if missing.is_some() {
+                continue;
+            }
+            let bytes = arrived.message.len() + chunk.len();
+            if bytes > limits.request_bytes_max {
+                missing = Some(Missing::TooLong);
+            } else if bytes > ARRIVING_BYTES + arrived.held_bytes {
+                let more = chunk.len().max(ARRIVING_BYTES);
+                match take(&rooms.arrivals(), more, limits.call_patience).await {
+                    Some(held) => {
+                        arrived.held.add(held);
+                        arrived.held_bytes += more;
+                    }
+                    None => missing = Some(Missing::Room),
+                }
+            }
+            if missing.is_some() {
+                (arrived.message, arrived.held) = (Vec::new(), Held::default());
+            } else {
+                arrived.message.extend_from_slice(&chunk);
+            }
+        }
+        missing.map_or(Ok(arrived), Err)
+    }
+
+    /// Carries out a message that has arrived.
+    async fn carry_out(&self, arrived: Arrived, caller: Caller) -> Answer {
+        let limits = &self.dispatcher.limits;
+        let share = Room::new(limits.connection_bytes_max);
+        let peer = Peer { caller, subscriptions: None, share };
+        let Arrived { message, mut held, held_bytes } = arrived;
+        let admitted =
+            self.dispatcher.admit(&message, held_bytes, &peer, limits.call_patience).await;
+        match admitted {
+            Err(refused) => refused,
+            Ok(more) => {
+                held.add(more);
+                let mut answer = self.dispatcher.answer(&message, &peer).await;
+                answer.held.add(held);
+                answer
             }
         }
     }
@@ -98,27 +191,11 @@ impl Edge {
 /// The length of a body that is held back until the server agrees to take it.
 fn awaits_leave(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::EXPECT)?;
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    content_length(headers)
 }
 
-/// All of `body`; `None` when it is longer than `bytes_max`, or was not sent to its end.
-async fn collect(body: Body, bytes_max: usize, held_back: Option<usize>) -> Option<Vec<u8>> {
-    if held_back.is_some_and(|length| length > bytes_max) {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let mut fits = true;
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.ok()?;
-        fits &= bytes.len() + chunk.len() <= bytes_max;
-        if fits {
-            bytes.extend_from_slice(&chunk);
-        } else {
-            bytes = Vec::new();
-        }
-    }
-    fits.then_some(bytes)
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Pages of others cannot send this type without asking first, which the server would not answer.
@@ -137,14 +214,14 @@ async fn call(
 ) -> Response {
     let answered = async {
         let _permit = edge.admit(&headers)?;
-        let message = edge.read(&headers, body).await?;
-        let peer = Peer { caller: named(caller), subscriptions: None };
-        let answer = edge.dispatcher.answer(&message, &peer).await;
-        Ok::<_, Box<Response>>(answer.text)
+        let arrived = edge.read(&headers, body).await?;
+        Ok::<_, Box<Response>>(edge.carry_out(arrived, named(caller)).await)
     };
     match answered.await {
-        Ok(Some(text)) => json(text).into_response(),
-        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Answer { text: Some(text), held, .. }) => {
+            json(Bytes::from_owner(Sent { text, _held: held })).into_response()
+        }
+        Ok(Answer { text: None, .. }) => StatusCode::NO_CONTENT.into_response(),
         Err(response) => *response,
     }
 }
@@ -153,31 +230,26 @@ async fn call(
 async fn connect(
     State(edge): State<Edge>,
     caller: Option<Extension<Caller>>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
-    let Ok(upgrade) = upgrade else {
+    let Some(upgrade) = upgrade::Upgrade::of(&mut request) else {
         let message = "POST a request of JSON-RPC 2.0, or open a WebSocket";
         let error = ApiError::new(Code::InvalidRequest, message);
         return ([(header::ALLOW, "POST")], refused(StatusCode::METHOD_NOT_ALLOWED, "type", error))
             .into_response();
     };
-    let permit = match edge.admit(&headers) {
+    let permit = match edge.admit(request.headers()) {
         Ok(permit) => permit,
         Err(response) => return *response,
     };
-    let api = Arc::clone(&edge.dispatcher.api);
-    let bytes_max = api.config.limits.request_bytes_max;
+    let tasks = edge.dispatcher.api.tasks.clone();
     let caller = named(caller);
-    upgrade
-        .max_message_size(bytes_max)
-        .max_frame_size(bytes_max)
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .on_upgrade(async move |socket| {
-            let serve = socket::serve(socket, edge.dispatcher, caller);
-            api.tasks.track_future(serve).await;
+    upgrade.accept(move |stream| {
+        tasks.spawn(async move {
+            socket::serve(stream, edge.dispatcher, caller).await;
             drop(permit);
-        })
+        });
+    })
 }
 
 fn named(caller: Option<Extension<Caller>>) -> Caller {

@@ -1,8 +1,11 @@
 //! JSON-RPC 2.0 to the letter: what a message asks for, and how answers are written.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::{ApiError, Code, ErrorData};
@@ -13,7 +16,17 @@ pub(super) enum Message<'a> {
     One(Parsed<'a>),
     /// Requests that are answered together, in one array.
     Batch(Vec<Parsed<'a>>),
+    /// More of them than may come at once.
+    TooMany {
+        /// How many.
+        count: usize,
+        /// Those of them that can be answered one by one: all, or none where they are far too many.
+        entries: Vec<Parsed<'a>>,
+    },
 }
+
+/// Of a batch that is too long, so many times as many entries as are allowed are answered.
+const ANSWERED_TIMES: usize = 10;
 
 /// A request, or why it is none.
 pub(super) type Parsed<'a> = Result<Request<'a>, ApiError>;
@@ -47,9 +60,14 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 impl<'a> Message<'a> {
-    /// Takes a message apart. `depth_max` is how deep it may nest. Fails when it cannot be told
-    /// what the message is: the one answer to it has the id null.
-    pub(super) fn parse(bytes: &'a [u8], depth_max: usize) -> Result<Self, ApiError> {
+    /// Takes a message apart. `depth_max` is how deep it may nest, `batch_max` how many requests it
+    /// may hold. Fails when it cannot be told what the message is: the one answer to it has the id
+    /// null.
+    pub(super) fn parse(
+        bytes: &'a [u8],
+        depth_max: usize,
+        batch_max: usize,
+    ) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| ApiError::new(Code::Parse, format!("this is no UTF-8: {error}")))?;
         let raw: &RawValue = serde_json::from_str(text)
@@ -61,17 +79,75 @@ impl<'a> Message<'a> {
         if !raw.get().starts_with('[') {
             return Ok(Self::One(request(raw)));
         }
-        let entries: Vec<&RawValue> = serde_json::from_str(raw.get())
+        let kept_max = ANSWERED_TIMES * batch_max;
+        let Entries { first, count } = Entries::read(raw, kept_max)
             .map_err(|error| ApiError::new(Code::Parse, format!("this is no JSON: {error}")))?;
-        if entries.is_empty() {
-            return Err(ApiError::new(Code::InvalidRequest, "a batch holds at least one request"));
+        match count {
+            0 => Err(ApiError::new(Code::InvalidRequest, "a batch holds at least one request")),
+            _ if count > kept_max => Ok(Self::TooMany { count, entries: vec![] }),
+            _ => {
+                let entries = first.into_iter().map(request).collect();
+                Ok(if count > batch_max {
+                    Self::TooMany { count, entries }
+                } else {
+                    Self::Batch(entries)
+                })
+            }
         }
-        Ok(Self::Batch(entries.into_iter().map(request).collect()))
+    }
+
+    /// The requests in it that are ones.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request<'a>> {
+        match self {
+            Self::One(parsed) => std::slice::from_ref(parsed),
+            Self::Batch(entries) | Self::TooMany { entries, .. } => entries,
+        }
+        .iter()
+        .filter_map(|parsed| parsed.as_ref().ok())
+    }
+}
+
+/// The entries of an array: the first of them, and how many there are. Most of a message may be
+/// commas.
+struct Entries<'a> {
+    first: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'a> Entries<'a> {
+    fn read(array: &'a RawValue, kept_max: usize) -> serde_json::Result<Self> {
+        serde_json::Deserializer::from_str(array.get()).deserialize_seq(First { kept_max })
+    }
+}
+
+struct First {
+    kept_max: usize,
+}
+
+impl<'de> Visitor<'de> for First {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Entries { first: Vec::new(), count: 0 };
+        while let Some(entry) = array.next_element::<&RawValue>()? {
+            entries.count += 1;
+            if entries.count <= self.kept_max {
+                entries.first.push(entry);
+            }
+        }
+        Ok(entries)
     }
 }
 
 fn request(raw: &RawValue) -> Parsed<'_> {
     let invalid = |what: &str| ApiError::new(Code::InvalidRequest, what);
+    if !raw.get().starts_with('{') {
+        return Err(invalid("a request of JSON-RPC 2.0 is an object"));
+    }
     let Envelope { jsonrpc, method, params, id } = serde_json::from_str(raw.get())
         .map_err(|error| invalid(&format!("this is no request of JSON-RPC 2.0: {error}")))?;
     if jsonrpc != "2.0" {
@@ -186,9 +262,9 @@ mod tests {
     }
 
     fn one(text: &str) -> Option<i32> {
-        match Message::parse(text.as_bytes(), 64) {
+        match Message::parse(text.as_bytes(), 64, 10) {
             Ok(Message::One(parsed)) => code(parsed),
-            Ok(Message::Batch(_)) => panic!("{text} is no batch"),
+            Ok(_) => panic!("{text} is no batch"),
             Err(error) => Some(error.code.number()),
         }
     }
@@ -215,12 +291,12 @@ mod tests {
         for broken in ["", "{", r#"{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]"#] {
             assert_eq!(one(broken), Some(-32700), "{broken}");
         }
-        assert_eq!(code(Message::parse(b"\"\xff\"", 64)), Some(-32700));
+        assert_eq!(code(Message::parse(b"\"\xff\"", 64, 10)), Some(-32700));
     }
 
     #[test]
     fn an_id_of_null_is_an_id() {
-        let id = |text: &'static str| match Message::parse(text.as_bytes(), 64) {
+        let id = |text: &'static str| match Message::parse(text.as_bytes(), 64, 10) {
             Ok(Message::One(Ok(request))) => request.id.map(|id| id.get().to_owned()),
             _ => panic!("{text} is a request"),
         };
@@ -232,16 +308,30 @@ mod tests {
     #[test]
     fn a_batch_is_taken_apart_and_each_judged_alone() {
         let text = br#"[1, {"jsonrpc": "2.0", "method": "a", "id": "x"}]"#;
-        let Ok(Message::Batch(entries)) = Message::parse(text, 64) else { panic!("a batch") };
+        let Ok(Message::Batch(entries)) = Message::parse(text, 64, 10) else { panic!("a batch") };
         assert_eq!(entries.into_iter().map(code).collect::<Vec<_>>(), [Some(-32600), None]);
     }
 
     #[test]
+    fn of_a_batch_that_is_too_long_no_more_is_kept_than_is_answered() {
+        let batch = |n: usize| format!("[{}1]", "1,".repeat(n - 1));
+        for (n, kept) in [(11, 11), (100, 100), (101, 0), (1_000_000, 0)] {
+            match Message::parse(batch(n).as_bytes(), 64, 10) {
+                Ok(Message::TooMany { count, entries }) => {
+                    assert_eq!((count, entries.len()), (n, kept));
+                }
+                _ => panic!("{n} are too many"),
+            }
+        }
+        assert!(matches!(Message::parse(batch(10).as_bytes(), 64, 10), Ok(Message::Batch(_))));
+    }
+
+    #[test]
     fn nesting_has_a_limit_and_texts_do_not_nest() {
-        assert_eq!(code(Message::parse(b"[[[1]]]", 2)), Some(1006));
-        assert_eq!(code(Message::parse(br#"["[[[[\"[["]"#, 2)), None);
+        assert_eq!(code(Message::parse(b"[[[1]]]", 2, 10)), Some(1006));
+        assert_eq!(code(Message::parse(br#"["[[[[\"[["]"#, 2, 10)), None);
         let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        assert_eq!(code(Message::parse(deep.as_bytes(), 64)), Some(1006));
+        assert_eq!(code(Message::parse(deep.as_bytes(), 64, 10)), Some(1006));
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! What this crate counts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::weight::Rooms;
 use crate::Code;
 
 const CALLS: &str = "ktk_api_calls_total";
 const CALL_SECONDS: &str = "ktk_api_call_seconds";
 const CONNECTIONS: &str = "ktk_api_connections";
 const SUBSCRIPTIONS: &str = "ktk_api_subscriptions";
+const HELD: &str = "ktk_api_held_bytes";
 const REFUSED: &str = "ktk_api_refused_total";
 
 /// Registers the descriptions. To be called once, after the recorder is installed.
@@ -22,8 +26,27 @@ pub fn describe() {
     describe_gauge!(SUBSCRIPTIONS, "Subscriptions that are open, by method");
     describe_counter!(
         REFUSED,
-        "Requests refused before they were looked at, by reason: host, origin, busy, size, type, slow"
+        "Requests refused before they were looked at, by reason: host, origin, busy, room, size, \
+         type, slow"
     );
+    describe_gauge!(HELD, Unit::Bytes, "Memory that is held: by calls, lasting by waits, notices");
+}
+
+/// How often it is told how much memory is held.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Tells now and then how much memory is held, until `stop` is cancelled.
+pub(super) fn watch(rooms: &Arc<Rooms>, tasks: &TaskTracker, stop: &CancellationToken) {
+    let (rooms, stop) = (Arc::clone(rooms), stop.clone());
+    tasks.spawn(async move {
+        let told =
+            [("calls", &rooms.calls), ("lasting", &rooms.lasting), ("notices", &rooms.notices)];
+        while timeout(TELL_EVERY, stop.cancelled()).await.is_err() {
+            for (of, room) in &told {
+                gauge!(HELD, "of" => *of).set(room.held_bytes() as f64);
+            }
+        }
+    });
 }
 
 pub(super) fn called(method: &'static str, error: Option<Code>, took: Duration) {

@@ -7,21 +7,30 @@
 mod admission;
 mod alive;
 mod attempt;
+mod blob;
 mod cancel;
 mod command;
 mod config;
 mod context;
+mod dead_letter;
 mod definition;
 mod dispatch;
 mod event;
+mod export;
 mod filter;
+#[cfg(test)]
+mod fuzz;
 mod http;
+mod import;
+mod inlet;
+mod listen;
 mod logs;
 mod manifest;
 mod message;
 pub mod metric;
 mod module;
 mod operation;
+mod outlet;
 mod params;
 #[cfg(test)]
 mod past;
@@ -30,7 +39,9 @@ mod policy;
 mod record;
 mod resource;
 mod restart;
+mod room;
 mod run;
+mod seal;
 mod shared;
 mod socket;
 mod sound;
@@ -38,8 +49,11 @@ mod spawn;
 mod subscribe;
 mod subscriptions;
 mod system;
+mod together;
 mod tree;
+mod upgrade;
 mod wait;
+mod weight;
 mod why;
 
 use std::sync::Arc;
@@ -53,9 +67,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::feed::Feed;
 pub use config::{ApiConfig, Limits};
 use dispatch::Dispatcher;
+pub use listen::serve;
 pub use module::Caller;
 use module::Module;
 use operation::Operations;
+use room::Room;
+use weight::Rooms;
 
 /// What the methods work with.
 pub struct Api {
@@ -71,6 +88,8 @@ pub struct Api {
     pub(crate) operations: Operations,
     /// Contexts that are looked at as a whole at once, as each may be large.
     pub(crate) contexts: Arc<Semaphore>,
+    /// Where calls get their memory.
+    pub(crate) rooms: Arc<Rooms>,
     /// How the server is set up.
     pub(crate) config: ApiConfig,
     /// Cancelled when the server stops.
@@ -90,6 +109,16 @@ pub enum StartError {
     Fault(#[from] Fault),
 }
 
+impl StartError {
+    /// Whether it may work later, with nothing changed but that the servers are back.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(error, kantoku_projections::Error::Database { .. }),
+            Self::Fault(fault) => !fault.is_final(),
+        }
+    }
+}
+
 impl Api {
     /// Over an open bus and database.
     pub async fn start(
@@ -104,6 +133,8 @@ impl Api {
         let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();
         let contexts = Arc::new(Semaphore::new(context::CONTEXTS_AT_ONCE));
+        let rooms = Arc::new(Rooms::new(&config.limits));
+        metric::watch(&rooms, &tasks, &stop);
         Ok(Arc::new(Self {
             bus,
             reader,
@@ -111,10 +142,17 @@ impl Api {
             feed,
             operations,
             contexts,
+            rooms,
             config,
             stop,
             tasks,
         }))
+    }
+
+    /// The memory that calls, waits and subscriptions hold, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        let Rooms { calls, lasting, notices, .. } = &*self.rooms;
+        [calls, lasting, notices].into_iter().map(Room::held_bytes).sum()
     }
 
     /// Takes no more requests, ends subscriptions and waits, lets other calls end within
@@ -128,7 +166,12 @@ impl Api {
 
 /// The route `/rpc`, for HTTP POST and WebSocket.
 pub fn router(api: &Arc<Api>) -> axum::Router {
-    http::router(Dispatcher { api: Arc::clone(api), module: Arc::new(methods()) })
+    http::router(Dispatcher {
+        api: Arc::clone(api),
+        module: Arc::new(methods()),
+        limits: Arc::new(api.config.limits.clone()),
+        rooms: Arc::clone(&api.rooms),
+    })
 }
 
 /// Every method there is: each file registers its own.
@@ -136,9 +179,13 @@ fn methods() -> Module {
     let mut module = Module::default();
     let families = [
         attempt::register,
+        blob::register,
         cancel::register,
+        dead_letter::register,
         definition::register,
         event::register,
+        export::register,
+        import::register,
         logs::register,
         manifest::register,
         operation::register,
@@ -148,6 +195,7 @@ fn methods() -> Module {
         resource::register,
         restart::register,
         run::register,
+        seal::register,
         spawn::register,
         subscribe::register,
         system::register,

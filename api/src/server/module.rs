@@ -32,29 +32,45 @@ pub(super) type Items<S> = BoxStream<'static, Result<<S as Subscription>::Item, 
 /// Answers of whatever type, as they stand on the wire.
 pub(super) type RawItems = BoxStream<'static, Result<Box<RawValue>, ApiError>>;
 
-/// One call: who, and with what.
-pub(super) struct Call {
-    pub(super) api: Arc<Api>,
+/// One call of what stands on `A`: who, and with what.
+pub(super) struct Call<'a, A = Api> {
+    pub(super) api: Arc<A>,
     pub(super) caller: Caller,
-    pub(super) params: Option<Box<RawValue>>,
+    /// They are read before the call begins.
+    pub(super) params: Option<&'a RawValue>,
+    pub(super) answer_bytes_max: usize,
 }
 
-type Answered<T> = BoxFuture<'static, Result<T, ApiError>>;
+/// What a call comes to.
+pub(super) type Answered<T> = BoxFuture<'static, Result<T, ApiError>>;
+
+/// What begins a call.
+type Begin<A, T> = Box<dyn Fn(Call<'_, A>) -> Answered<T> + Send + Sync>;
 
 /// What is behind a name.
-pub(super) enum Entry {
+pub(super) enum Entry<A = Api> {
     /// Answers once.
-    Call(Box<dyn Fn(Call) -> Answered<Box<RawValue>> + Send + Sync>),
+    Call {
+        /// Whether it may change something.
+        is_command: bool,
+        /// Begins it.
+        begin: Begin<A, Box<RawValue>>,
+    },
     /// Answers until it is told to stop.
-    Subscribe(Box<dyn Fn(Call) -> Answered<RawItems> + Send + Sync>),
+    Subscribe(Begin<A, RawItems>),
     /// Tells a subscription to stop.
     Unsubscribe,
 }
 
-/// The methods by name.
-#[derive(Default)]
-pub(super) struct Module {
-    entries: HashMap<&'static str, Entry>,
+/// The methods by name, which stand on an `A`.
+pub(super) struct Module<A = Api> {
+    entries: HashMap<&'static str, Entry<A>>,
+}
+
+impl<A> Default for Module<A> {
+    fn default() -> Self {
+        Self { entries: HashMap::new() }
+    }
 }
 
 /// What carries out method `M`: `async fn(Arc<Api>, M::Params) -> Result<M::Answer, ApiError>`.
@@ -128,13 +144,17 @@ where
 impl Module {
     /// Adds a method.
     pub(super) fn register<M: Method>(&mut self, handler: impl Handler<M>) {
-        self.register_command::<M>(Anonymous(handler));
+        self.insert_call(M::NAME, false, move |call: Call<'_>, params| {
+            let bytes_max = call.answer_bytes_max;
+            let answer = handler.call(call.api, params);
+            async move { encode(&answer.await?, bytes_max) }.boxed()
+        });
     }
 
-    /// Adds a method that is told who calls.
+    /// Adds a method that may change something, and is told who calls.
     pub(super) fn register_command<M: Method>(&mut self, handler: impl CommandHandler<M>) {
-        self.insert_call(M::NAME, move |call: Call, params| {
-            let bytes_max = call.api.config.limits.answer_bytes_max;
+        self.insert_call(M::NAME, true, move |call: Call<'_>, params| {
+            let bytes_max = call.answer_bytes_max;
             let answer = handler.call(call.api, call.caller, params);
             async move { encode(&answer.await?, bytes_max) }.boxed()
         });
@@ -142,23 +162,11 @@ impl Module {
 
     /// Adds a method that writes its answer itself, as it may be more, or less, than `M::Answer`.
     pub(super) fn register_raw<M: Method>(&mut self, handler: impl RawHandler<M>) {
-        self.insert_call(M::NAME, move |call: Call, params| {
-            let bytes_max = call.api.config.limits.answer_bytes_max;
+        self.insert_call(M::NAME, false, move |call: Call<'_>, params| {
+            let bytes_max = call.answer_bytes_max;
             let answer = handler.call(call.api, params);
             async move { check_size(answer.await?, bytes_max) }.boxed()
         });
-    }
-
-    fn insert_call<P: DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-        answer: impl Fn(Call, P) -> Answered<Box<RawValue>> + Send + Sync + 'static,
-    ) {
-        let entry = move |call: Call| match params::decode(call.params.as_deref()) {
-            Err(error) => std::future::ready(Err(error)).boxed(),
-            Ok(params) => guarded(name, answer(call, params)),
-        };
-        self.insert(name, Entry::Call(Box::new(entry)));
     }
 
     /// Adds a subscription, and the method that ends it.
@@ -166,26 +174,55 @@ impl Module {
         &mut self,
         handler: impl SubscriptionHandler<S>,
     ) {
-        let entry = move |call: Call| match params::decode(call.params.as_deref()) {
-            Err(error) => std::future::ready(Err(error)).boxed(),
-            Ok(params) => {
-                let bytes_max = call.api.config.limits.answer_bytes_max;
-                let items = handler.call(call.api, params);
-                guarded(S::NAME, async move {
-                    let items = items.await?;
-                    let raw = items.map(move |item| encode(&item?, bytes_max));
-                    Ok(raw.boxed())
-                })
+        self.insert_subscription::<S>(move |call: Call<'_>, params| {
+            let bytes_max = call.answer_bytes_max;
+            let items = handler.call(call.api, params);
+            async move {
+                let raw = items.await?.map(move |item| encode(&item?, bytes_max));
+                Ok(raw.boxed())
             }
+            .boxed()
+        });
+    }
+}
+
+impl<A: 'static> Module<A> {
+    /// Adds what answers once.
+    pub(super) fn insert_call<P: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        is_command: bool,
+        answer: impl Fn(Call<'_, A>, P) -> Answered<Box<RawValue>> + Send + Sync + 'static,
+    ) {
+        let begin = move |call: Call<'_, A>| match params::decode(call.params) {
+            Err(error) => std::future::ready(Err(error)).boxed(),
+            Ok(params) => guarded(name, answer(call, params)),
         };
-        self.insert(S::NAME, Entry::Subscribe(Box::new(entry)));
+        self.insert(name, Entry::Call { is_command, begin: Box::new(begin) });
+    }
+
+    /// Adds what answers until it is told to stop.
+    pub(super) fn insert_subscription<S: Subscription>(
+        &mut self,
+        items: impl Fn(Call<'_, A>, S::Params) -> Answered<RawItems> + Send + Sync + 'static,
+    ) {
+        let begin = move |call: Call<'_, A>| match params::decode(call.params) {
+            Err(error) => std::future::ready(Err(error)).boxed(),
+            Ok(params) => guarded(S::NAME, items(call, params)),
+        };
+        self.insert(S::NAME, Entry::Subscribe(Box::new(begin)));
         self.insert(S::UNSUBSCRIBE, Entry::Unsubscribe);
     }
 
+    /// What is behind `name`, if there is something.
+    pub(super) fn get(&self, name: &str) -> Option<(&'static str, &Entry<A>)> {
+        self.entries.get_key_value(name).map(|(name, entry)| (*name, entry))
+    }
+
     /// What is behind `name`.
-    pub(super) fn find(&self, name: &str) -> Result<(&'static str, &Entry), ApiError> {
-        if let Some((name, entry)) = self.entries.get_key_value(name) {
-            return Ok((name, entry));
+    pub(super) fn find(&self, name: &str) -> Result<(&'static str, &Entry<A>), ApiError> {
+        if let Some(found) = self.get(name) {
+            return Ok(found);
         }
         let shown: String = name.chars().take(80).collect();
         let message = match nearest(&shown, self.entries.keys().copied()) {
@@ -201,18 +238,9 @@ impl Module {
         self.entries.keys().copied()
     }
 
-    fn insert(&mut self, name: &'static str, entry: Entry) {
+    fn insert(&mut self, name: &'static str, entry: Entry<A>) {
         let before = self.entries.insert(name, entry);
         assert!(before.is_none(), "two methods are called {name}");
-    }
-}
-
-/// Adapts a handler that does not care who calls.
-struct Anonymous<H>(H);
-
-impl<M: Method, H: Handler<M>> CommandHandler<M> for Anonymous<H> {
-    fn call(&self, api: Arc<Api>, _: Caller, params: M::Params) -> Answered<M::Answer> {
-        self.0.call(api, params)
     }
 }
 
@@ -235,7 +263,7 @@ fn guarded<T>(
         .boxed()
 }
 
-fn encode(answer: &impl Serialize, bytes_max: usize) -> Result<Box<RawValue>, ApiError> {
+pub(super) fn encode(answer: &impl Serialize, bytes_max: usize) -> Result<Box<RawValue>, ApiError> {
     let raw = to_raw_value(answer).map_err(|error| ApiError::new(Code::Internal, error))?;
     check_size(raw, bytes_max)
 }

@@ -6,17 +6,15 @@ use std::{
 };
 
 use kantoku_domain::Id;
-use kantoku_projections::{Comparison, Rebuild};
+use kantoku_projections::Rebuild;
+use kantoku_streams::now;
 
-use super::{
-    Api, Module,
-    shared::{new_id, now},
-};
+use super::{Api, Module, blob, shared::new_id};
 use crate::{
     ApiError, Code,
     contract::{
-        Method as _, NoParams, Operation, OperationGet, OperationParams, OperationStatus,
-        ProjectionRebuild, ProjectionVerify, Started,
+        BlobVerify, Finding, Method as _, NoParams, Operation, OperationGet, OperationParams,
+        OperationStatus, ProjectionRebuild, ProjectionVerify, Started,
     },
 };
 
@@ -81,6 +79,8 @@ impl Operations {
             error: None,
             equal: BTreeMap::new(),
             as_of_seq: None,
+            findings: Vec::new(),
+            found: 0,
         });
         if operations.len() > KEPT_MAX {
             operations.pop_front();
@@ -94,14 +94,15 @@ impl Operations {
         }
     }
 
-    fn end(&self, id: Id, result: Result<Comparison, String>) {
+    fn end(&self, id: Id, result: Result<Done, String>) {
         self.change(id, |operation| {
             operation.finished_at = Some(now());
             match result {
-                Ok(Comparison { as_of_seq, equal }) => {
+                Ok(Done { as_of_seq, equal, findings, found }) => {
                     operation.status = OperationStatus::Done;
                     operation.equal = equal;
                     operation.as_of_seq = Some(as_of_seq);
+                    (operation.findings, operation.found) = (findings, found);
                     operation.done = operation.total;
                 }
                 Err(error) => {
@@ -118,12 +119,22 @@ impl Operations {
     }
 }
 
+/// What an operation came to.
+#[derive(Default)]
+struct Done {
+    as_of_seq: u64,
+    equal: BTreeMap<String, bool>,
+    findings: Vec<Finding>,
+    found: u64,
+}
+
 enum Begun {
     Now(Id),
     Before(Id),
 }
 
-fn start(api: &Arc<Api>, kind: &'static str) -> Result<Started, ApiError> {
+/// Starts an operation, or finds the one of this kind that runs.
+pub(super) fn start(api: &Arc<Api>, kind: &'static str) -> Result<Started, ApiError> {
     let operation_id = match api.operations.begin(kind)? {
         Begun::Before(id) => id,
         Begun::Now(id) => {
@@ -145,18 +156,24 @@ fn start(api: &Arc<Api>, kind: &'static str) -> Result<Started, ApiError> {
     Ok(Started { operation_id })
 }
 
-async fn run(api: &Api, id: Id, kind: &str) -> Result<Comparison, String> {
+async fn run(api: &Api, id: Id, kind: &str) -> Result<Done, String> {
     let progress = |done, total| {
         api.operations.change(id, |operation| (operation.done, operation.total) = (done, total));
     };
+    if kind == BlobVerify::NAME {
+        let verdict = blob::verify(api, &progress).await.map_err(|fault| fault.to_string())?;
+        let blob::Verdict { findings, found, as_of_seq } = verdict;
+        return Ok(Done { as_of_seq, findings, found, ..Done::default() });
+    }
     let created = api.bus.created().await.map_err(|fault| fault.to_string())?;
     let rebuild = Rebuild::new(&api.database, created, &api.bus, &progress);
     let result = match kind {
-        ProjectionVerify::NAME => rebuild.verify().await,
-        _ => rebuild
-            .replace()
-            .await
-            .map(|as_of_seq| Comparison { as_of_seq, equal: BTreeMap::new() }),
+        ProjectionVerify::NAME => rebuild.verify().await.map(|compared| Done {
+            as_of_seq: compared.as_of_seq,
+            equal: compared.equal,
+            ..Done::default()
+        }),
+        _ => rebuild.replace().await.map(|as_of_seq| Done { as_of_seq, ..Done::default() }),
     };
     result.map_err(|error| error.to_string())
 }
@@ -186,7 +203,7 @@ mod tests {
         for _ in 0..KEPT_MAX {
             let (id, is_new) = begin("b");
             assert!(is_new);
-            operations.end(id, Ok(Comparison { as_of_seq: 7, equal: BTreeMap::new() }));
+            operations.end(id, Ok(Done { as_of_seq: 7, ..Done::default() }));
             assert_eq!(operations.get(id).and_then(|operation| operation.as_of_seq), Some(7));
         }
         assert!(operations.get(first).is_none());

@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(field.as_deref(), Some("zzzzzzzzzzzz"));
         assert_eq!(
             message,
-            "there is no parameter \"zzzzzzzzzzzz\"; there are id, reason, cascade, namespace"
+            "there is no parameter \"zzzzzzzzzzzz\"; there are id, reason, cascade, \
+             idempotency_key, namespace"
         );
         let (field, message) = refused::<SpawnParams>("{}");
         assert_eq!(field.as_deref(), Some("specification"));

@@ -144,6 +144,6 @@ impl Past {
             |(id, it): (&Id, &Loaded<Task>)| Some((*id, Node::of(*id, it.stream_seq, &it.state)?));
         let nodes = loaded.iter().filter_map(node).collect();
         let graph = Graph { context_id: context_id(), nodes, ..Graph::default() };
-        Tasks { graph, loaded, room: None }
+        Tasks { graph, loaded, ..Tasks::default() }
     }
 }

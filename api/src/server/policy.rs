@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use kantoku_domain::{Id, Kind, Policy, policy};
+use kantoku_domain::{Event, Id, Kind, Policy, policy};
 use kantoku_projections::{document::PolicyDocument, reader::Page};
 
-use super::{Api, Caller, Module, shared::new_id};
+use super::{Api, Caller, Module, command::Ordered};
 use crate::{
     ApiError, Code,
     contract::{
-        Accepted, NamesParams, PolicyDelete, PolicyDeleteParams, PolicyGet, PolicyList,
-        PolicyParams,
+        Accepted, Method as _, NamesParams, PolicyDelete, PolicyDeleteParams, PolicyGet,
+        PolicyList, PolicyParams,
     },
 };
 
@@ -52,7 +52,13 @@ async fn delete(
 ) -> Result<Accepted, ApiError> {
     let namespace = params.namespace.unwrap_or_default();
     let id = Id::named(&namespace, Kind::Policy, params.name.as_str());
-    let envelope = api.envelope(&caller, new_id(), id, id);
+    let key = params.idempotency_key.as_deref();
+    let ordered = Ordered::of(&namespace, PolicyDelete::NAME, id, key);
+    let is_it = |event: &Event| matches!(event, Event::PolicyDeleted(_));
+    if let Some(first) = api.ordered_before(Kind::Policy, &ordered, is_it).await? {
+        return Ok(Accepted { stream_seq: first.stream_seq });
+    }
+    let envelope = api.envelope(&caller, ordered.command_id, id, id);
     match api.execute::<Policy>(&namespace, &policy::Command::Delete, &envelope).await {
         Ok(outcome) => Ok(Accepted { stream_seq: outcome.stream_seq }),
         Err(error) if error.code == Code::NotFound => {

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use kantoku_domain::{
-    Datum, Event, Id, Name, NamedType, Namespace, Resource, Type, resource::Command,
+    Datum, Event, Id, Kind, Name, NamedType, Namespace, Resource, Type, resource::Command,
 };
 use kantoku_projections::document::{ResourceDocument, ResourceStatus, TypeDocument};
 use kantoku_streams::BlobError;
 use serde_json::Value;
 
-use super::{Api, Caller, Module, command::Ids, shared::new_id, sound};
+use super::{
+    Api, Caller, Module,
+    command::{Ids, Ordered, used_before},
+    sound,
+};
 use crate::{
     ApiError, Code,
     contract::{
@@ -74,12 +78,7 @@ async fn allocate_one(
         Event::ResourceAllocated(allocated) if allocated.type_ == *type_ => {
             Ok((id, recorded.stream_seq))
         }
-        _ => Err(ApiError::new(
-            Code::Rejected,
-            "the idempotency key was used for resources of another type: use a fresh one",
-        )
-        .reason("already_exists")
-        .field("idempotency_key")),
+        _ => Err(used_before(&recorded)),
     }
 }
 
@@ -105,8 +104,9 @@ async fn initialize(
 ) -> Result<Initialized, ApiError> {
     check_count(params.items.len(), "items")?;
     let namespace = params.namespace.unwrap_or_default();
+    let key = params.idempotency_key.as_deref();
     let items = params.items.into_iter();
-    let work = items.map(|item| initialize_one(&api, &caller, &namespace, item).boxed());
+    let work = items.map(|item| initialize_one(&api, &caller, &namespace, item, key).boxed());
     each(work.collect()).await
 }
 
@@ -115,8 +115,20 @@ async fn initialize_one(
     caller: &Caller,
     namespace: &Namespace,
     item: InitializeItem,
+    key: Option<&str>,
 ) -> Result<u64, ApiError> {
     let InitializeItem { id, value } = item;
+    let ordered = Ordered::of(namespace, ResourceInitialize::NAME, id, key);
+    if let Some(first) = api.ordered_before(Kind::Resource, &ordered, |_| true).await? {
+        // A large value is compared by its digest.
+        let asked = api.datum(value).await?;
+        return match &first.event {
+            Event::ResourceInitialized(initialized) if initialized.value == asked => {
+                Ok(first.stream_seq)
+            }
+            _ => Err(used_before(&first)),
+        };
+    }
     let loaded = api.bus.ledger().load::<Resource>(namespace, id).await?;
     // Nobody can look into a large value later on.
     if let Some(type_) = &loaded.state.type_ {
@@ -129,7 +141,7 @@ async fn initialize_one(
         // It is refused; there is no use in storing it.
         Datum::Value(Value::Null)
     };
-    let envelope = api.envelope(caller, new_id(), id, id);
+    let envelope = api.envelope(caller, ordered.command_id, id, id);
     let command = Command::Initialize(datum);
     Ok(api.execute::<Resource>(namespace, &command, &envelope).await?.stream_seq)
 }
@@ -142,7 +154,9 @@ async fn release(
     check_count(params.ids.len(), "ids")?;
     let namespace = params.namespace.unwrap_or_default();
     let release = async |id: Id| {
-        let envelope = api.envelope(&caller, new_id(), id, id);
+        let key = params.idempotency_key.as_deref();
+        let ordered = Ordered::of(&namespace, ResourceRelease::NAME, id, key);
+        let envelope = api.envelope(&caller, ordered.command_id, id, id);
         let outcome = api.execute::<Resource>(&namespace, &Command::Release, &envelope).await?;
         Ok(outcome.stream_seq)
     };

@@ -11,9 +11,13 @@ use kantoku_domain::{
 };
 use kantoku_projections::document::PipelineDocument;
 
-use super::{Api, Caller, Module, command::Ids, shared::blocking};
+use super::{
+    Api, Caller, Module,
+    command::{Ids, used_before},
+    shared::blocking,
+};
 use crate::{
-    ApiError, Code,
+    ApiError,
     contract::{Method as _, PipelineRun, Run, RunParams},
 };
 
@@ -107,12 +111,7 @@ fn answer(
             outputs: opened.outputs.clone(),
             stream_seq: recorded.stream_seq,
         }),
-        _ => {
-            let message = "the idempotency key was used for another run: use a fresh one";
-            Err(ApiError::new(Code::Rejected, message)
-                .reason("already_exists")
-                .field("idempotency_key"))
-        }
+        _ => Err(used_before(recorded)),
     }
 }
 

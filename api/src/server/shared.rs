@@ -2,17 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use kantoku_domain::{Aggregate, Id, Millis, Name, Namespace, Timestamp, nearest};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
+use kantoku_domain::{Aggregate, Id, Millis, Name, Namespace, nearest};
 use kantoku_projections::{
     document::{Record, Versioned},
     reader::LIMIT_MAX,
 };
 use kantoku_streams::Loaded;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Api;
+use super::{Api, dispatch::Ground, weight::Patience};
 use crate::{
     ApiError, Code,
     contract::{GetParams, TIMEOUT_DEFAULT, TIMEOUT_MAX},
@@ -20,10 +19,6 @@ use crate::{
 
 /// Aggregates that are loaded at once.
 const LOADS_AT_ONCE: usize = 64;
-
-pub(super) fn now() -> Timestamp {
-    OffsetDateTime::now_utc().into()
-}
 
 /// A new id, in an order of time.
 pub(super) fn new_id() -> Id {
@@ -45,6 +40,17 @@ pub(super) fn patience(asked: Option<Millis>) -> Result<Duration, ApiError> {
         return Err(ApiError::new(Code::Invalid, message).field("timeout"));
     }
     Ok(asked.duration())
+}
+
+impl Ground for Api {
+    fn reach(&self, patience: Patience) -> BoxFuture<'_, Result<(), ApiError>> {
+        async move {
+            let Some(min_seq) = patience.min_seq else { return Ok(()) };
+            self.reader.wait_for(min_seq, patience.asked()).await?;
+            Ok(())
+        }
+        .boxed()
+    }
 }
 
 impl Api {

@@ -11,7 +11,10 @@ use kantoku_domain::{
 use kantoku_projections::document::SpecificationDocument;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Api, Caller, Module, command::Ids};
+use super::{
+    Api, Caller, Module,
+    command::{Ids, used_before},
+};
 use crate::{
     ApiError, Code,
     contract::{
@@ -191,10 +194,7 @@ impl Request<'_> {
     /// The answer to a key that was used before: the same as then, if the same is asked for. What
     /// it was made of then may not be the latest version any more.
     async fn again(&self, first: &Recorded) -> Result<Spawned, ApiError> {
-        let other = || {
-            let message = "the idempotency key was used for another task: use a fresh one";
-            ApiError::new(Code::Rejected, message).reason("already_exists").field("idempotency_key")
-        };
+        let other = || used_before(first);
         let Event::TaskSpawned(stored) = &first.event else { return Err(other()) };
         let of_then = self.specification.versions.iter();
         let mut of_then = of_then.filter(|applied| applied.reference() == stored.specification);

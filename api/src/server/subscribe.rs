@@ -8,11 +8,17 @@ use std::{
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use kantoku_domain::Id;
 use kantoku_projections::{
-    document::{ContextDocument, Record, TaskDocument},
-    reader::{Filter, LIMIT_MAX, Mark},
+    document::{ContextDocument, TaskDocument},
+    reader::{Filter, Mark},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Api, Module, module::Items, shared::patience};
+use super::{
+    Api, Module,
+    module::Items,
+    room::{Held, Room, try_take},
+    shared::patience,
+};
 use crate::{
     ApiError, Code,
     contract::{ContextChanged, ContextSubscribe, SubscribeParams, TaskChanged, TaskSubscribe},
@@ -22,6 +28,12 @@ use crate::{
 /// Records that match a filter by something that changes, and are to be reported when they do not
 /// match any more.
 const MATCHING_MAX: usize = 100_000;
+/// Memory for their ids is asked for by so many, each with so much.
+const MATCHING_STEP: usize = 1_024;
+const MATCHING_BYTES: usize = 48;
+
+/// How many records are read at once.
+const PAGE: u32 = 32;
 
 pub(super) fn register(module: &mut Module) {
     module.register_subscription::<TaskSubscribe>(subscribe_tasks);
@@ -62,9 +74,39 @@ struct Following<T: Followed> {
     phase: Phase<T>,
     /// Everything before this was sent, or is among `queue`.
     after: Mark,
-    queue: VecDeque<T>,
+    queue: VecDeque<Arc<T>>,
+    /// The right to hold what was read from the read model, until all of it was sent.
+    page: Option<OwnedSemaphorePermit>,
     /// Those that were sent as matching, where that may change.
-    matching: Option<HashSet<Id>>,
+    matching: Option<Matching>,
+}
+
+/// Ids, and the memory that they take.
+#[derive(Default)]
+struct Matching {
+    ids: HashSet<Id>,
+    held: Held,
+    held_for: usize,
+}
+
+impl Matching {
+    fn insert(&mut self, id: Id, lasting: &Room) -> Result<(), ApiError> {
+        self.ids.insert(id);
+        if self.ids.len() > MATCHING_MAX {
+            let message = format!("more than {MATCHING_MAX} match; narrow the filter");
+            return Err(ApiError::new(Code::Limit, message).field("filter"));
+        }
+        if self.ids.len() > self.held_for {
+            let more = try_take(&[lasting], MATCHING_STEP * MATCHING_BYTES).ok_or_else(|| {
+                let message = "there is no memory left to keep in mind what matches; narrow the \
+                               filter, or subscribe again later";
+                ApiError::new(Code::Limit, message).reason("busy").field("filter")
+            })?;
+            self.held.add(more);
+            self.held_for += MATCHING_STEP;
+        }
+        Ok(())
+    }
 }
 
 enum Phase<T: Followed> {
@@ -101,7 +143,8 @@ impl<T: Followed> Following<T> {
             phase,
             after: params.from_seq.map_or_else(Mark::default, Mark::behind),
             queue: VecDeque::new(),
-            matching: changing.then(HashSet::new),
+            page: None,
+            matching: changing.then(Matching::default),
             filter,
             api,
         };
@@ -115,8 +158,9 @@ impl<T: Followed> Following<T> {
     async fn next(&mut self) -> Result<T, ApiError> {
         loop {
             if let Some(next) = self.queue.pop_front() {
-                return Ok(next);
+                return Ok(Arc::unwrap_or_clone(next));
             }
+            self.page = None;
             match &mut self.phase {
                 Phase::Snapshot { since } => {
                     let since = *since;
@@ -135,12 +179,19 @@ impl<T: Followed> Following<T> {
         }
     }
 
+    /// Waits until a page may be read: others may hold what they have read and not sent yet.
+    async fn take_page(&mut self) {
+        let pages = Arc::clone(&self.api.rooms.pages);
+        self.page = pages.acquire_owned().await.ok();
+    }
+
     async fn read_snapshot(&mut self, since: Option<u64>) -> Result<(), ApiError> {
-        let changes = T::changed(&self.api.reader, &self.filter, self.after, LIMIT_MAX).await?;
+        self.take_page().await;
+        let changes = T::changed(&self.api.reader, &self.filter, self.after, PAGE).await?;
         let since = since.unwrap_or(changes.as_of_seq);
         self.after = changes.next;
         for record in changes.items {
-            self.send(record)?;
+            self.send(Arc::new(record))?;
         }
         self.phase = match &self.matching {
             _ if !changes.is_complete => Phase::Snapshot { since: Some(since) },
@@ -155,14 +206,15 @@ impl<T: Followed> Following<T> {
     }
 
     async fn catch_up(&mut self, told_all: bool) -> Result<(), ApiError> {
+        self.take_page().await;
         let lasting = self.filter.lasting();
-        let changes = T::changed(&self.api.reader, &lasting, self.after, LIMIT_MAX).await?;
+        let changes = T::changed(&self.api.reader, &lasting, self.after, PAGE).await?;
         self.after = changes.next;
         for record in changes.items {
             if told_all && !self.filter.matches(&record) {
-                self.queue.push_back(record);
+                self.queue.push_back(Arc::new(record));
             } else {
-                self.send(record)?;
+                self.send(Arc::new(record))?;
             }
         }
         if changes.is_complete {
@@ -180,26 +232,22 @@ impl<T: Followed> Following<T> {
             let place = Mark { stream_seq: record.stream_seq(), id: record.id() };
             if place > self.after {
                 self.after = place;
-                self.send(T::clone(record))?;
+                self.send(Arc::clone(record))?;
             }
         }
         Ok(())
     }
 
     /// Queues the record if it matches, or did when it was sent before.
-    fn send(&mut self, record: T) -> Result<(), ApiError> {
-        let matches = self.filter.matches(&record);
+    fn send(&mut self, record: Arc<T>) -> Result<(), ApiError> {
+        let matches = self.filter.matches(&*record);
         let is_due = match &mut self.matching {
             None => matches,
             Some(matching) if matches => {
-                matching.insert(record.id());
-                if matching.len() > MATCHING_MAX {
-                    let message = format!("more than {MATCHING_MAX} match; narrow the filter");
-                    return Err(ApiError::new(Code::Limit, message).field("filter"));
-                }
+                matching.insert(record.id(), &self.api.rooms.lasting)?;
                 true
             }
-            Some(matching) => matching.remove(&record.id()),
+            Some(matching) => matching.ids.remove(&record.id()),
         };
         if is_due {
             self.queue.push_back(record);
@@ -212,7 +260,7 @@ impl<T: Followed> Following<T> {
         if matches!(self.phase, Phase::Snapshot { .. }) {
             return error;
         }
-        let first = self.queue.front().map_or(self.after.stream_seq, Record::stream_seq);
+        let first = self.queue.front().map_or(self.after.stream_seq, |first| first.stream_seq());
         error.resume_from(first.min(self.after.stream_seq).saturating_sub(1))
     }
 }

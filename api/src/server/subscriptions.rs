@@ -14,23 +14,33 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{message::notification, metric, module::RawItems};
+use super::{
+    message::notification,
+    metric,
+    module::RawItems,
+    room::{Held, try_take, wait_for},
+    weight::Rooms,
+};
 use crate::{ApiError, Code};
 
 /// Ids are unique in this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// What a subscription takes while nothing happens.
+const SUBSCRIPTION_BYTES: usize = 8 * 1024;
+
 /// The subscriptions of one connection.
 pub(super) struct Subscriptions {
     free: Arc<Semaphore>,
     max: usize,
+    rooms: Arc<Rooms>,
     open: Mutex<HashMap<u64, CancellationToken>>,
 }
 
 impl Subscriptions {
     /// At most `max` at once.
-    pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { free: Arc::new(Semaphore::new(max)), max, open: Mutex::default() })
+    pub(super) fn new(max: usize, rooms: Arc<Rooms>) -> Arc<Self> {
+        Arc::new(Self { free: Arc::new(Semaphore::new(max)), max, rooms, open: Mutex::default() })
     }
 
     /// Makes room for one more, before anything is begun for it.
@@ -42,6 +52,11 @@ impl Subscriptions {
             );
             ApiError::new(Code::Limit, message)
         })?;
+        let held = try_take(&[&self.rooms.lasting], SUBSCRIPTION_BYTES).ok_or_else(|| {
+            let message = "the server has as many waits and subscriptions as it has memory for; \
+                           end some, or subscribe again later";
+            ApiError::new(Code::Limit, message).reason("busy")
+        })?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let ended = CancellationToken::new();
         self.open().insert(id, ended.clone());
@@ -51,6 +66,7 @@ impl Subscriptions {
             method,
             ended,
             _permit: permit,
+            _held: held,
             _open: metric::Open::subscription(method),
         })
     }
@@ -68,6 +84,7 @@ pub(super) struct Reserved {
     method: &'static str,
     ended: CancellationToken,
     _permit: OwnedSemaphorePermit,
+    _held: Held,
     _open: metric::Open,
 }
 
@@ -96,9 +113,9 @@ impl Started {
         self.reserved.id
     }
 
-    /// Hands notifications to `send`, one by one, until the client ends it, the items end, or
-    /// `send` says that nobody listens any more.
-    pub(super) async fn run(mut self, send: impl AsyncFn(String) -> bool) {
+    /// Hands notifications to `send`, one by one and each with the memory that it takes, until the
+    /// client ends it, the items end, or `send` says that nobody listens any more.
+    pub(super) async fn run(mut self, send: impl AsyncFn(String, Held) -> bool) {
         let Reserved { id, method, ended, .. } = &self.reserved;
         loop {
             let item = tokio::select! {
@@ -107,7 +124,10 @@ impl Started {
             };
             let Some(item) = item else { return };
             let is_last = item.is_err();
-            if !send(notification(method, *id, &item)).await || is_last {
+            let text = notification(method, *id, &item);
+            drop(item);
+            let held = wait_for(&[&self.reserved.of.rooms.notices], text.len()).await;
+            if !send(text, held).await || is_last {
                 return;
             }
         }

@@ -44,12 +44,18 @@ fn service(entry: ServiceEntry) -> Service {
 }
 
 async fn info(api: Arc<Api>, _: NoParams) -> Result<Info, ApiError> {
+    let safety = api.bus.safety();
     Ok(Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         stream_created: api.bus.created().await?,
         head_seq: api.bus.head().await?,
         projected_seq: api.reader.position(),
         nats_version: api.bus.server_version(),
+        replicas: safety.replicas,
+        sync: safety.sync.to_string(),
+        at_risk: safety.at_risk(),
+        consumers: api.bus.consumers().await?,
+        consumers_max: safety.consumers_max,
     })
 }
 

@@ -55,6 +55,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         id: id.clone(),
         name: args.name.clone(),
         by: args.by,
+        idempotency_key: None,
         namespace: session.namespace(),
     };
     let approved = session.call::<TaskApprove>(&params).await;

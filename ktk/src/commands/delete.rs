@@ -43,7 +43,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         return Err(CommandError::usage("a policy is deleted as a whole: leave the version out"));
     }
     let name = version.name;
-    let params = PolicyDeleteParams { name: name.clone(), namespace: session.namespace() };
+    let params = PolicyDeleteParams {
+        name: name.clone(),
+        idempotency_key: None,
+        namespace: session.namespace(),
+    };
     let accepted = session.call::<PolicyDelete>(&params).await;
     let stream_seq = accepted.map_err(|error| error.or_list(Kind::Policy))?.stream_seq;
     visible(session, stream_seq).await;

@@ -17,6 +17,7 @@ mod files;
 mod get;
 mod import;
 mod logs;
+mod operation;
 mod outputs;
 mod pause;
 mod projections;
@@ -74,7 +75,7 @@ pub(crate) enum ClientCommand {
     /// Show what a task wrote
     #[command(after_help = logs::EXAMPLES)]
     Logs(logs::Args),
-    /// Show, follow and export what happened, event by event
+    /// Show, follow, check, export and import what happened, event by event
     #[command(after_help = events::EXAMPLES)]
     Events(events::Args),
     /// Make pipelines of workflows of other systems
@@ -115,8 +116,12 @@ pub(crate) enum ClientCommand {
 impl ClientCommand {
     /// A global flag that means nothing to the command is refused rather than ignored.
     fn check_flags(&self, session: &Session) -> Result<(), CommandError> {
-        if session.all_namespaces() && !matches!(self, Self::Get(_)) {
-            return Err(CommandError::usage("-A is for `ktk get`: name one namespace with -n"));
+        if session.all_namespaces() && !matches!(self, Self::Get(_) | Self::Events(_)) {
+            let text = "-A is for `ktk get` and `ktk events`: name one namespace with -n";
+            return Err(CommandError::usage(text));
+        }
+        if session.is_of_one_and_all() {
+            return Err(CommandError::usage("-n names one namespace, -A means all: choose"));
         }
         let takes_labels = matches!(self, Self::Get(_) | Self::Run(_) | Self::Spawn(_));
         if !session.labels().is_empty() && !takes_labels {

@@ -1,8 +1,8 @@
 //! `ktk pause`, `ktk resume`
 
 use kantoku_api::contract::{
-    Accepted, ContextPause, ContextResume, NamedPauseParams, NamedResumeParams, NamespaceParams,
-    NamespacePause, NamespacePauseParams, NamespaceResume, PauseParams, ResumeParams,
+    Accepted, ContextPause, ContextResume, NamedPauseParams, NamedResumeParams, NamespacePause,
+    NamespacePauseParams, NamespaceResume, NamespaceResumeParams, PauseParams, ResumeParams,
     SpecificationPause, SpecificationResume, TaskPause, TaskResume,
 };
 use kantoku_domain::{Name, Namespace};
@@ -52,17 +52,24 @@ pub(crate) async fn pause(args: PauseArgs, session: &Session) -> Result<(), Comm
     let (reason, namespace) = (args.reason, session.namespace());
     let accepted = match kind {
         Kind::Task => {
-            session.call::<TaskPause>(&PauseParams { id: id.clone(), reason, namespace }).await
+            let params = PauseParams { id: id.clone(), reason, idempotency_key: None, namespace };
+            session.call::<TaskPause>(&params).await
         }
         Kind::Context => {
-            session.call::<ContextPause>(&PauseParams { id: id.clone(), reason, namespace }).await
+            let params = PauseParams { id: id.clone(), reason, idempotency_key: None, namespace };
+            session.call::<ContextPause>(&params).await
         }
         Kind::Specification => {
-            let params = NamedPauseParams { name: name(&id)?, reason, namespace };
+            let params =
+                NamedPauseParams { name: name(&id)?, reason, idempotency_key: None, namespace };
             session.call::<SpecificationPause>(&params).await
         }
         Kind::Namespace => {
-            let params = NamespacePauseParams { reason, namespace: Some(namespace_of(&id)?) };
+            let params = NamespacePauseParams {
+                reason,
+                idempotency_key: None,
+                namespace: Some(namespace_of(&id)?),
+            };
             session.call::<NamespacePause>(&params).await
         }
         kind => return Err(no_pause(kind)),
@@ -74,16 +81,23 @@ pub(crate) async fn resume(args: ResumeArgs, session: &Session) -> Result<(), Co
     let (kind, id) = resolve(&args.target, session).await?;
     let namespace = session.namespace();
     let accepted = match kind {
-        Kind::Task => session.call::<TaskResume>(&ResumeParams { id: id.clone(), namespace }).await,
+        Kind::Task => {
+            let params = ResumeParams { id: id.clone(), idempotency_key: None, namespace };
+            session.call::<TaskResume>(&params).await
+        }
         Kind::Context => {
-            session.call::<ContextResume>(&ResumeParams { id: id.clone(), namespace }).await
+            let params = ResumeParams { id: id.clone(), idempotency_key: None, namespace };
+            session.call::<ContextResume>(&params).await
         }
         Kind::Specification => {
-            let params = NamedResumeParams { name: name(&id)?, namespace };
+            let params = NamedResumeParams { name: name(&id)?, idempotency_key: None, namespace };
             session.call::<SpecificationResume>(&params).await
         }
         Kind::Namespace => {
-            let params = NamespaceParams { namespace: Some(namespace_of(&id)?) };
+            let params = NamespaceResumeParams {
+                idempotency_key: None,
+                namespace: Some(namespace_of(&id)?),
+            };
             session.call::<NamespaceResume>(&params).await
         }
         kind => return Err(no_pause(kind)),

@@ -1,18 +1,14 @@
 //! `ktk projections`
 
-use std::time::Duration;
-
 use clap::Subcommand;
 use kantoku_api::contract::{
-    NoParams, Operation, OperationGet, OperationParams, OperationStatus, ProjectionList,
-    ProjectionRebuild, ProjectionVerify, Projections, Started,
+    NoParams, Operation, ProjectionList, ProjectionRebuild, ProjectionVerify, Projections,
 };
-use tokio::time::{Instant, sleep};
 
+use super::operation::finish;
 use crate::{
     error::{CommandError, Exit},
     output::{Format, Paint, Table, print_document, print_line, print_text},
-    progress::Progress,
     session::Session,
 };
 
@@ -20,9 +16,6 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk projections list
   ktk projections verify     compare the tables with tables made anew; exit 7 if they differ
   ktk projections rebuild    make the tables anew and put them in place, without a pause";
-
-/// How often an operation is asked how far it is.
-const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// The read models.
 #[derive(Debug, clap::Args)]
@@ -37,8 +30,12 @@ enum Command {
     List,
     /// Make the tables anew and compare the live ones with them
     Verify,
-    /// Make the tables anew beside the live ones and swap them
-    Rebuild,
+    /// Make the tables anew beside the live ones and put them in their place
+    Rebuild {
+        /// Said or not, this is what is done: without a swap it would be `verify`
+        #[arg(long)]
+        swap: bool,
+    },
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
@@ -46,11 +43,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         Command::List => list(session).await,
         Command::Verify => {
             let started = session.call::<ProjectionVerify>(&NoParams {}).await?;
-            verdict(&finish(started, "verifying", session).await?, session)
+            verdict(&finish(started, "verifying the read model", session).await?, session)
         }
-        Command::Rebuild => {
+        Command::Rebuild { .. } => {
             let started = session.call::<ProjectionRebuild>(&NoParams {}).await?;
-            let operation = finish(started, "rebuilding", session).await?;
+            let operation = finish(started, "rebuilding the read model", session).await?;
             if !session.output().is_table() {
                 return print_document(session.output(), &operation);
             }
@@ -80,41 +77,6 @@ async fn list(session: &Session) -> Result<(), CommandError> {
             answer.items.iter().try_for_each(|item| print_document(Format::Jsonl, item))
         }
         format @ (Format::Json | Format::Yaml) => print_document(format, &answer),
-    }
-}
-
-/// Waits for the end of an operation.
-async fn finish(
-    started: Started,
-    doing: &str,
-    session: &Session,
-) -> Result<Operation, CommandError> {
-    let id = started.operation_id;
-    session.on_interrupt(format!("the operation {id} goes on in the server"));
-    let progress = Progress::start(session, format!("{doing} the read model"));
-    let start = Instant::now();
-    loop {
-        let operation = session.call::<OperationGet>(&OperationParams { id }).await?;
-        match operation.status {
-            OperationStatus::Done => return Ok(operation),
-            OperationStatus::Failed => {
-                let why = operation.error.as_deref().unwrap_or("no reason was given");
-                return Err(CommandError::new(
-                    Exit::Error,
-                    format!("{} failed: {why}", operation.kind),
-                ));
-            }
-            OperationStatus::Running => {}
-        }
-        if session.timeout().is_some_and(|limit| start.elapsed() >= limit) {
-            let text =
-                format!("{doing} is at {} of {} and goes on", operation.done, operation.total);
-            return Err(CommandError::new(Exit::TimedOut, text));
-        }
-        if operation.total > 0 {
-            progress.update(operation.done, operation.total, &format!("positions, {doing}"));
-        }
-        sleep(ASK_EVERY).await;
     }
 }
 

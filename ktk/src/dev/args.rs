@@ -1,9 +1,10 @@
 //! The command line of `ktk dev`.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use super::DevError;
 use super::state::{StateDir, default_state_dir};
+use super::{DevError, SyncPolicy};
+use crate::serve::Part;
 
 /// Run a whole stand privately: NATS, Postgres and every processor
 #[derive(Debug, clap::Subcommand)]
@@ -30,6 +31,16 @@ pub struct StateArgs {
     state_dir: Option<PathBuf>,
 }
 
+impl DevCommand {
+    /// The parts that the stand is to run.
+    pub(crate) fn parts(&self) -> BTreeSet<Part> {
+        match self {
+            Self::Up(args) if !args.only.is_empty() => args.only.iter().copied().collect(),
+            _ => Part::ALL.into(),
+        }
+    }
+}
+
 impl StateArgs {
     pub(super) fn dir(&self) -> Result<StateDir, DevError> {
         let dir = self.state_dir.clone().unwrap_or_else(default_state_dir);
@@ -45,6 +56,12 @@ pub struct UpArgs {
     /// Leave the stand running and return
     #[arg(long)]
     pub(super) detach: bool,
+    /// Which parts to run, the API among them, as `ktk serve` has them [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "PART,…")]
+    pub(super) only: Vec<Part>,
+    /// When the private NATS writes events to the disk
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "interval")]
+    pub(super) sync: SyncPolicy,
     /// Be the supervisor of a detached stand
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(super) supervise: bool,

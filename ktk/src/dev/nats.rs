@@ -61,8 +61,8 @@ impl Nats {
     fn configuration(&self, port: u16) -> String {
         let store = self.dir.join("store");
         let sync = match self.sync {
-            SyncPolicy::Always => "always",
-            SyncPolicy::Interval => "\"100ms\"",
+            SyncPolicy::Always => "always".to_owned(),
+            SyncPolicy::Interval => format!("\"{}ms\"", SyncPolicy::INTERVAL.as_millis()),
         };
         let mut text = String::new();
         let mut line = |line: std::fmt::Arguments<'_>| {

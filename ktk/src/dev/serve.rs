@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::SyncPolicy;
+
 /// Given to the processors of a stand.
 ///
 /// They are one future: it runs until `shutdown` is cancelled, drains and ends. An error, or an end that
@@ -14,6 +16,8 @@ pub struct ServeContext {
     pub nats_url: String,
     /// The database, with user and password: never to be logged.
     pub database_url: String,
+    /// When the private NATS writes to the disk; `None` where it is the user's own.
+    pub nats_sync: Option<SyncPolicy>,
     /// A directory of their own for what they keep, such as service ids.
     pub state_dir: PathBuf,
     /// Cancelled when they shall drain and end; half a minute later they are dropped.

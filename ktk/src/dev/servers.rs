@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,13 +44,26 @@ impl fmt::Display for Server {
 }
 
 /// When `JetStream` syncs what it was given to the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum SyncPolicy {
     /// Before every acknowledgement: nothing acknowledged is lost even when the power fails.
     Always,
     /// Every 100 ms: nothing acknowledged is lost when a process dies.
     #[default]
     Interval,
+}
+
+impl SyncPolicy {
+    /// How often it syncs, unless always.
+    pub const INTERVAL: Duration = Duration::from_millis(100);
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Interval => "interval",
+        }
+    }
 }
 
 /// Where a server comes from.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::endpoints::{Endpoints, Ready};
 use super::process::{ProcId, until};
 use super::serve::{Listening, ReadySender, ServeContext};
-use super::servers::{Servers, ServersConfig};
+use super::servers::{Servers, ServersConfig, Source, SyncPolicy};
 use super::state::{StateDir, remove_file, write_json, write_private};
 use super::{BoxError, DevError, logs, note};
 
@@ -41,6 +41,7 @@ pub(super) async fn lock(state: &StateDir) -> Result<Option<File>, DevError> {
 /// Runs a stand until a signal ends it, or it fails. `when_ready` runs beside the stand once it is ready.
 pub(super) async fn supervise<S, SF, R, RF>(
     state: &StateDir,
+    sync: SyncPolicy,
     lock: File,
     serve: S,
     when_ready: R,
@@ -58,7 +59,7 @@ where
     }
     let log = [state.log(NAME)];
     let result = tokio::select! {
-        result = run(state, &mut signals, serve, when_ready) => result,
+        result = run(state, sync, &mut signals, serve, when_ready) => result,
         () = logs::keep_small(&log) => Ok(()),
     };
     remove_file(&state.ready())?;
@@ -69,6 +70,7 @@ where
 
 async fn run<S, SF, R, RF>(
     state: &StateDir,
+    sync: SyncPolicy,
     signals: &mut Signals,
     serve: S,
     when_ready: R,
@@ -79,7 +81,8 @@ where
     R: FnOnce(Ready) -> RF,
     RF: Future<Output = Result<(), DevError>>,
 {
-    let config = ServersConfig::new(state.root())?.external_from_env();
+    let mut config = ServersConfig::new(state.root())?.external_from_env();
+    config.sync = sync;
     if config.any_private() {
         enter_phase(state, "starting the private servers")?;
     }
@@ -88,7 +91,8 @@ where
         () = signals.any() => return Ok(()),
     };
     enter_phase(state, "starting the processors")?;
-    let result = run_processors(state, &servers, signals, serve, when_ready).await;
+    let nats_sync = (config.nats == Source::Private).then_some(config.sync);
+    let result = run_processors(state, &servers, nats_sync, signals, serve, when_ready).await;
     note("stopping the private servers");
     let stopped = servers.stop().await;
     result.and(stopped)
@@ -97,6 +101,7 @@ where
 async fn run_processors<S, SF, R, RF>(
     state: &StateDir,
     servers: &Servers,
+    nats_sync: Option<SyncPolicy>,
     signals: &mut Signals,
     serve: S,
     when_ready: R,
@@ -114,6 +119,7 @@ where
     let mut serving = std::pin::pin!(serve(ServeContext {
         nats_url: nats_url.clone(),
         database_url: database_url.clone(),
+        nats_sync,
         state_dir: state.serve(),
         shutdown: shutdown.clone(),
         ready,

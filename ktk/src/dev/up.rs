@@ -30,13 +30,15 @@ where
 
     match supervisor::lock(&state).await? {
         Some(lock) if args.supervise => {
-            supervisor::supervise(&state, lock, serve, async |_| Ok(())).await
+            supervisor::supervise(&state, args.sync, lock, serve, async |_| Ok(())).await
         }
         None if args.supervise => Err(DevError::InUse(state.root().to_owned())),
-        Some(lock) if !args.detach => supervisor::supervise(&state, lock, serve, when_ready).await,
+        Some(lock) if !args.detach => {
+            supervisor::supervise(&state, args.sync, lock, serve, when_ready).await
+        }
         Some(lock) => {
             drop(lock);
-            when_ready(start_detached(&state).await?).await
+            when_ready(start_detached(&state, args).await?).await
         }
         None => {
             let ready = wait_until_ready(&state, None, 0).await?;
@@ -50,7 +52,7 @@ where
 }
 
 /// Starts a supervisor that outlives this process, and waits until its stand is ready.
-async fn start_detached(state: &StateDir) -> Result<Ready, DevError> {
+async fn start_detached(state: &StateDir, args: &UpArgs) -> Result<Ready, DevError> {
     let config = ServersConfig::new(state.root())?.external_from_env();
     if config.any_private() {
         // Here and not in the supervisor, so that the user sees what takes so long, and what fails.
@@ -67,6 +69,8 @@ async fn start_detached(state: &StateDir) -> Result<Ready, DevError> {
         .arg(&config.launcher)
         .args(["dev", "up", "--supervise", "--state-dir"])
         .arg(state.root())
+        .args(["--sync", args.sync.name()])
+        .args(args.only.iter().map(|part| format!("--only={}", part.name())))
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(DevError::file("open the log", &log_path))?)
         .stderr(log);

@@ -1,6 +1,7 @@
 //! How each kind is shown in a list.
 
 mod context;
+mod dead_letter;
 mod definition;
 mod event;
 mod namespace;

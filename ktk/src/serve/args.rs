@@ -26,7 +26,7 @@ const LEASE_MAX: Millis = Millis(60 * 60 * 1_000);
 /// Arguments of `ktk serve`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// What to run: scheduler, unfolder, lease-keeper, timers, executor, projector, api [default: all]
+    /// What to run: scheduler, unfolder, lease-keeper, timers, executor, projector, sealer, api [default: all]
     #[arg(long, value_delimiter = ',', value_name = "PART,…")]
     only: Vec<Part>,
     /// The persistent id of this service; with parts that are services of their own, the beginning
@@ -61,9 +61,16 @@ pub(crate) struct ServeArgs {
     /// NATS
     #[arg(long, env = "KTK_NATS_URL", hide_env_values = true, value_name = "URL")]
     nats_url: Option<String>,
+    /// The monitoring address of the NATS server: it alone tells when the server writes to the disk,
+    /// and so what is at risk
+    #[arg(long, env = "KTK_NATS_MONITOR_URL", value_name = "URL")]
+    nats_monitor_url: Option<String>,
     /// Postgres; for the api and the projector
     #[arg(long, env = "KTK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// How many servers of a NATS cluster keep each stream: 1, 3 or 5; the same for every process
+    #[arg(long, env = "KTK_REPLICAS", value_name = "N", default_value_t = 1, value_parser = replicas)]
+    replicas: usize,
     /// How long an executor may be silent before others get its attempts: the lease-keeper grants
     /// no less, the executor asks for it
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = lease)]
@@ -98,7 +105,10 @@ impl ServeArgs {
             hosts: self.hosts,
             origins: self.origins,
             nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
+            nats_monitor_url: self.nats_monitor_url,
+            nats_sync: None,
             database_url: self.database_url,
+            replicas: self.replicas,
             give_up: give_up.map(Millis::duration),
             lease: self.lease.duration(),
             drain: self.drain.duration(),
@@ -130,6 +140,11 @@ fn slots(text: &str) -> Result<usize, String> {
     let most = ExecutorConfig::SLOTS_MAX;
     let slots = text.parse().ok().filter(|slots| (1..=most).contains(slots));
     slots.ok_or_else(|| format!("use a number from 1 to {most}"))
+}
+
+fn replicas(text: &str) -> Result<usize, String> {
+    let replicas = text.parse().ok().filter(|replicas| [1, 3, 5].contains(replicas));
+    replicas.ok_or_else(|| "use 1, 3 or 5".into())
 }
 
 fn lease(text: &str) -> Result<Millis, String> {

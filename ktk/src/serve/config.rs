@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use kantoku_streams::Sync;
+
 use super::{Part, Service};
-use crate::dev::ServeContext;
+use crate::dev::{ServeContext, SyncPolicy};
 
 /// What one process runs.
 pub(crate) struct Config {
@@ -27,8 +29,14 @@ pub(crate) struct Config {
     pub(crate) origins: Vec<String>,
     /// May hold a password.
     pub(crate) nats_url: String,
+    /// Where NATS says how it is set up.
+    pub(crate) nats_monitor_url: Option<String>,
+    /// When NATS writes to the disk, where that is known.
+    pub(crate) nats_sync: Option<Sync>,
     /// May hold a password.
     pub(crate) database_url: Option<String>,
+    /// How many servers keep each stream.
+    pub(crate) replicas: usize,
     /// How long missing servers are waited for at the start; without end unless given.
     pub(crate) give_up: Option<Duration>,
     /// How long an executor may be silent before others get its attempts.
@@ -38,14 +46,14 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Every part, on the servers of a stand.
-    pub(super) fn of_stand(context: &ServeContext) -> Self {
+    /// These parts, on the servers of a stand.
+    pub(super) fn of_stand(context: &ServeContext, parts: BTreeSet<Part>) -> Self {
         const SLOTS: usize = 64;
         const LEASE: Duration = Duration::from_secs(10);
         // A little less than the stand grants before it drops everything.
         const DRAIN: Duration = Duration::from_secs(25);
         Self {
-            parts: Part::ALL.into(),
+            parts,
             service_id: None,
             labels: BTreeMap::new(),
             queue: "default".into(),
@@ -55,7 +63,13 @@ impl Config {
             hosts: Vec::new(),
             origins: Vec::new(),
             nats_url: context.nats_url.clone(),
+            nats_monitor_url: None,
+            nats_sync: context.nats_sync.map(|policy| match policy {
+                SyncPolicy::Always => Sync::Always,
+                SyncPolicy::Interval => Sync::Interval(SyncPolicy::INTERVAL),
+            }),
             database_url: Some(context.database_url.clone()),
+            replicas: 1,
             give_up: None,
             lease: LEASE,
             drain: DRAIN,

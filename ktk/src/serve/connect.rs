@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 use kantoku_domain::Timestamp;
 use kantoku_projections::{Database, Error};
 use kantoku_service::{Health, Ready, wait_for};
-use kantoku_streams::{Bus, BusError, ConnectError, Settings, SetupError};
+use kantoku_streams::{Bus, BusError, ConnectError, Dialing, Settings, SetupError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Config, ServeError};
@@ -32,10 +32,20 @@ pub(super) async fn connect(
 ) -> Result<Option<Connected>, ServeError> {
     let nats = Awaited { what: "nats", give_up: config.give_up, health, stop };
     let postgres = Awaited { what: "postgres", ..nats };
+    let settings = Settings {
+        replicas: config.replicas,
+        monitor_url: config.nats_monitor_url.clone(),
+        sync: config.nats_sync.clone(),
+        ..Settings::default()
+    };
+    // Dialled at its own pace, however often it is asked whether it is there.
+    let dialing = Dialing::start(&config.nats_url, name).await;
+    let dialing = dialing
+        .map_err(|error| ServeError::Unsuitable { what: nats.what, reason: error.to_string() })?;
     let bus = nats.find(
         async || {
-            let bus =
-                Bus::open(&config.nats_url, name, CONNECT_DEADLINE, &Settings::default()).await?;
+            let client = dialing.client(CONNECT_DEADLINE).await?;
+            let bus = Bus::over(client, &settings).await?;
             let created = bus.created().await?;
             Ok::<_, BusError>((bus, created))
         },

@@ -12,6 +12,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use kantoku_api::server::{Limits, serve};
 use kantoku_service::{Health, router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -53,10 +54,10 @@ impl Edge {
         let app = router(health, move || metrics.render())
             .fallback(move |request| answer(Arc::clone(&later), request));
         let stop = CancellationToken::new();
-        let serving =
-            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let (limits, stopped) = (Limits::default(), stop.clone());
+        let serving = async move { serve(listener, app, &limits, stopped).await };
         tracing::info!(%address, "listening");
-        Ok(Self { address, api, stop, serving: tokio::spawn(serving.into_future()) })
+        Ok(Self { address, api, stop, serving: tokio::spawn(serving) })
     }
 
     /// The root of all that is answered here.

@@ -17,7 +17,7 @@ mod signals;
 mod start;
 mod team;
 
-use std::{pin::pin, time::Duration};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use kantoku_service::Health;
 use tokio::time::{Instant, sleep};
@@ -37,9 +37,12 @@ pub(crate) use part::{Part, Service};
 /// The label by which a processor node says which handlers it runs, separated by spaces.
 pub(crate) const HANDLERS_LABEL: &str = kantoku_streams::ServiceEntry::HANDLERS;
 
-/// Every part, on the servers of a stand.
-pub(crate) async fn run_on_stand(context: ServeContext) -> Result<(), BoxError> {
-    let config = Config::of_stand(&context);
+/// These parts, on the servers of a stand.
+pub(crate) async fn run_on_stand(
+    context: ServeContext,
+    parts: BTreeSet<Part>,
+) -> Result<(), BoxError> {
+    let config = Config::of_stand(&context, parts);
     let ServeContext { shutdown, ready, .. } = context;
     let tell = |url: &str| ready.send(Listening { api_url: url.to_owned(), ui_url: None });
     Box::pin(run(&config, &shutdown, tell)).await.map_err(BoxError::from)

@@ -17,18 +17,21 @@ pub(crate) enum Part {
     Executor,
     /// Keeps the read models.
     Projector,
+    /// Chains the events, so that it shows when one was changed.
+    Sealer,
     /// Answers clients.
     Api,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Scheduler,
         Self::Unfolder,
         Self::LeaseKeeper,
         Self::Timers,
         Self::Executor,
         Self::Projector,
+        Self::Sealer,
         Self::Api,
     ];
 
@@ -41,6 +44,7 @@ impl Part {
             Self::Timers => "timers",
             Self::Executor => "executor",
             Self::Projector => "projector",
+            Self::Sealer => "sealer",
             Self::Api => "api",
         }
     }
@@ -51,6 +55,7 @@ impl Part {
             Self::Scheduler | Self::Unfolder | Self::LeaseKeeper | Self::Timers => Service::Node,
             Self::Executor => Service::Executor,
             Self::Projector => Service::Projector,
+            Self::Sealer => Service::Sealer,
             Self::Api => Service::Api,
         }
     }
@@ -69,6 +74,7 @@ impl Part {
             Self::Timers => "retries and timeouts do not happen",
             Self::Executor => "what is ready stays ready",
             Self::Projector => "what one sees is not kept up to date",
+            Self::Sealer => "nobody could tell if what happened was changed afterwards",
             Self::Api => "clients reach nobody",
         }
     }
@@ -92,6 +98,7 @@ pub(crate) enum Service {
     Node,
     Executor,
     Projector,
+    Sealer,
     Api,
 }
 
@@ -102,6 +109,7 @@ impl Service {
             Self::Node => "node",
             Self::Executor => "executor",
             Self::Projector => "projector",
+            Self::Sealer => "sealer",
             Self::Api => "api",
         }
     }

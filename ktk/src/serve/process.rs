@@ -7,6 +7,7 @@ use std::{
 };
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::ServeError;
 
@@ -16,8 +17,13 @@ const SECONDS: [f64; 14] =
 /// How often what histograms have gathered is put together.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Sets up TLS, the log of panics and the metrics. To be called once.
+/// How many files and connections may be open, where the system allows it: what programs get unless
+/// they ask is less than the connections of one API.
+const FILES_MAX: u64 = 16_384;
+
+/// Sets up TLS, the log of panics, the limit of open files and the metrics. To be called once.
 pub(super) fn install() -> Result<PrometheusHandle, ServeError> {
+    raise_limit_of_files();
     // Refused only when it is there already.
     rustls::crypto::ring::default_provider().install_default().ok();
     panic::set_hook(Box::new(log_panic));
@@ -36,6 +42,17 @@ pub(super) fn install() -> Result<PrometheusHandle, ServeError> {
         }
     });
     Ok(metrics)
+}
+
+/// Where it cannot be raised, connections are refused earlier.
+fn raise_limit_of_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = FILES_MAX.min(hard);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 /// In the log like everything else, and not among it.

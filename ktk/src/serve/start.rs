@@ -1,14 +1,16 @@
 //! Starting the services.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use kantoku_api::server::{Api, ApiConfig, router};
+use kantoku_domain::Timestamp;
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
-use kantoku_handlers::{HandlerName, Node, NodeConfig, project};
+use kantoku_handlers::{HandlerName, Node, NodeConfig, project, seal};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
 use kantoku_service::{Health, Ready, announce, entry, wait_for};
-use kantoku_streams::{Bus, Load};
+use kantoku_streams::{Bus, Load, Redial, warn_missing};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,6 +43,7 @@ impl Ground<'_> {
             match (member.service, &self.connected.database) {
                 (Service::Node, _) => self.start_node(member, &mut crew).await,
                 (Service::Executor, _) => self.start_executor(member, &mut crew),
+                (Service::Sealer, _) => self.start_sealer(member, &mut crew),
                 (Service::Projector, Some(database)) => {
                     self.start_projector(member, database, &mut crew);
                 }
@@ -50,6 +53,10 @@ impl Ground<'_> {
                 // The database was opened if one of these is to run.
                 (Service::Projector | Service::Api, None) => {}
             }
+        }
+        if let (Some(database), Some(member)) = (&self.connected.database, members.first()) {
+            let (health, stop) = (self.health.clone(), crew.presence.stop.clone());
+            crew.presence.spawn(member.service, watch_database(database.clone(), health, stop));
         }
         Ok(crew)
     }
@@ -89,12 +96,20 @@ impl Ground<'_> {
     fn start_projector(&self, member: &Member, database: &Database, crew: &mut Crew) {
         let work = run_projector(
             self.connected.bus.clone(),
-            Projector::new(database.clone(), self.connected.created),
+            database.clone(),
+            self.connected.created,
             member.identity.service_id.clone(),
             self.health.clone(),
             crew.back.stop.clone(),
         );
         crew.back.spawn(member.service, work);
+        self.tell(member, Load::default, crew);
+    }
+
+    fn start_sealer(&self, member: &Member, crew: &mut Crew) {
+        let (bus, health) = (self.connected.bus.clone(), self.health.clone());
+        let stop = crew.back.stop.clone();
+        crew.back.spawn(member.service, async move { seal(&bus, &health, &stop).await });
         self.tell(member, Load::default, crew);
     }
 
@@ -109,8 +124,21 @@ impl Ground<'_> {
             origins: self.config.origins.clone(),
             ..ApiConfig::new(&member.identity.service_id)
         };
-        let bus = self.connected.bus.clone();
-        let api = Api::start(bus, database.clone(), config).await?;
+        let mut pace = Redial::default();
+        let api = loop {
+            let bus = self.connected.bus.clone();
+            let start = Box::pin(Api::start(bus, database.clone(), config.clone()));
+            match self.stop.run_until_cancelled(start).await {
+                // They were there a moment ago, and are waited for as they were before.
+                Some(Err(error)) if error.may_pass() => {
+                    warn_missing("servers", "start the API", &error);
+                    self.stop.run_until_cancelled(sleep(pace.next_wait())).await;
+                }
+                Some(started) => break started?,
+                // The edge is about to end.
+                None => return Ok(()),
+            }
+        };
         self.edge.add(router(&api));
         let stop = crew.front.stop.clone();
         crew.front.spawn(member.service, async move {
@@ -135,18 +163,68 @@ fn handler(name: &str) -> Option<HandlerName> {
     HandlerName::ALL.into_iter().find(|handler| handler.name() == name)
 }
 
-/// A read model that does not match the stream is left as it is: the tasks go on without it, and
-/// somebody has to look.
+/// How often it is looked whether Postgres answers, and how long that may take.
+const DATABASE_EVERY: Duration = Duration::from_secs(2);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Keeps the readiness of this process to whether Postgres answers.
+async fn watch_database(database: Database, health: Health, stop: CancellationToken) {
+    let mut said = None;
+    loop {
+        let missing = match timeout(DATABASE_TIMEOUT, database.checkpoint()).await {
+            Ok(answer) => answer.err().map(|error| error.to_string()),
+            Err(_) => Some(format!("no answer within {DATABASE_TIMEOUT:?}")),
+        };
+        if said.as_ref() != Some(&missing) {
+            health.report("postgres", missing.clone().map_or(Ready::Yes, Ready::No));
+            said = Some(missing);
+        }
+        if stop.run_until_cancelled(sleep(DATABASE_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// How often a projector that has halted looks whether it can go on.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// A read model that does not match the stream is left as it is: the tasks go on without it, until
+/// somebody has looked and made it anew.
 async fn run_projector(
     bus: Bus,
-    projector: Projector,
+    database: Database,
+    created: Timestamp,
     service_id: String,
     health: Health,
     stop: CancellationToken,
 ) {
-    if let Err(error) = project(&bus, &projector, &service_id, &stop).await {
-        tracing::error!(%error, "the projector has halted");
-        health.report(Service::Projector.name(), Ready::No(error.to_string()));
-        stop.cancelled().await;
+    let part = Service::Projector.name();
+    let mut created = created;
+    let mut told = None;
+    while !stop.is_cancelled() {
+        let projector = Projector::new(database.clone(), created);
+        let mut run = pin!(project(&bus, &projector, &service_id, &stop));
+        let done = tokio::select! {
+            done = &mut run => done,
+            // It has got beyond what it stumbled over.
+            () = sleep(LOOK_AGAIN), if told.is_some() => {
+                health.report(part, Ready::Yes);
+                told = None;
+                run.await
+            }
+        };
+        let Err(error) = done else { return };
+        let reason = error.to_string();
+        health.report(part, Ready::No(reason.clone()));
+        if told.as_ref() != Some(&reason) {
+            tracing::error!(%error, "the projector has halted");
+            told = Some(reason);
+        }
+        tokio::select! {
+            () = sleep(LOOK_AGAIN) => {}
+            () = stop.cancelled() => return,
+        }
+        // The stream may be another by now.
+        created = bus.created().await.unwrap_or(created);
     }
 }

@@ -72,7 +72,7 @@ fn what_happens_is_followed() {
 }
 
 #[test]
-fn an_export_is_a_header_and_all_events_and_replaces_its_file_as_a_whole() {
+fn an_export_is_a_header_all_events_and_a_trailer_and_replaces_its_file_as_a_whole() {
     let stand = stand!();
     let namespace = "export";
     let context = failed_context(&stand, namespace);
@@ -88,14 +88,17 @@ fn an_export_is_a_header_and_all_events_and_replaces_its_file_as_a_whole() {
     assert!(said.contains(&format!("exported {} events to", all.len())), "{said}");
     let exported = documents(&std::fs::read_to_string(&file).unwrap());
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(exported[0]["format"], "kantoku/events/v1");
+    assert_eq!(exported[0]["kantoku"], "export/1");
     assert_eq!(exported[0]["context_id"], context.as_str());
-    assert_eq!(exported[1..], all);
+    assert_eq!(exported[1..exported.len() - 1], all);
+    let trailer = exported.last().unwrap();
+    assert_eq!(trailer["events"], all.len());
+    assert_eq!(trailer["last_seq"], all.last().unwrap()["stream_seq"]);
 
     // To stdout, from a position on.
     let from = all[3]["stream_seq"].to_string();
     let rest = documents(&stand.ok(stand.ktk(&export).args(&["--from-seq", &from])));
-    assert_eq!(rest[1..], all[3..]);
+    assert_eq!(rest[1..rest.len() - 1], all[3..]);
 
     let nowhere = ["-f", "/nowhere/at/all.jsonl"];
     let output = stand.ends(stand.ktk(&export).args(&nowhere), 1);

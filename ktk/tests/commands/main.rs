@@ -16,6 +16,7 @@ mod restart;
 mod stand;
 mod tree;
 mod upkeep;
+mod verify;
 
 use std::{
     path::{Path, PathBuf},

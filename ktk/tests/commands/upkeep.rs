@@ -22,6 +22,13 @@ fn the_read_model_is_verified_and_made_anew() {
     assert_eq!(verified["equal"]["tasks"], true, "{verified}");
     assert!(verified["as_of_seq"].as_u64().unwrap() > 0, "{verified}");
 
+    let verdict = stand.ok_json(stand.ktk(&["events", "verify", "--deep", "-o", "json"]));
+    assert_eq!(
+        (&verdict["found"], &verdict["tables"]["tasks"]),
+        (&0.into(), &true.into()),
+        "{verdict}"
+    );
+
     if tamper(&stand) {
         let output = stand.ends(stand.ktk(&["projections", "verify"]), 7);
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -30,6 +37,12 @@ fn the_read_model_is_verified_and_made_anew() {
             "{stdout}"
         );
         assert!(stderr.contains("ktk projections rebuild"), "{stderr}");
+        let output = stand.ends(stand.ktk(&["events", "verify", "--deep"]), 7);
+        assert!(
+            text(&output.stdout).contains("table pipelines differs"),
+            "{}",
+            text(&output.stdout)
+        );
     }
     let rebuilt = stand.ok(stand.ktk(&["projections", "rebuild"]));
     assert!(rebuilt.starts_with("rebuilt from"), "{rebuilt}");

@@ -1,4 +1,4 @@
-//! The pages under `docs/semantics`: what they show is what happens.
+//! The pages under `docs/semantics` and `docs/operations`: what they show is what happens.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod page;
@@ -15,19 +15,22 @@ use crate::stand::{Stand, stand, text};
 #[test]
 fn every_example_of_the_pages_is_true() {
     let stand = stand!();
-    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/semantics");
-    let mut run = 0;
-    for entry in std::fs::read_dir(pages).unwrap() {
-        run += follow(&stand, &entry.unwrap().path());
+    for (folder, least) in [("semantics", 20), ("operations", 20)] {
+        let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(folder);
+        let mut run = 0;
+        for entry in std::fs::read_dir(pages).unwrap() {
+            run += follow(&stand, &entry.unwrap().path());
+        }
+        assert!(run > least, "{run} commands are too few: the pages were not understood");
     }
-    assert!(run > 20, "{run} commands are too few: the pages were not understood");
 }
 
 /// Does what a page says, in a namespace and a directory of its own; how many commands that were.
 fn follow(stand: &Stand, path: &Path) -> usize {
     let name = path.file_stem().unwrap().to_str().unwrap().to_lowercase();
+    // Each folder has a first page of one name.
     let dir = stand.dir().join(&name);
-    std::fs::create_dir(&dir).unwrap();
+    std::fs::create_dir_all(&dir).unwrap();
     let mut run = 0;
     for block in page::blocks(&std::fs::read_to_string(path).unwrap()) {
         match block {

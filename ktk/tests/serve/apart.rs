@@ -31,8 +31,13 @@ async fn when_an_executor_is_killed_the_other_parts_go_on_and_nothing_is_lost() 
         let args = ["--only", "executor", "--service-id", name, "--slots", "4"];
         async move { ground.serve(name, &args).await }
     };
-    let (api, projector, doomed, survivor) =
-        tokio::join!(node("api"), node("projector"), executor("doomed"), executor("survivor"));
+    let (api, projector, sealer, doomed, survivor) = tokio::join!(
+        node("api"),
+        node("projector"),
+        node("sealer"),
+        executor("doomed"),
+        executor("survivor")
+    );
     let names = ["scheduler", "unfolder", "timers", "lease-keeper"];
     let nodes = join_all(names.map(node)).await;
     let client = api.client().await;
@@ -67,13 +72,13 @@ async fn when_an_executor_is_killed_the_other_parts_go_on_and_nothing_is_lost() 
     assert!(again.iter().all(|task| task.node.as_deref() == Some("survivor")));
 
     drop(client);
-    let served: Vec<_> = [api, projector, survivor].into_iter().chain(nodes).collect();
+    let served: Vec<_> = [api, projector, sealer, survivor].into_iter().chain(nodes).collect();
     let descendants: Vec<_> = served.iter().flat_map(Served::descendants).collect();
     for served in &served {
         served.send(Signal::SIGTERM);
     }
     let codes = join_all(served.into_iter().map(Served::exit_code)).await;
-    assert_eq!(codes, [Some(0); 7]);
+    assert_eq!(codes, [Some(0); 8]);
     assert!(!descendants.into_iter().any(is_alive), "nothing is left running");
     ground.stop().await;
 }
@@ -88,6 +93,7 @@ async fn assert_presence(client: &Client) {
         ("node", "timers"),
         ("node", "unfolder"),
         ("projector", ""),
+        ("sealer", ""),
     ]
     .into();
     wait_until("all services to be present", async || {
@@ -96,7 +102,7 @@ async fn assert_presence(client: &Client) {
             let handlers = service.labels.get("handlers").map(String::as_str).unwrap_or_default();
             (service.kind.as_str(), handlers)
         });
-        there.collect::<BTreeSet<_>>() == expected && services.len() == 8
+        there.collect::<BTreeSet<_>>() == expected && services.len() == 9
     })
     .await;
 }

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::ground::{Ground, is_alive, wait_until};
 
+/// Node, executor, projector, sealer, API.
+const SERVICES: usize = 5;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
     let Some(ground) = Ground::start().await else { return };
@@ -20,7 +23,7 @@ async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
         let services = client.call::<ServiceList>(&NoParams {}).await.unwrap().items;
         services.into_iter().map(|service| service.service_id).collect::<Vec<_>>()
     };
-    wait_until("all services to be present", async || ids(&client).await.len() == 4).await;
+    wait_until("all services to be present", async || ids(&client).await.len() == SERVICES).await;
     let ids_before = ids(&client).await;
 
     let nap = json!({
@@ -57,7 +60,7 @@ async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
     .await;
     let task = client.call::<TaskGet>(&get).await.unwrap();
     assert_eq!((task.sub_status, task.attempt), (Some(Outcome::Ok), 1), "{task:?}");
-    wait_until("all services to be present", async || ids(&client).await.len() == 4).await;
+    wait_until("all services to be present", async || ids(&client).await.len() == SERVICES).await;
     assert_eq!(ids(&client).await, ids_before);
 
     drop(client);

@@ -4,6 +4,7 @@
 //! the task or the context is ordered to do just that. What is decided so is unfolded by a
 //! processor, not here.
 
+mod before;
 mod given;
 mod versions;
 
@@ -17,17 +18,19 @@ use kantoku_domain::{
     restart::{self, Action, Order, OutputPolicy, Plan, Request, Target, VersionPolicy},
     task::already_restarted,
 };
-use kantoku_projections::document::TaskDocument;
+use kantoku_projections::document::{ContextDocument, TaskDocument};
+use kantoku_streams::now;
 
 use super::{
     Api, Caller, Module,
+    command::{Ordered, used_before},
     context::Tasks,
-    shared::{blocking, new_id, now},
+    shared::blocking,
 };
 use crate::{
     ApiError, Code,
     contract::{
-        ContextRestart, ContextRestartParams, ContextTarget, Restarted, TaskRestart,
+        ContextRestart, ContextRestartParams, ContextTarget, Method as _, Restarted, TaskRestart,
         TaskRestartParams,
     },
 };
@@ -45,7 +48,9 @@ async fn restart_task(
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
     let context_id = api.context_of(&namespace, id).await?;
-    if params.plan.is_none() {
+    let key = params.idempotency_key.as_deref();
+    let ordered = Ordered::of(&namespace, TaskRestart::NAME, id, key);
+    if params.plan.is_none() && key.is_none() {
         // Of a task that another has the place of, nothing else has to be known.
         let task = api.bus.ledger().load::<Task>(&namespace, id).await?.state;
         if let Some(winner) = task.restarted_as {
@@ -59,8 +64,9 @@ async fn restart_task(
         version: params.version,
         plan: params.plan,
     };
-    let tasks = api.tasks_of(&namespace, context_id).await?;
-    let restart = Restart { api: &api, caller: &caller, namespace: &namespace };
+    let looked_for = key.map(|_| ordered.command_id);
+    let tasks = api.tasks_of(&namespace, context_id, looked_for).await?;
+    let restart = Restart { api: &api, caller: &caller, ordered: &ordered };
     restart.run(tasks, asked, params.reason, params.dry_run).await
 }
 
@@ -70,8 +76,12 @@ async fn restart_context(
     params: ContextRestartParams,
 ) -> Result<Restarted, ApiError> {
     let namespace = params.namespace.unwrap_or_default();
-    let context = api.context(&namespace, &params.id).await?;
-    let tasks = api.tasks_of(&namespace, context.id).await?;
+    let id = api.resolve::<ContextDocument>(&namespace, &params.id).await?;
+    let context = api.context(&namespace, id).await?;
+    let key = params.idempotency_key.as_deref();
+    let ordered = Ordered::of(&namespace, ContextRestart::NAME, id, key);
+    let looked_for = key.map(|_| ordered.command_id);
+    let tasks = api.tasks_of(&namespace, context.id, looked_for).await?;
     let target = match params.target {
         Some(ContextTarget::All) => Some(Target::All),
         Some(ContextTarget::From(name)) => {
@@ -82,7 +92,7 @@ async fn restart_context(
     };
     let asked =
         Asked { target, outputs: params.outputs, version: params.version, plan: params.plan };
-    let restart = Restart { api: &api, caller: &caller, namespace: &namespace };
+    let restart = Restart { api: &api, caller: &caller, ordered: &ordered };
     restart.run(tasks, asked, params.reason, params.dry_run).await
 }
 
@@ -132,7 +142,7 @@ struct Decided {
 struct Restart<'a> {
     api: &'a Api,
     caller: &'a Caller,
-    namespace: &'a Namespace,
+    ordered: &'a Ordered<'a>,
 }
 
 impl Restart<'_> {
@@ -143,6 +153,11 @@ impl Restart<'_> {
         reason: String,
         dry_run: bool,
     ) -> Result<Restarted, ApiError> {
+        if let Some(first) = &tasks.first {
+            let context_id = tasks.graph.context_id;
+            let answer = before::answer(first, context_id, &asked, &reason);
+            return answer.ok_or_else(|| used_before(first));
+        }
         let decided = match asked {
             Asked { plan: Some(plan), target, outputs, version } => {
                 given::is_asked_for(&plan, tasks.graph.context_id, target, outputs, version)?;
@@ -191,13 +206,13 @@ impl Restart<'_> {
         let id = match &order {
             Order::Task(id, _) | Order::Context(id, _) => *id,
         };
-        let envelope = self.api.envelope(self.caller, new_id(), id, context_id);
+        let envelope = self.api.envelope(self.caller, self.ordered.command_id, id, context_id);
         let (outcome, restart_id) = match order {
             Order::Task(_, command) => {
-                (self.api.execute::<Task>(self.namespace, &command, &envelope).await?, None)
+                (self.api.execute::<Task>(self.ordered.namespace, &command, &envelope).await?, None)
             }
             Order::Context(_, command) => (
-                self.api.execute::<Context>(self.namespace, &command, &envelope).await?,
+                self.api.execute::<Context>(self.ordered.namespace, &command, &envelope).await?,
                 Some(envelope.event_id()),
             ),
         };

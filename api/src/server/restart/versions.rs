@@ -33,7 +33,7 @@ impl Restart<'_> {
         let nodes = tasks.graph.nodes.values();
         let names: BTreeSet<Name> =
             nodes.map(|node| node.spawned.specification.name.clone()).collect();
-        let loaded = self.api.load_named::<Specification>(self.namespace, names).await?;
+        let loaded = self.api.load_named::<Specification>(self.ordered.namespace, names).await?;
         let picked = loaded.into_iter().filter_map(|(name, it)| Some((name, pick(it.state)?)));
         Ok(picked.collect())
     }
@@ -42,7 +42,7 @@ impl Restart<'_> {
     pub(super) async fn named_by(&self, plan: &Plan) -> Result<Specifications, ApiError> {
         let named = || plan.steps().filter_map(|step| step.specification.as_ref());
         let names: BTreeSet<Name> = named().map(|it| it.name.clone()).collect();
-        let loaded = self.api.load_named::<Specification>(self.namespace, names).await?;
+        let loaded = self.api.load_named::<Specification>(self.ordered.namespace, names).await?;
         let mut found = Specifications::new();
         for reference in named() {
             let versions = &loaded[&reference.name].state.versions;

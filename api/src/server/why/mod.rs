@@ -26,7 +26,7 @@ use kantoku_projections::{
     document::{TaskDocument, TaskStatus},
     reader::Graph,
 };
-use kantoku_streams::ServiceEntry;
+use kantoku_streams::{ServiceEntry, now};
 
 pub(super) use self::moment::needs_of;
 use self::{
@@ -34,10 +34,7 @@ use self::{
     moment::{Moment, Pauses, Present},
     roots::{FACTS_MAX, Roots},
 };
-use super::{
-    Api, Module,
-    shared::{blocking, now},
-};
+use super::{Api, Module, shared::blocking};
 use crate::{
     ApiError, Code,
     contract::{GetParams, TREE_TASKS_MAX, TaskWhy, Why, WhySource},

@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         id: id.clone(),
         reason: args.reason,
         cascade: args.cascade,
+        idempotency_key: None,
         namespace: session.namespace(),
     };
     let cancelled = match kind {

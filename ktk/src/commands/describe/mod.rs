@@ -18,6 +18,7 @@ use crate::{
     error::{CommandError, Exit},
     kind::Kind,
     output::{Row, View, print_document, print_line, print_text},
+    render::printable,
     session::Session,
     target::Target,
 };
@@ -83,6 +84,10 @@ async fn page_of(kind: Kind, name: String, session: &Session) -> Result<(), Comm
         Kind::Namespace => namespace(&name, session).await,
         Kind::Event => event(&name, session).await,
         Kind::Service => service(&name, session).await,
+        Kind::DeadLetter => dead_letter(&name, session).await,
+        Kind::Seal => Err(CommandError::usage(
+            "there is no more to a seal than `ktk get seals -o wide` shows",
+        )),
     }
 }
 
@@ -146,6 +151,22 @@ async fn namespace(name: &str, session: &Session) -> Result<(), CommandError> {
         let mut page = Page::new(&format!("namespace/{name}"), &View::of(session));
         page.paused(document.paused.as_ref());
         page.field("position", document.stream_seq.to_string());
+        page
+    })
+}
+
+async fn dead_letter(name: &str, session: &Session) -> Result<(), CommandError> {
+    let letter = super::get::dead_letter(name, session).await?;
+    show(session, &letter, || {
+        let mut page = Page::new(&format!("deadletter/{name}"), &View::of(session));
+        page.field("reason", &letter.reason);
+        page.field("consumer", &letter.consumer);
+        page.field("type", letter.event_type.as_deref().unwrap_or_default());
+        page.field("position", letter.stream_seq.to_string());
+        page.field("subject", &letter.subject);
+        page.time("given up", Some(letter.at));
+        page.field("message", letter.payload.as_deref().map(printable).unwrap_or_default());
+        page.field("to mend", format!("ktk events redeliver {name}, once its reason is gone"));
         page
     })
 }

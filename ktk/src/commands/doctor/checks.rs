@@ -40,6 +40,17 @@ pub(super) fn versions(info: &Info, url: &str, report: &mut Report) {
             format!("install nats-server {major}.{minor} or later"),
         );
     }
+    // On a machine of one's own a risk is no fault, and it says what to do.
+    let at_risk = info.at_risk.as_deref().unwrap_or("nothing that was acknowledged is lost");
+    report.fine("sync", format!("{} × {}: {at_risk}", info.replicas, info.sync));
+    if let Some(most) = info.consumers_max.filter(|most| info.consumers * 10 >= most * 9) {
+        report.finding(
+            "consumers",
+            format!("the stream of events has {} consumers and may have {most}", info.consumers),
+            "remove durables of services that are gone (nats consumer ls KTK_EVENTS), or raise \
+             the server's limit",
+        );
+    }
     report.fine("stream", format!("position {}, created {}", info.head_seq, info.stream_created));
 }
 
@@ -128,6 +139,7 @@ mod tests {
                 service("node", "scheduler unfolder timers lease-keeper"),
                 service("executor", ""),
                 service("projector", ""),
+                service("sealer", ""),
                 service("api", ""),
             ],
         };
@@ -149,6 +161,11 @@ mod tests {
             head_seq: 9,
             projected_seq: 9,
             nats_version: "2.14.0".into(),
+            replicas: 1,
+            sync: "always".into(),
+            at_risk: None,
+            consumers: 3,
+            consumers_max: Some(1_000),
         };
         let mut report = Report::default();
         versions(&info, "", &mut report);
@@ -156,7 +173,8 @@ mod tests {
 
         info.version = "0.0.1".into();
         info.nats_version = "2.9.25-beta".into();
+        info.consumers = 901;
         versions(&info, "", &mut report);
-        assert_eq!(report.found().len(), 2);
+        assert_eq!(report.found().len(), 3);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use kantoku_api::contract::{
-    ContextGet, EventList, EventsParams, Filter, ListParams, Method, NamesParams,
+    ContextGet, DeadLetter, DeadLetterList, DeadLettersParams, EventList, EventsParams, Filter,
+    ListParams, Method, NamesParams,
 };
 use kantoku_domain::{Id, Recorded};
 use kantoku_projections::{
@@ -176,6 +177,24 @@ where
         if list.next_cursor.is_none() || list.items.len() >= wanted {
             return Ok(list);
         }
+    }
+}
+
+/// Dead letters, oldest first.
+pub(super) async fn dead_letters(session: &Session) -> Result<List<DeadLetter>, CommandError> {
+    let wanted = wanted(session);
+    let (mut items, mut after) = (Vec::new(), 0);
+    loop {
+        let limit = Some(page_size(wanted, items.len()));
+        let params = DeadLettersParams { after, limit };
+        let page = session.call::<DeadLetterList>(&params).await?;
+        items.extend(page.items);
+        let last = items.last().map_or(after, |letter: &DeadLetter| letter.letter);
+        if page.left == 0 || last == after || items.len() >= wanted {
+            let next_cursor = (page.left > 0).then(|| last.to_string());
+            return Ok(List { items, next_cursor, as_of_seq: None });
+        }
+        after = last;
     }
 }
 

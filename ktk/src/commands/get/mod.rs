@@ -4,10 +4,10 @@ mod fetch;
 mod watch;
 
 use kantoku_api::contract::{
-    ContextGet, ContextList, GetParams, ListParams, Method, NamesParams, NamespaceGet,
-    NamespaceParams, NoParams, PipelineGet, PipelineList, PolicyGet, PolicyList, ResourceGet,
-    ResourceList, ServiceList, SpecificationGet, SpecificationList, TaskGet, TaskList, TypeGet,
-    TypeList, VersionParams,
+    ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, GetParams, ListParams,
+    Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, PipelineGet, PipelineList,
+    PolicyGet, PolicyList, ResourceGet, ResourceList, ServiceList, SpecificationGet,
+    SpecificationList, TaskGet, TaskList, TypeGet, TypeList, VersionParams,
 };
 use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};
@@ -29,7 +29,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk get pipelines -o yaml > backup.yaml
   ktk get pipeline top-words@2 -o yaml
   ktk get policies
-  ktk get events --context @last";
+  ktk get events --context @last
+  ktk get deadletters                what nobody could digest";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -85,6 +86,8 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
         Kind::Namespace => namespaces(&args, session).await,
         Kind::Event => events(&args, session).await,
         Kind::Service => services(&args, session).await,
+        Kind::DeadLetter => dead_letters(&args, session).await,
+        Kind::Seal => seals(&args, session).await,
     }
 }
 
@@ -187,6 +190,34 @@ async fn services(args: &Args, session: &Session) -> Result<(), CommandError> {
     // They come all at once, as there are never many.
     items.truncate(fetch::wanted(session));
     show(session, &List { items, next_cursor: None, as_of_seq: None })
+}
+
+async fn dead_letters(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    if args.names.is_empty() {
+        return show(session, &fetch::dead_letters(session).await?);
+    }
+    let mut items = Vec::new();
+    for name in &args.names {
+        items.push(dead_letter(name, session).await?);
+    }
+    show_named(session, items)
+}
+
+/// The dead letter of this number.
+pub(super) async fn dead_letter(name: &str, session: &Session) -> Result<DeadLetter, CommandError> {
+    let wrong = |_| CommandError::usage(format!("{name:?} is no number of a dead letter"));
+    let params = DeadLetterParams { letter: name.parse().map_err(wrong)? };
+    let found = session.call::<DeadLetterGet>(&params).await;
+    found.map_err(|error| error.or_list(Kind::DeadLetter))
+}
+
+async fn seals(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    if !args.names.is_empty() {
+        return Err(CommandError::usage("seals have no names: leave it out"));
+    }
+    super::events::list_seals(session).await
 }
 
 fn show<T: Row>(session: &Session, list: &List<T>) -> Result<(), CommandError> {

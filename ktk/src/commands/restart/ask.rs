@@ -59,6 +59,7 @@ impl Subject {
                     dry_run: args.dry_run,
                     plan,
                     reason: args.reason.clone(),
+                    idempotency_key: None,
                     namespace: session.namespace(),
                 };
                 (Kind::Task, session.call_within::<TaskRestart>(within, &params).await)
@@ -73,6 +74,7 @@ impl Subject {
                     dry_run: args.dry_run,
                     plan,
                     reason: args.reason.clone(),
+                    idempotency_key: None,
                     namespace: session.namespace(),
                 };
                 (Kind::Context, session.call_within::<ContextRestart>(within, &params).await)

@@ -1,0 +1,53 @@
+//! From an HTTP request to a connection of its own (RFC 6455, section 4.2).
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// A request for a WebSocket.
+pub(super) struct Upgrade {
+    accept: HeaderValue,
+    stream: OnUpgrade,
+}
+
+impl Upgrade {
+    /// What `request` asks for, if it is that.
+    pub(super) fn of(request: &mut Request) -> Option<Self> {
+        let headers = request.headers();
+        let is_asked = holds(headers, &header::CONNECTION, "upgrade")
+            && holds(headers, &header::UPGRADE, "websocket")
+            && holds(headers, &header::SEC_WEBSOCKET_VERSION, "13");
+        let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| is_asked)?;
+        let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()?;
+        let stream = request.extensions_mut().remove::<OnUpgrade>()?;
+        Some(Self { accept, stream })
+    }
+
+    /// Agrees, and hands what follows the answer to `serve`.
+    pub(super) fn accept(self, serve: impl FnOnce(Upgraded) + Send + 'static) -> Response {
+        let Self { accept, stream } = self;
+        tokio::spawn(async move {
+            match stream.await {
+                Ok(stream) => serve(stream),
+                Err(error) => tracing::debug!(%error, "a connection was lost at its beginning"),
+            }
+        });
+        let headers = [
+            (header::CONNECTION, HeaderValue::from_static("upgrade")),
+            (header::UPGRADE, HeaderValue::from_static("websocket")),
+            (header::SEC_WEBSOCKET_ACCEPT, accept),
+        ];
+        (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+    }
+}
+
+/// Whether `word` is among the words of a header, in whatever case.
+fn holds(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(word))
+}
