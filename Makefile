@@ -10,7 +10,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 KTK := $(TARGET_DIR)/release/ktk
 
 .DEFAULT_GOAL := help
-.PHONY: help ktk tests up down demo test check bench chaos simulate
+.PHONY: help ktk tests up down demo test check bench chaos simulate fuzz
 
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,15 +46,23 @@ check: ## check the format, the lints, the documentation and the dependencies
 		echo "make check: cargo-deny is not installed, so the dependencies' licences and advisories were NOT checked"; \
 	fi
 
-bench: ktk ## measure the workloads on a private stand, one JSON line each
+# The program is built without what tests switch on. docs/performance.md says what is measured.
+bench: ktk ## measure on private stands: make bench ARGS='W1 W4' PEERS=bullmq SYNC=always HISTORY=1000000
 	"$(KTK)" dev tools >/dev/null
-	cargo bench -p kantoku-tests --bench system
+	cargo bench -p kantoku-tests --bench system -- $(if $(RUNS),--runs $(RUNS)) $(if $(SYNC),--sync $(SYNC)) \
+		$(if $(HISTORY),--history $(HISTORY)) $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
-chaos: tests ## kill processors under load: make chaos SECONDS=60 SEED=7
+chaos: tests ## disturb everything under load and judge what is left: make chaos SECONDS=600 SEED=7
 	KTK_CHAOS_SECONDS=$(or $(SECONDS),60) KTK_CHAOS_SEED=$(or $(SEED),7) \
-		cargo test --release --workspace --test suite -- chaos --nocapture
+		cargo test --release --workspace --test chaos -- --include-ignored --nocapture \
+		--test-threads=1 for_as_long_as_asked commands_are_accepted those_who_wait
 
 simulate: ## simulate runs in which everything goes wrong: make simulate SEEDS=20000 FROM=0, or SEED=7
 	KTK_SIMULATE_SEEDS=$(or $(SEEDS),20000) KTK_SIMULATE_FROM=$(or $(FROM),0) \
 		$(if $(SEED),KTK_SIMULATE_SEED=$(SEED)) \
 		cargo test --release --workspace --test simulation -- no_seed --nocapture
+
+# The documents in process need nothing; those over a socket a stand, and are a hundredth as many.
+fuzz: tests ## send documents that are hardly meant: make fuzz COUNT=10000000 SEED=7
+	KTK_FUZZ_COUNT=$(or $(COUNT),10000000) KTK_FUZZ_SEED=$(or $(SEED),7) \
+		cargo test --release --workspace --lib --test suite -- fuzz --nocapture

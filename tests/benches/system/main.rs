@@ -1,66 +1,119 @@
-//! Workloads against a whole private stand: one JSON line each on stdout, progress on stderr.
+//! Workloads against whole private stands: one JSON line each on stdout, progress on stderr.
 //!
-//! `cargo bench -p kantoku-tests --bench system [-- W2 W4]`, or `make bench`. Every workload runs
-//! three times on one stand; the line is that of the median run.
+//! `make bench`, or `cargo bench -p kantoku-tests --bench system -- [WORKLOAD …] [OPTIONS]` (see
+//! [`args::USAGE`]). W1 to W6 run on a new stand each time, as the peers do; the line is that of the
+//! median run. docs/performance.md says what the figures mean.
 
+mod args;
+mod grown;
+mod guard;
+mod history;
+#[path = "../../pace/life.rs"]
+mod life;
+mod machine;
+mod manifests;
+mod measured;
+mod peers;
+mod proc;
+mod recovery;
+mod report;
 mod stand;
 mod workloads;
 
-use std::{env, process::ExitCode};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use serde_json::json;
+use serde_json::{Map, Value};
 
-use self::{stand::Stand, workloads::Measured};
-
-const RUNS: usize = 3;
+use self::{
+    args::{Args, USAGE},
+    measured::{Measured, line},
+    peers::Peers,
+    stand::Stand,
+    workloads::{HISTORY, NAMES, again, started},
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Cargo adds `--bench`.
-    let wanted: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !workloads::NAMES.contains(&name.as_str())) {
-        eprintln!("there is no workload {unknown}; there are {}", workloads::NAMES.join(", "));
-        return ExitCode::from(2);
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(why) => {
+            eprintln!("{why}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut peers = Peers::new(args.peers.clone(), args.runs);
+    peers.measure();
+    let mut results = Results::default();
+    if NAMES.iter().any(|name| args.wants(name) && !HISTORY.contains(name)) {
+        for run in 1..=args.runs {
+            fresh(&args, run, &mut results).await;
+        }
     }
-    let stand = Stand::start();
-    let client = stand.client().await;
-    workloads::apply(&client).await;
-    for name in workloads::NAMES {
-        if !wanted.is_empty() && !wanted.iter().any(|word| word == name) {
-            continue;
-        }
-        let mut runs = Vec::with_capacity(RUNS);
-        for run in 1..=RUNS {
-            eprintln!("{name}: run {run} of {RUNS}");
-            runs.push(workloads::run(name, &client).await);
-        }
+    if let Some(tasks) = args.history {
+        Box::pin(grown::run(&args, tasks, &mut results)).await;
+    }
+    peers.measure();
+    let ours = results.lines();
+    let theirs = peers.tell(&ours);
+    for line in ours.iter().chain(&theirs) {
         #[expect(clippy::print_stdout, reason = "it is the result")]
         {
-            println!("{}", line(name, runs));
+            println!("{line}");
         }
     }
-    stand.stop();
+    report::tell(&ours, &theirs);
+    if args.guard && !guard::holds(&ours) {
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 
-/// The line of the run whose duration is the median.
-fn line(workload: &str, mut runs: Vec<Measured>) -> serde_json::Value {
-    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let median = runs.swap_remove(runs.len() / 2);
-    json!({
-        "system": "kantoku",
-        "version": env!("CARGO_PKG_VERSION"),
-        "workload": workload,
-        "n": median.n,
-        "seconds": round(median.seconds),
-        "rate": round(median.n as f64 / median.seconds),
-        "p50_ms": median.p50_ms.map(round),
-        "p99_ms": median.p99_ms.map(round),
-        "durability": "file storage, fsync every 100 ms",
-        "note": median.note,
-    })
+/// What was measured so far.
+#[derive(Default)]
+pub(crate) struct Results {
+    /// What is true of all of it.
+    common: Map<String, Value>,
+    runs: BTreeMap<&'static str, Vec<Measured>>,
 }
 
-fn round(number: f64) -> f64 {
-    (number * 1_000.0).round() / 1_000.0
+impl Results {
+    pub(crate) fn push(&mut self, name: &'static str, measured: Measured) {
+        self.runs.entry(name).or_default().push(measured);
+    }
+
+    fn lines(self) -> Vec<Value> {
+        let Self { common, runs } = self;
+        runs.into_iter().map(|(name, runs)| line(name, runs, &common)).collect()
+    }
+}
+
+/// One run of W1 to W6 on a new stand.
+async fn fresh(args: &Args, run: usize, results: &mut Results) {
+    let stand = Stand::new(args.sync);
+    let up = stand.up().await;
+    if args.wants("W6") {
+        results.push("W6 cold", started(&up).await);
+    } else {
+        manifests::apply(&up.client).await;
+    }
+    results.common = machine::describe(&up).await;
+    workloads::warm_up(&up).await;
+    for name in NAMES.iter().filter(|name| args.wants(name) && !HISTORY.contains(name)) {
+        if *name == "W6" {
+            continue;
+        }
+        eprintln!("{name}: run {run} of {}", args.runs);
+        for (name, measured) in workloads::run(name, &up).await {
+            results.push(name, measured);
+        }
+        up.at_rest().await;
+    }
+    drop(up);
+    stand.down();
+    if args.wants("W6") {
+        let up = stand.up().await;
+        let note =
+            "ktk dev up with the state of the other workloads → the result of the first task";
+        results.push("W6 warm", again(&up, note).await);
+    }
 }

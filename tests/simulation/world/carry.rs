@@ -1,6 +1,6 @@
 //! What takes more than one command, and what becomes of it when somebody goes.
 
-use kantoku_domain::{Reason, Rejection, Task};
+use kantoku_domain::{Context, Reason, Rejection, Task};
 
 use super::{
     World,
@@ -30,6 +30,11 @@ impl World {
                 Err(rejection) => unfold.unfolding.refused(id, &rejection),
             }
             return Came::Open;
+        }
+        if !unfold.is_open {
+            let context = self.ledger.load::<Context>(unfold.context_id);
+            unfold.is_open = context.state.restarting.contains(&unfold.cause);
+            return if unfold.is_open { Came::Open } else { Came::Done(None) };
         }
         if let Some(command) = unfold.unfolding.settled() {
             let envelope =

@@ -55,6 +55,7 @@ impl World {
                 context_id,
                 cause: restarted.id,
                 unfolding: Unfolding::new((*restarted).clone()),
+                is_open: false,
                 step: None,
             })),
             Effect::Probe { probe, .. } => Work::Probe(probe),

@@ -65,6 +65,8 @@ pub(crate) struct Unfold {
     pub(crate) context_id: Id,
     /// The event that says so.
     pub(crate) cause: Id,
+    /// Whether it was seen that it is not settled yet.
+    pub(crate) is_open: bool,
     /// The step that was looked at: the task as it was, and what to send to it.
     pub(crate) step: Option<(Loaded<Task>, task::Command, Envelope)>,
 }

@@ -36,7 +36,8 @@ impl History {
         let stop = CancellationToken::new();
         let follow = async {
             while !history.is_over() {
-                let batch = consumer.next_batch(&stop).await.expect("not stopped");
+                let batch =
+                    consumer.next_batch(&stop).await.expect("it only grows").expect("not stopped");
                 for delivery in batch {
                     if delivery.recorded().metadata.correlation_id == context_id {
                         history.take(delivery.recorded());

@@ -76,7 +76,11 @@ impl Drop for Export {
 
 fn check_history(arguments: &[&str]) -> Verdict {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("check_history.py");
-    let output = Command::new("python3").arg(script).args(arguments).output();
+    let output = Command::new("python3")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(script)
+        .args(arguments)
+        .output();
     let output = output.expect("python3 runs");
     let said = [output.stdout, output.stderr].concat();
     Verdict {
@@ -114,4 +118,17 @@ fn the_judge_passes_what_is_sound_and_finds_every_tampering() {
     assert_eq!(verdict.code, 0, "{}", verdict.said);
     let unreadable = check_history(&["/no/such/file"]);
     assert_eq!(unreadable.code, 1, "{}", unreadable.said);
+}
+
+#[test]
+fn the_checker_finds_whatever_breaks_a_rule() {
+    let output = Command::new("python3")
+        .args(["-m", "unittest", "discover", "--start-directory", "checker/tests"])
+        .args(["--top-level-directory", "."])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("OK"), "{said}");
 }

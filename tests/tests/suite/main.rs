@@ -4,9 +4,10 @@
 
 mod api;
 mod broken;
-mod chaos;
 mod examples;
 mod executor;
+mod flood;
+mod guarantees;
 mod history;
 mod judge;
 mod layering;
@@ -16,6 +17,7 @@ mod presence;
 mod processes;
 mod read_model;
 mod recordings;
+mod replay;
 mod semantics;
 mod stand;
 mod tap;

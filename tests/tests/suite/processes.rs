@@ -1,6 +1,12 @@
 //! Processors as processes of their own on private servers, to be killed one by one.
 
-use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 use kantoku_api::Client;
 use kantoku_streams::{Bus, Settings};
@@ -81,6 +87,21 @@ impl Processes {
     pub(crate) fn signal(&self, service_id: &str, signal: Signal) {
         let id = self.running[service_id].id().expect("it runs");
         kill(Pid::from_raw(id.cast_signed()), signal).expect("it is ours");
+    }
+
+    /// The process of a service.
+    pub(crate) fn pid(&self, service_id: &str) -> u32 {
+        self.running[service_id].id().expect("it runs")
+    }
+
+    /// Where the API listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Where Postgres is.
+    pub(crate) fn database_url(&self) -> &str {
+        self.servers.database_url().expect("Postgres")
     }
 
     /// A connection to the stream.

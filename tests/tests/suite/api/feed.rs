@@ -200,7 +200,7 @@ async fn exported(client: &Client) -> Vec<Recorded> {
     while let Some(from_seq) = next {
         let params = json!({"from_seq": from_seq});
         let part = call::<EventExport>(client, params).await.expect("exported");
-        events.extend(part.events);
+        events.extend(part.events.iter().map(|line| line.read().expect("an event")));
         next = part.next_seq;
     }
     events

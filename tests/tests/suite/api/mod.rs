@@ -1,7 +1,9 @@
 //! The API over real servers: what is promised on the wire, with our client and without.
 
+mod bounds;
 mod commands;
 mod feed;
+mod fuzz;
 mod http;
 mod manifests;
 mod operations;
@@ -9,6 +11,7 @@ mod queries;
 mod raw;
 mod semantics;
 mod socket;
+mod tampering;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -49,13 +52,15 @@ impl Served {
         let stand = Box::new(Box::pin(Stand::with_postgres()).await);
         let projector = stand.projector("ktk").await;
         let database = stand.database("ktk").await;
+        let limits = config.limits.clone();
         let api = Api::start(stand.bus.clone(), database.clone(), config).await.expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
-        let served = axum::serve(listener, server::router(&api))
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        let server = tokio::spawn(async move { served.await.expect("it serves") });
+        let (app, stopped) = (server::router(&api), stop.clone());
+        let server = tokio::spawn(async move {
+            server::serve(listener, app, &limits, stopped).await.expect("it serves");
+        });
         Self { stand, projector, database, api, address, stop, server }
     }
 
@@ -81,7 +86,8 @@ impl Served {
         let stop = CancellationToken::new();
         let found = async {
             loop {
-                let batch = consumer.next_batch(&stop).await.expect("not stopped");
+                let batch =
+                    consumer.next_batch(&stop).await.expect("it only grows").expect("not stopped");
                 for delivery in batch {
                     let recorded = Arc::clone(delivery.recorded());
                     delivery.ack().await.expect("acknowledged");
@@ -127,7 +133,10 @@ async fn apply(client: &Client, documents: Vec<Value>) -> Result<Applied, Client
 }
 
 /// Calls with parameters as they are written.
-async fn call<M: Method>(client: &Client, params: Value) -> Result<M::Answer, ClientError> {
+pub(crate) async fn call<M: Method>(
+    client: &Client,
+    params: Value,
+) -> Result<M::Answer, ClientError> {
     let params = serde_json::from_value(params).expect("parameters of the method");
     client.call::<M>(&params).await
 }

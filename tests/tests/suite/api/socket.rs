@@ -26,7 +26,7 @@ impl Socket {
         Self(socket)
     }
 
-    async fn send(&mut self, text: &str) {
+    pub(super) async fn send(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.expect("sent");
     }
 
@@ -116,6 +116,22 @@ async fn a_message_that_is_too_large_ends_one_connection_with_the_reason() {
     assert_eq!(socket.receive().await, Err(Some(1009)));
     let answer = other.ask(r#"{"jsonrpc":"2.0","method":"task.count","id":1}"#).await;
     assert_eq!(answer["result"]["total"], 0);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_far_too_much_can_send_it_all_and_still_hears_why_it_is_told_goodbye() {
+    let mut config = ApiConfig::new("api-1");
+    config.limits.request_bytes_max = 10_000;
+    let served = Served::with(config).await;
+    // More than any buffer in between holds: most of it is on its way when the server has decided.
+    let message = "x".repeat(16 * 1024 * 1024);
+    for _ in 0..10 {
+        let mut socket = Socket::open(&served).await;
+        let answer = socket.ask(&message).await;
+        assert_eq!(answer["error"]["code"], 1006);
+        assert_eq!(socket.receive().await, Err(Some(1009)));
+    }
     served.stop().await;
 }
 

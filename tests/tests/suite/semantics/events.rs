@@ -31,7 +31,7 @@ impl Events {
         let (write, all) = watch::channel(Vec::<Arc<Recorded>>::new());
         let reader = tokio::spawn(async move {
             let stop = CancellationToken::new();
-            while let Some(batch) = consumer.next_batch(&stop).await {
+            while let Some(batch) = consumer.next_batch(&stop).await.expect("it only grows") {
                 for delivery in batch {
                     let recorded = Arc::clone(delivery.recorded());
                     write.send_modify(|all| {
