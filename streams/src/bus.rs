@@ -304,6 +304,6 @@ impl Bus {
             return Ok(recorded);
         }
         let raw = self.store.at(stream_seq).await?;
-        self.ledger.decode_and_keep(raw).await
+        Ok(self.ledger.decode_shared(raw).await?.recorded)
     }
 }

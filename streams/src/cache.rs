@@ -5,9 +5,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use kantoku_domain::{Datum, Recorded};
 
-use crate::lru::Lru;
+use crate::{Raw, lru::Lru};
 
 const AGGREGATES_MAX: usize = 10_000;
 const EVENTS_MAX: usize = 10_000;
@@ -23,6 +24,13 @@ const EVENT_OVERHEAD: usize = 256;
 pub(crate) struct Known {
     pub(crate) recorded: Arc<Recorded>,
     pub(crate) bytes: usize,
+}
+
+/// An event with the payload that it was stored as.
+#[derive(Debug)]
+struct Kept {
+    event: Known,
+    payload: Bytes,
 }
 
 impl Known {
@@ -41,7 +49,7 @@ pub(crate) struct Cache(Mutex<Cached>);
 struct Cached {
     epoch: u64,
     histories: Lru<String, Vec<Known>>,
-    events: Lru<u64, Arc<Recorded>>,
+    events: Lru<u64, Kept>,
 }
 
 impl Cache {
@@ -53,44 +61,57 @@ impl Cache {
     /// The events on `subject` from its first on, as far as they are known.
     pub(crate) fn history(&self, epoch: u64, subject: &str) -> Option<Vec<Known>> {
         let mut cached = self.in_epoch(epoch)?;
-        cached.histories.get(&subject.to_owned()).cloned()
+        cached.histories.get(subject).cloned()
     }
 
     /// Keeps a history that was read in `epoch` from its first event on. An empty one takes away
     /// what was kept.
     pub(crate) fn keep(&self, epoch: u64, subject: &str, history: &[Known]) {
-        let Some(mut cached) = self.in_epoch(epoch) else { return };
-        let bytes = history.iter().map(|event| event.bytes + EVENT_OVERHEAD).sum();
-        if history.is_empty() || bytes > HISTORY_BYTES_MAX || !history.iter().all(Known::is_small) {
-            cached.histories.remove(&subject.to_owned());
-        } else {
-            cached.histories.insert(subject.to_owned(), history.to_vec(), bytes);
+        if let Some(mut cached) = self.in_epoch(epoch) {
+            cached.keep(subject, history.to_vec());
         }
     }
 
     /// Adds an event that was appended in `epoch` after position `after_seq` of its own subject.
     pub(crate) fn append(&self, epoch: u64, event: &Known, after_seq: u64) {
+        let Some(mut cached) = self.in_epoch(epoch) else { return };
         let subject = &event.recorded.subject;
-        let history = if after_seq == 0 { Some(Vec::new()) } else { self.history(epoch, subject) };
-        let Some(mut history) = history else { return };
+        let mut history = match cached.histories.remove(subject) {
+            Some(history) => history,
+            None if after_seq == 0 => Vec::new(),
+            None => return,
+        };
         if history.last().map_or(0, |last| last.recorded.stream_seq) == after_seq {
             history.push(event.clone());
-            self.keep(epoch, subject, &history);
         }
+        cached.keep(subject, history);
     }
 
     /// The event at `stream_seq`.
     pub(crate) fn event(&self, epoch: u64, stream_seq: u64) -> Option<Arc<Recorded>> {
-        self.in_epoch(epoch)?.events.get(&stream_seq).cloned()
+        let mut cached = self.in_epoch(epoch)?;
+        cached.events.get(&stream_seq).map(|kept| Arc::clone(&kept.event.recorded))
     }
 
-    /// Keeps a single event.
-    pub(crate) fn keep_event(&self, epoch: u64, event: &Known) {
+    /// The event that a message holds, if that very message was decoded or written lately.
+    pub(crate) fn decoded(&self, epoch: u64, raw: &Raw) -> Option<Known> {
+        let mut cached = self.in_epoch(epoch)?;
+        let kept = cached.events.get(&raw.stream_seq)?;
+        let recorded = &kept.event.recorded;
+        let is_it = kept.payload == raw.payload
+            && recorded.subject == raw.subject
+            && raw.event_type.as_deref() == Some(recorded.event.name());
+        is_it.then(|| kept.event.clone())
+    }
+
+    /// Keeps a single event, which is stored as `payload`.
+    pub(crate) fn keep_event(&self, epoch: u64, event: &Known, payload: Bytes) {
         if let Some(mut cached) = self.in_epoch(epoch)
             && event.is_small()
         {
-            let bytes = event.bytes + EVENT_OVERHEAD;
-            cached.events.insert(event.recorded.stream_seq, Arc::clone(&event.recorded), bytes);
+            let bytes = 2 * event.bytes + EVENT_OVERHEAD;
+            let kept = Kept { event: event.clone(), payload };
+            cached.events.insert(event.recorded.stream_seq, kept, bytes);
         }
     }
 
@@ -103,5 +124,16 @@ impl Cache {
             cached.events.clear();
         }
         (epoch == cached.epoch).then_some(cached)
+    }
+}
+
+impl Cached {
+    fn keep(&mut self, subject: &str, history: Vec<Known>) {
+        let bytes = history.iter().map(|event| event.bytes + EVENT_OVERHEAD).sum();
+        if history.is_empty() || bytes > HISTORY_BYTES_MAX || !history.iter().all(Known::is_small) {
+            self.histories.remove(subject);
+        } else {
+            self.histories.insert(subject.to_owned(), history, bytes);
+        }
     }
 }

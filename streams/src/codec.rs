@@ -26,20 +26,15 @@ pub struct Malformed {
     pub reason: String,
 }
 
-/// Written from borrowed events and metadata, read into owned ones.
-#[derive(Serialize, Deserialize)]
-struct Stored<E, M> {
+/// What is read of a payload. One of `event` and `blob` is there.
+#[derive(Deserialize)]
+struct Stored {
     version: u64,
-    #[serde(flatten)]
-    body: Body<E>,
-    metadata: M,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Body<E> {
-    Event(E),
-    Blob(BlobRef),
+    #[serde(default)]
+    event: Option<Box<Event>>,
+    #[serde(default)]
+    blob: Option<BlobRef>,
+    metadata: Metadata,
 }
 
 /// The payload of an event, and the size of the event. A large event goes to the blob store first,
@@ -50,14 +45,20 @@ pub async fn encode(
     event: &Event,
     metadata: &Metadata,
 ) -> Result<(Bytes, usize), Fault> {
-    let json = to_json(event);
-    let bytes = json.len();
-    let body = if json.len() > Datum::INLINE_BYTES_MAX {
-        Body::Blob(blobs.put(json.into()).await?)
-    } else {
-        Body::Event(event)
-    };
-    Ok((to_json(&Stored { version, body, metadata }).into(), bytes))
+    // The event is written where it will lie, once.
+    let mut payload = format!("{{\"version\":{version},\"event\":").into_bytes();
+    let start = payload.len();
+    to_json(&mut payload, event);
+    let bytes = payload.len() - start;
+    if bytes > Datum::INLINE_BYTES_MAX {
+        let blob = Box::pin(blobs.put(payload.split_off(start).into())).await?;
+        payload = format!("{{\"version\":{version},\"blob\":").into_bytes();
+        to_json(&mut payload, &blob);
+    }
+    payload.extend_from_slice(b",\"metadata\":");
+    to_json(&mut payload, metadata);
+    payload.push(b'}');
+    Ok((payload.into(), bytes))
 }
 
 /// The event that `raw` holds, fetched from the blob store when it lies there, and its size.
@@ -68,16 +69,18 @@ pub async fn decode(blobs: &Blobs, raw: Raw) -> Result<(Recorded, usize), Fault>
         stream_seq: raw.stream_seq,
         reason,
     };
-    let stored: Stored<Box<Event>, Metadata> =
+    let stored: Stored =
         serde_json::from_slice(&raw.payload).map_err(|error| malformed(error.to_string()))?;
-    let (event, bytes) = match stored.body {
-        Body::Event(event) => (*event, raw.payload.len()),
-        Body::Blob(blob) => {
-            let json = blobs.get(&blob).await?;
+    let (event, bytes) = match (stored.event, stored.blob) {
+        (Some(event), None) => (*event, raw.payload.len()),
+        (None, Some(blob)) => {
+            let json = Box::pin(blobs.get(&blob)).await?;
             let event: Event = serde_json::from_slice(&json)
                 .map_err(|error| malformed(format!("its blob {}: {error}", blob.digest)))?;
             (event, json.len())
         }
+        (Some(_), Some(_)) => return Err(malformed("it has an event and a blob".into()).into()),
+        (None, None) => return Err(malformed("it has neither event nor blob".into()).into()),
     };
     if raw.event_type.as_deref() != Some(event.name()) {
         let header = raw.event_type.as_deref().unwrap_or("nothing");
@@ -111,8 +114,8 @@ fn owner(subject: &str, event: &Event) -> Result<(Namespace, Id), String> {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("events and metadata have string keys only")
+fn to_json<T: Serialize>(to: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(to, value).expect("events and metadata have string keys only");
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Fault, Ledger, Raw,
     defect::{self, Defect},
-    delivery::{Delivery, Floor, Held, Source},
+    delivery::{Delivery, Held, Source},
     full_jitter,
     interruptions::Interruptions,
     subject, warn_missing,
@@ -44,9 +44,9 @@ pub struct ConsumerConfig {
     pub shared: bool,
     /// How many events one batch has at most.
     pub batch_max: usize,
-    /// How many events may be delivered and not acknowledged, over all services that share it.
+    /// Of a shared one: how many events may be delivered and not acknowledged, over all services.
     pub in_flight_max: u32,
-    /// How long an event may be in hand before it is delivered again, to anyone.
+    /// Of a shared one: how long an event may be in hand before it is delivered again, to anyone.
     pub ack_wait: Duration,
 }
 
@@ -68,9 +68,8 @@ pub struct Consumer {
 impl Consumer {
     /// A consumer that is opened, and made where it is missing, with the first batch.
     pub fn new(context: Context, ledger: Ledger, config: ConsumerConfig) -> Self {
-        let floor = Floor::new(config.from_seq.max(1));
         let interruptions = Interruptions::of(&context.client());
-        let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
+        let source = Source::new(context, config.name.clone(), config.from_seq);
         let (messages, waiting, place) = (None, VecDeque::new(), Place::default());
         Self { ledger, config, source, messages, interruptions, waiting, came: 0, place }
     }
@@ -122,6 +121,11 @@ impl Consumer {
             self.messages = Some(self.open().await?);
         }
         if self.waiting.is_empty() {
+            let again = self.source.returned.take().into_iter();
+            let again = again.map(|raw| Held::of_reader(raw, 0, Arc::clone(&self.source)));
+            self.waiting.extend(again);
+        }
+        if self.waiting.is_empty() {
             let held = self.collect().await.inspect_err(|_| self.messages = None)?;
             self.waiting.extend(held);
         }
@@ -130,7 +134,7 @@ impl Consumer {
         while bytes < BATCH_BYTES_MAX
             && let Some(held) = self.waiting.front()
         {
-            let decoded = self.ledger.decode_sized(held.raw().clone()).await;
+            let decoded = self.ledger.decode_shared(held.raw().clone()).await;
             let decoded = decoded.map(|known| {
                 bytes += known.bytes;
                 known.recorded
@@ -154,13 +158,15 @@ impl Consumer {
         Ok(batch)
     }
 
-    /// Waits for a message, then takes what has arrived with it.
+    /// Waits for a message, then takes what has arrived with it. Nothing when something was given
+    /// back.
     async fn collect(&mut self) -> Result<Vec<Held>, Fault> {
         let fault = |cause: crate::Cause| Fault::unreachable("deliver events", cause);
         let Some(stream) = &mut self.messages else { return Ok(Vec::new()) };
         let mut collected = Vec::new();
         let mut next = tokio::select! {
             next = stream.next() => next,
+            () = self.source.returned.some() => return Ok(collected),
             // The server has forgotten what it was asked for.
             () = self.interruptions.over() => {
                 return Err(fault("the connection was lost".into()));
@@ -170,7 +176,7 @@ impl Consumer {
             match next {
                 Some(Ok(message)) if self.config.shared || is_next(&message, self.came)? => {
                     self.came += 1;
-                    collected.push(hold(message, &self.source)?);
+                    collected.push(hold(message, &self.source, self.config.shared)?);
                 }
                 // What was collected is still good; the error comes again with the next call.
                 _ if !collected.is_empty() => return Ok(collected),
@@ -192,6 +198,8 @@ impl Consumer {
 
     async fn open(&mut self) -> Result<pull::Stream, Fault> {
         self.waiting.clear();
+        // It is delivered once more from the lowest position on that was not settled.
+        self.source.returned.take();
         self.came = 0;
         let (context, config) = (&self.source.context, &self.config);
         let durable = if config.shared {
@@ -214,6 +222,9 @@ impl Consumer {
     async fn hand_back(&mut self) {
         self.waiting.clear();
         let Some(mut stream) = self.messages.take() else { return };
+        if !self.config.shared {
+            return;
+        }
         while let Some(Some(Ok(message))) = unconstrained(stream.next()).now_or_never() {
             if message.ack_with(AckKind::Nak(None)).await.is_err() {
                 return;
@@ -224,8 +235,8 @@ impl Consumer {
 
 /// Decodes what was delivered. What is no event goes to the dead letters.
 pub(crate) async fn deliver(ledger: &Ledger, held: Held) -> Result<Option<Delivery>, Fault> {
-    let decoded = ledger.decode(held.raw().clone()).await.map(Arc::new);
-    sort(decoded, held).await
+    let decoded = ledger.decode_shared(held.raw().clone()).await;
+    sort(decoded.map(|known| known.recorded), held).await
 }
 
 async fn sort(
@@ -304,15 +315,23 @@ async fn make(
 }
 
 fn pull_config(config: &ConsumerConfig, deliver_policy: DeliverPolicy) -> pull::Config {
-    pull::Config {
+    let own = pull::Config {
         durable_name: Some(config.name.clone()),
         filter_subjects: config.filters.clone(),
         deliver_policy,
+        // Nothing is lost with a message: whoever reads knows where it is, and begins there anew.
+        ack_policy: AckPolicy::None,
+        max_deliver: -1,
+        ..pull::Config::default()
+    };
+    if !config.shared {
+        return own;
+    }
+    pull::Config {
         ack_policy: AckPolicy::Explicit,
         ack_wait: config.ack_wait,
         max_ack_pending: i64::from(config.in_flight_max),
-        max_deliver: -1,
-        ..pull::Config::default()
+        ..own
     }
 }
 
@@ -327,7 +346,8 @@ fn is_next(message: &Message, came: u64) -> Result<bool, Fault> {
 }
 
 /// Takes a message that was delivered into hands that give it back when it is dropped.
-pub(crate) fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault> {
+/// Of one that is `shared` the server waits for an acknowledgement.
+pub(crate) fn hold(message: Message, source: &Arc<Source>, shared: bool) -> Result<Held, Fault> {
     let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
     let (stream_seq, left) = (info.stream_sequence, info.pending);
     let (message, acker) = message.split();
@@ -338,7 +358,12 @@ pub(crate) fn hold(message: Message, source: &Arc<Source>) -> Result<Held, Fault
         .map(|value| value.as_str().to_owned());
     let subject = message.subject.to_string();
     let raw = Raw { stream_seq, subject, event_type, payload: message.payload };
-    Ok(Held::new(raw, left, Arc::clone(source), acker))
+    let source = Arc::clone(source);
+    Ok(if shared {
+        Held::of_server(raw, left, source, acker)
+    } else {
+        Held::of_reader(raw, left, source)
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::{
 
 use async_nats::jetstream::{AckKind, Context, message::Acker};
 use kantoku_domain::Recorded;
+use tokio::sync::Notify;
 
 use crate::{
     Fault, Raw, dead,
@@ -65,6 +66,15 @@ pub(crate) struct Source {
     pub(crate) context: Context,
     pub(crate) consumer: String,
     pub(crate) floor: Floor,
+    pub(crate) returned: Returned,
+}
+
+impl Source {
+    /// Of a consumer that begins at `from_seq`.
+    pub(crate) fn new(context: Context, consumer: String, from_seq: u64) -> Arc<Self> {
+        let floor = Floor::new(from_seq.max(1));
+        Arc::new(Self { context, consumer, floor, returned: Returned::default() })
+    }
 }
 
 /// A delivered message, whether it is an event or not. Given back when dropped.
@@ -72,18 +82,35 @@ pub(crate) struct Held {
     raw: Raw,
     left: u64,
     source: Arc<Source>,
-    acker: Option<Acker>,
+    keeper: Keeper,
+}
+
+/// Who delivers a message again.
+enum Keeper {
+    /// The server, which several services read through, until it is acknowledged.
+    Server(Acker),
+    /// The reader itself, to whom the server delivers once.
+    Reader,
+    /// Nobody.
+    None,
 }
 
 impl Held {
-    pub(crate) fn new(raw: Raw, left: u64, source: Arc<Source>, acker: Acker) -> Self {
+    /// A message that the server waits for an acknowledgement of.
+    pub(crate) fn of_server(raw: Raw, left: u64, source: Arc<Source>, acker: Acker) -> Self {
         source.floor.open(raw.stream_seq);
-        Self { raw, left, source, acker: Some(acker) }
+        Self { raw, left, source, keeper: Keeper::Server(acker) }
+    }
+
+    /// A message that nobody waits for an acknowledgement of.
+    pub(crate) fn of_reader(raw: Raw, left: u64, source: Arc<Source>) -> Self {
+        source.floor.open(raw.stream_seq);
+        Self { raw, left, source, keeper: Keeper::Reader }
     }
 
     /// A message that was asked for once more: its durable has done with it.
     pub(crate) fn again(raw: Raw, source: Arc<Source>) -> Self {
-        Self { raw, left: 0, source, acker: None }
+        Self { raw, left: 0, source, keeper: Keeper::None }
     }
 
     pub(crate) fn raw(&self) -> &Raw {
@@ -91,17 +118,31 @@ impl Held {
     }
 
     pub(crate) async fn ack(mut self) -> Result<(), Fault> {
-        let Some(acker) = self.acker.take() else { return Ok(()) };
+        let keeper = std::mem::replace(&mut self.keeper, Keeper::None);
+        if matches!(keeper, Keeper::None) {
+            return Ok(());
+        }
         self.source.floor.settle(self.raw.stream_seq);
+        let Keeper::Server(acker) = keeper else { return Ok(()) };
         acker.ack().await.map_err(|error| Fault::unreachable("acknowledge an event", error))
     }
 
     async fn retry(mut self, delay: Duration) -> Result<(), Fault> {
-        let Some(acker) = self.acker.take() else { return Ok(()) };
-        acker
-            .ack_with(AckKind::Nak(Some(delay)))
-            .await
-            .map_err(|error| Fault::unreachable("postpone an event", error))
+        match std::mem::replace(&mut self.keeper, Keeper::None) {
+            Keeper::Server(acker) => acker
+                .ack_with(AckKind::Nak(Some(delay)))
+                .await
+                .map_err(|error| Fault::unreachable("postpone an event", error)),
+            Keeper::Reader => {
+                let (raw, source) = (self.raw.clone(), Arc::clone(&self.source));
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    source.returned.put(raw);
+                });
+                Ok(())
+            }
+            Keeper::None => Ok(()),
+        }
     }
 
     pub(crate) async fn bury(self, reason: &str) -> Result<(), Fault> {
@@ -119,11 +160,48 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(acker) = self.acker.take() else { return };
-        // Without a runtime the process is about to end, and the delivery times out instead.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { acker.ack_with(AckKind::Nak(None)).await });
+        match std::mem::replace(&mut self.keeper, Keeper::None) {
+            Keeper::Server(acker) => {
+                // Without a runtime the process is about to end, and the delivery times out instead.
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move { acker.ack_with(AckKind::Nak(None)).await });
+                }
+            }
+            Keeper::Reader => self.source.returned.put(self.raw.clone()),
+            Keeper::None => {}
         }
+    }
+}
+
+/// What a reader's hands gave back, and are to be given again. No more than they were given.
+#[derive(Default)]
+pub(crate) struct Returned {
+    messages: Mutex<Vec<Raw>>,
+    came: Notify,
+}
+
+impl Returned {
+    fn put(&self, raw: Raw) {
+        self.lock().push(raw);
+        self.came.notify_one();
+    }
+
+    /// All of it, in the order of the stream.
+    pub(crate) fn take(&self) -> Vec<Raw> {
+        let mut messages = std::mem::take(&mut *self.lock());
+        messages.sort_by_key(|raw| raw.stream_seq);
+        messages
+    }
+
+    /// Waits until there is something. May be dropped and called again.
+    pub(crate) async fn some(&self) {
+        while self.lock().is_empty() {
+            self.came.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Raw>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,12 +10,11 @@ use async_nats::{
         Context, ErrorCode,
         context::GetStreamErrorKind,
         message::StreamMessage,
-        publish::PublishAck,
-        response::Response,
         stream::{DirectGetErrorKind, RawMessageErrorKind, Stream},
     },
 };
 use futures::{FutureExt as _, future::BoxFuture};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::{
@@ -46,6 +45,16 @@ pub struct JetStream {
     stream: Stream,
     reading: Reading,
     reach: Reach,
+}
+
+/// What the server answers to an append. The client's own type is found out by trial, which takes as
+/// long as the rest of reading it.
+#[derive(Deserialize)]
+struct Acknowledgement {
+    #[serde(default)]
+    seq: Option<u64>,
+    #[serde(default)]
+    error: Option<async_nats::jetstream::Error>,
 }
 
 /// How messages are read back.
@@ -105,14 +114,18 @@ impl JetStream {
             Ok(answer) => answer,
             Err(error) => return Err(unanswered(message.subject, error)),
         };
-        match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
-            Ok(Response::Ok(ack)) => Ok(ack.sequence),
-            Ok(Response::Err { error }) if is_conflict(error.error_code()) => {
+        match serde_json::from_slice(&answer.payload) {
+            Ok(Acknowledgement { error: Some(error), .. }) if is_conflict(error.error_code()) => {
                 Err(AppendError::Conflict { subject: guard.subject })
             }
-            Ok(Response::Err { error }) => {
+            Ok(Acknowledgement { error: Some(error), .. }) => {
                 Err(Fault::refused(appending(&message.subject), &error).into())
             }
+            Ok(Acknowledgement { seq: Some(stream_seq), .. }) => Ok(stream_seq),
+            Ok(Acknowledgement { .. }) => Err(AppendError::Unknown {
+                subject: message.subject,
+                cause: "the answer has no position".into(),
+            }),
             Err(error) => {
                 Err(AppendError::Unknown { subject: message.subject, cause: error.into() })
             }

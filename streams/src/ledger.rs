@@ -226,7 +226,9 @@ impl Ledger {
         let epoch = self.store.epoch();
         let (payload, bytes) =
             codec::encode(&self.blobs, draft.version, &draft.event, &draft.metadata).await?;
-        let stored = |draft: Draft, stream_seq| self.announce(epoch, draft, stream_seq, bytes);
+        let stored = |draft: Draft, stream_seq| {
+            self.announce(epoch, draft, stream_seq, bytes, payload.clone())
+        };
         // Since when a try is without an answer: it may have been stored, and may still be.
         let mut open_since = None;
         for attempt in 1..=TRIES {
@@ -274,6 +276,19 @@ impl Ledger {
         codec::decode(&self.blobs, raw).await.map(|(recorded, _)| recorded)
     }
 
+    /// Decodes a message that others of this process are delivered as well: one of them does.
+    pub(crate) async fn decode_shared(&self, raw: Raw) -> Result<Known, Fault> {
+        let epoch = self.store.epoch();
+        if let Some(known) = self.cache.decoded(epoch, &raw) {
+            return Ok(known);
+        }
+        // What is kept is not to keep all that was received with it.
+        let payload = Bytes::copy_from_slice(&raw.payload);
+        let event = self.decode_sized(raw).await?;
+        self.cache.keep_event(epoch, &event, payload);
+        Ok(event)
+    }
+
     /// The document of a message of the stream of events.
     pub(crate) async fn document(&self, raw: Raw) -> Result<Document, Fault> {
         document::document(&self.blobs, raw).await
@@ -282,14 +297,6 @@ impl Ledger {
     /// The event at `stream_seq`, where it was appended or asked for lately.
     pub(crate) fn known_event(&self, stream_seq: u64) -> Option<Arc<Recorded>> {
         self.cache.event(self.store.epoch(), stream_seq)
-    }
-
-    /// Decodes a message that may be asked for again.
-    pub(crate) async fn decode_and_keep(&self, raw: Raw) -> Result<Arc<Recorded>, Fault> {
-        let epoch = self.store.epoch();
-        let event = self.decode_sized(raw).await?;
-        self.cache.keep_event(epoch, &event);
-        Ok(event.recorded)
     }
 
     async fn try_append(&self, draft: &Draft, payload: Bytes) -> Result<u64, AppendError> {
@@ -374,14 +381,21 @@ impl Ledger {
     }
 
     /// Keeps an event that was stored, then tells who listens.
-    fn announce(&self, epoch: u64, draft: Draft, stream_seq: u64, bytes: usize) -> Arc<Recorded> {
+    fn announce(
+        &self,
+        epoch: u64,
+        draft: Draft,
+        stream_seq: u64,
+        bytes: usize,
+        payload: Bytes,
+    ) -> Arc<Recorded> {
         let after_seq = is_guarded_by_itself(&draft).then_some(draft.guard.last_seq);
         let recorded = Arc::new(draft.recorded(stream_seq));
         let event = Known { recorded: Arc::clone(&recorded), bytes };
         if let Some(after_seq) = after_seq {
             self.cache.append(epoch, &event, after_seq);
         }
-        self.cache.keep_event(epoch, &event);
+        self.cache.keep_event(epoch, &event, payload);
         // Without listeners this is refused, and that is well.
         self.own.send(event.recorded).ok();
         recorded

@@ -1,17 +1,13 @@
 //! A bounded map that drops what was not used for the longest time.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::{borrow::Borrow, hash::Hash};
+
+use lru::LruCache;
 
 /// Bounded by the number of entries and by the bytes that they are said to take.
 #[derive(Debug)]
-pub(crate) struct Lru<K, V> {
-    entries: HashMap<K, Slot<V>>,
-    /// When each entry was used last, the oldest first.
-    uses: BTreeMap<u64, K>,
-    clock: u64,
+pub(crate) struct Lru<K: Eq + Hash, V> {
+    entries: LruCache<K, Slot<V>>,
     bytes: usize,
     entries_max: usize,
     bytes_max: usize,
@@ -21,50 +17,45 @@ pub(crate) struct Lru<K, V> {
 struct Slot<V> {
     value: V,
     bytes: usize,
-    used: u64,
 }
 
-impl<K: Clone + Eq + Hash, V> Lru<K, V> {
+impl<K: Eq + Hash, V> Lru<K, V> {
     pub(crate) fn new(entries_max: usize, bytes_max: usize) -> Self {
-        let (entries, uses) = (HashMap::new(), BTreeMap::new());
-        Self { entries, uses, clock: 0, bytes: 0, entries_max, bytes_max }
+        Self { entries: LruCache::unbounded(), bytes: 0, entries_max, bytes_max }
     }
 
     /// What is under `key`, which counts as a use.
-    pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
-        let slot = self.entries.get_mut(key)?;
-        self.clock += 1;
-        if let Some(key) = self.uses.remove(&slot.used) {
-            self.uses.insert(self.clock, key);
-        }
-        slot.used = self.clock;
-        Some(&slot.value)
+    pub(crate) fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key).map(|slot| &slot.value)
     }
 
     /// Puts `value`, of `bytes`, under `key`, and drops others where room is needed.
     pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
-        self.remove(&key);
-        self.clock += 1;
         self.bytes += bytes;
-        self.uses.insert(self.clock, key.clone());
-        self.entries.insert(key, Slot { value, bytes, used: self.clock });
+        if let Some(before) = self.entries.put(key, Slot { value, bytes }) {
+            self.bytes -= before.bytes;
+        }
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
-            let Some((_, oldest)) = self.uses.first_key_value() else { return };
-            let oldest = oldest.clone();
-            self.remove(&oldest);
+            let Some((_, oldest)) = self.entries.pop_lru() else { return };
+            self.bytes -= oldest.bytes;
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &K) {
-        if let Some(slot) = self.entries.remove(key) {
-            self.uses.remove(&slot.used);
-            self.bytes -= slot.bytes;
-        }
+    /// Takes out what is under `key`.
+    pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let slot = self.entries.pop(key)?;
+        self.bytes -= slot.bytes;
+        Some(slot.value)
     }
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
-        self.uses.clear();
         self.bytes = 0;
     }
 }
@@ -78,10 +69,12 @@ mod tests {
         let mut lru = Lru::new(2, 100);
         lru.insert("a", 1, 1);
         lru.insert("b", 2, 1);
-        assert_eq!(lru.get(&"a"), Some(&1));
+        assert_eq!(lru.get("a"), Some(&1));
         lru.insert("c", 3, 1);
-        assert_eq!((lru.get(&"a").copied(), lru.bytes), (Some(1), 2));
-        assert_eq!(lru.get(&"b"), None);
+        assert_eq!((lru.get("a").copied(), lru.bytes), (Some(1), 2));
+        assert_eq!(lru.get("b"), None);
+        assert_eq!((lru.remove("b"), lru.remove("c")), (None, Some(3)));
+        assert_eq!(lru.bytes, 1);
     }
 
     #[test]
@@ -91,12 +84,12 @@ mod tests {
         lru.insert("b", 2, 4);
         lru.insert("b", 3, 5);
         assert_eq!(
-            (lru.get(&"a").copied(), lru.get(&"b").copied(), lru.bytes),
+            (lru.get("a").copied(), lru.get("b").copied(), lru.bytes),
             (Some(1), Some(3), 9)
         );
         lru.insert("c", 4, 9);
-        assert_eq!((lru.entries.len(), lru.uses.len(), lru.bytes), (1, 1, 9));
+        assert_eq!((lru.entries.len(), lru.bytes), (1, 9));
         lru.insert("d", 5, 11);
-        assert_eq!((lru.entries.len(), lru.uses.len(), lru.bytes), (0, 0, 0), "it has no room");
+        assert_eq!((lru.entries.len(), lru.bytes), (0, 0), "it has no room");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     ConsumerConfig, Delivery, Fault, Ledger,
     again::{Again, Wanted},
     consumer,
-    delivery::{Floor, Held, Source},
+    delivery::{Held, Source},
     direct, full_jitter,
     interruptions::Interruptions,
     subject, warn_missing,
@@ -65,8 +65,7 @@ impl Queue {
         config: ConsumerConfig,
         room: watch::Receiver<usize>,
     ) -> Self {
-        let floor = Floor::new(config.from_seq.max(1));
-        let source = Arc::new(Source { context, consumer: config.name.clone(), floor });
+        let source = Source::new(context, config.name.clone(), config.from_seq);
         Self {
             client,
             ledger,
@@ -139,7 +138,7 @@ impl Queue {
         };
         let Some(message) = message else { return Ok(Next::Nothing) };
         let message = Message { message, context: self.source.context.clone() };
-        let held = consumer::hold(message, &self.source)?;
+        let held = consumer::hold(message, &self.source, true)?;
         self.hand_out(held).await
     }
 
