@@ -19,6 +19,7 @@ use crate::{
     failure, metric,
     run::{Attempt, Ended},
     running::{Place, Stop},
+    slots::Slot,
 };
 
 /// When a claim of unknown outcome is made again.
@@ -30,6 +31,7 @@ const REMARK_MAX: Duration = Duration::from_secs(10);
 /// The announcement is settled once it is known whose the attempt is, and not before.
 pub(crate) async fn carry_out(
     parts: Arc<Parts>,
+    slot: Slot,
     recorded: Arc<Recorded>,
     delivery: Option<Delivery>,
 ) {
@@ -48,9 +50,12 @@ pub(crate) async fn carry_out(
     };
     let carry_on = async {
         match claimed {
-            Ok(Claimed::Ours(claim)) => run(&parts, &claim).await,
-            Ok(_) => {}
-            Err(fault) => warn_missing("nats", "claim an attempt", &fault),
+            Ok(Claimed::Ours(claim)) => run(&parts, slot, &claim).await,
+            Ok(_) => drop(slot),
+            Err(fault) => {
+                drop(slot);
+                warn_missing("nats", "claim an attempt", &fault);
+            }
         }
     };
     // Nobody waits for an acknowledgement: without a connection it may hang.
@@ -78,13 +83,15 @@ impl Verdict {
     }
 }
 
-async fn run(parts: &Parts, claim: &Claim) {
+async fn run(parts: &Parts, slot: Slot, claim: &Claim) {
     let start = Instant::now();
     let place = parts.running.enter(claim.ready.task_id, claim.ready.attempt, claim.fence);
     metric::running(&parts.config.queue, parts.running.count());
     let Ended { outcome, executable } = Attempt { parts, claim, place: &place }.run().await;
     let outcome = outcome.map_err(|failure| explain(failure, &place));
     metric::ended(executable, outcome.as_ref().err(), start.elapsed());
+    // The next attempt need not wait until the end of this one is stored.
+    drop(slot);
     let remark = match place.reason() {
         Some(stop @ Stop::Cancelled(_)) if outcome.is_err() => {
             Some(LogLine::stop(now(), &stop.to_string()))
@@ -169,6 +176,10 @@ async fn execute(parts: &Parts, claim: &Claim, command: &Command) -> Result<(), 
         _ => "fail",
     };
     let envelope = envelope(parts, &claim.recorded, claim.ready.task_id, key);
-    let namespace = &claim.recorded.namespace;
-    parts.bus.ledger().execute::<Task>(namespace, command, &envelope).await.map(drop)
+    let (ledger, namespace) = (parts.bus.ledger(), &claim.recorded.namespace);
+    let outcome = match &claim.task {
+        Some(task) => ledger.execute_on(task, namespace, command, &envelope).await,
+        None => ledger.execute::<Task>(namespace, command, &envelope).await,
+    };
+    outcome.map(drop)
 }

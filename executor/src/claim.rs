@@ -6,7 +6,7 @@ use kantoku_domain::{
     Envelope, Event, Id, Reason, Recorded, Task,
     task::{Command, Ready, Received, Spawned},
 };
-use kantoku_streams::{ExecuteError, Fault, LogAddress, now};
+use kantoku_streams::{ExecuteError, Fault, Loaded, LogAddress, now};
 
 use crate::{executor::Parts, metric};
 
@@ -18,6 +18,8 @@ pub(crate) struct Claim {
     pub(crate) spawned: Box<Spawned>,
     /// The position of the claim.
     pub(crate) fence: u64,
+    /// The task as it was after the claim, unless the claim is an earlier one.
+    pub(crate) task: Option<Loaded<Task>>,
 }
 
 impl Claim {
@@ -63,8 +65,8 @@ async fn try_claim(parts: &Parts, recorded: &Arc<Recorded>) -> Result<Claimed, S
     let (ledger, namespace) = (parts.bus.ledger(), &recorded.namespace);
     let unknown = |fault: Fault| fault.to_string();
     // How it was spawned does not change: what was known lately is good enough.
-    let recent = ledger.load_recent::<Task>(namespace, ready.task_id).await.map_err(unknown)?;
-    let Some(spawned) = recent.state.spawned else { return Ok(Claimed::Over) };
+    let mut task = ledger.load_recent::<Task>(namespace, ready.task_id).await.map_err(unknown)?;
+    let Some(spawned) = task.state.spawned.clone() else { return Ok(Claimed::Over) };
     let command = Command::Receive(Received {
         attempt: ready.attempt,
         node: parts.config.service_id.clone(),
@@ -73,12 +75,17 @@ async fn try_claim(parts: &Parts, recorded: &Arc<Recorded>) -> Result<Claimed, S
         round: ready.round,
     });
     let envelope = envelope(parts, recorded, ready.task_id, "receive");
-    match ledger.execute::<Task>(namespace, &command, &envelope).await {
+    match ledger.execute_on(&task, namespace, &command, &envelope).await {
         Ok(outcome) => {
             // Without an event of this command, an earlier one made the claim.
-            let fence = outcome.event.map_or(outcome.stream_seq, |event| event.stream_seq);
+            let fence = outcome.event.as_ref().map_or(outcome.stream_seq, |it| it.stream_seq);
+            let next = outcome.event.filter(|event| event.version == task.version + 1);
+            let task = next.map(|event| {
+                task.take(&event);
+                task
+            });
             let (recorded, ready) = (Arc::clone(recorded), ready.clone());
-            Ok(Claimed::Ours(Box::new(Claim { recorded, ready, spawned, fence })))
+            Ok(Claimed::Ours(Box::new(Claim { recorded, ready, spawned, fence, task })))
         }
         Err(ExecuteError::Rejected(rejection)) if rejection.reason == Reason::TooEarly => {
             // What the rejection was decided on is at hand.

@@ -25,6 +25,7 @@ use crate::{
     reaper::Reaper,
     running::{Running, Stop},
     seen::{Met, Seen},
+    slots::Slots,
     specifications::Specifications,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) http: Http,
     pub(crate) running: Running,
     pub(crate) seen: Seen,
+    pub(crate) slots: Slots,
 }
 
 impl Executor {
@@ -60,6 +62,7 @@ impl Executor {
             http: Http::default(),
             running: Running::default(),
             seen: Seen::default(),
+            slots: Slots::new(config.slots),
             bus,
             scripts,
             config,
@@ -105,11 +108,12 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
     });
     let mut deliveries = pin!(deliveries);
     loop {
-        let free = parts.config.slots.saturating_sub(attempts.len());
+        let free = parts.slots.free(attempts.len());
         room.send_if_modified(|room| std::mem::replace(room, free) != free);
         tokio::select! {
             () = stop.cancelled() => break,
             Some(ended) = attempts.join_next() => note(ended),
+            () = parts.slots.freed() => {}
             recorded = own.recv(), if free > 0 => match recorded {
                 Ok(recorded) => hear(parts, attempts, recorded),
                 // What the short cut drops, is delivered.
@@ -147,7 +151,7 @@ fn hear(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, recorded: Arc<Recorded>)
     let is_ours = matches!(recorded.event, Event::TaskReady(_))
         && subject::is_ready_for(&recorded.subject, &parts.config.queue);
     if is_ours && parts.seen.begin(recorded.stream_seq) {
-        attempts.spawn(carry_out(Arc::clone(parts), recorded, None));
+        attempts.spawn(carry_out(Arc::clone(parts), parts.slots.take(), recorded, None));
     }
 }
 
@@ -156,10 +160,15 @@ fn meet(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, delivery: Delivery, has_
     match parts.seen.meet(recorded.stream_seq, delivery, has_room) {
         Met::First(delivery) if defect::has(Defect::AckBeforeEffect) => {
             tokio::spawn(delivery.ack());
-            attempts.spawn(carry_out(Arc::clone(parts), recorded, None));
+            attempts.spawn(carry_out(Arc::clone(parts), parts.slots.take(), recorded, None));
         }
         Met::First(delivery) => {
-            attempts.spawn(carry_out(Arc::clone(parts), recorded, Some(delivery)));
+            attempts.spawn(carry_out(
+                Arc::clone(parts),
+                parts.slots.take(),
+                recorded,
+                Some(delivery),
+            ));
         }
         Met::Decided(delivery) => {
             // Not awaited: without a connection that may hang.

@@ -28,6 +28,7 @@ mod result;
 mod run;
 mod running;
 mod seen;
+mod slots;
 mod specifications;
 
 pub use config::ExecutorConfig;

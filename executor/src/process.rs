@@ -6,11 +6,12 @@
 //! so does whoever has left the group.
 
 mod group;
+mod lookup;
 mod pipes;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     path::Path,
     pin::pin,
@@ -90,10 +91,15 @@ impl Program<'_> {
         let [program, arguments @ ..] = self.command else {
             return Err(failure::start("the command is empty"));
         };
-        let started = Command::new(program)
+        let inherited = || std::env::vars_os().filter(|(name, _)| is_inherited(name));
+        let inherited_path = inherited().find(|(name, _)| name == "PATH").map(|(_, path)| path);
+        let path = self.environment.get("PATH").map(OsString::from).or(inherited_path);
+        let found = lookup::find(program, path.as_deref(), self.cwd);
+        let started = Command::new(found.as_deref().unwrap_or(Path::new(program)))
+            .arg0(program)
             .args(arguments)
             .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
+            .envs(inherited())
             .envs(self.environment)
             .current_dir(self.cwd)
             .stdin(Stdio::piped())

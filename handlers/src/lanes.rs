@@ -55,13 +55,20 @@ impl<J: Send> Lanes<J> {
         self.run(lane, job);
     }
 
-    /// Waits until a job is done, and begins the next in its lane. Never returns when there is none.
-    /// May be dropped and called again.
+    /// Waits until a job is done, and begins the next in its lane; and so for all that are done by
+    /// then. Never returns when there is none. May be dropped and called again.
     pub(crate) async fn next_done(&mut self) {
         // Panics are caught, and nobody else ends them.
         let Some(Ok(lane)) = self.running.join_next().await else {
             return std::future::pending().await;
         };
+        self.take_done(lane);
+        while let Some(Ok(lane)) = self.running.try_join_next() {
+            self.take_done(lane);
+        }
+    }
+
+    fn take_done(&mut self, lane: Id) {
         self.open -= 1;
         match self.waiting.get_mut(&lane).and_then(VecDeque::pop_front) {
             Some(next) => self.run(lane, next),

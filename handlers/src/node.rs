@@ -164,13 +164,18 @@ async fn read(
                     if let Some(why) = fold(&mut logic, &batch, poison, stop).await {
                         break Some(why);
                     }
-                    tokio::spawn(acknowledge(batch));
+                    acknowledge(batch).await;
                 }
                 Some(Err(went_back)) => break Some(went_back.to_string()),
                 None => break None,
             },
             recorded = own.recv(), if logic.is_live => match recorded {
-                Ok(recorded) => logic.foresee(&recorded),
+                Ok(recorded) => {
+                    logic.foresee(&recorded);
+                    // What is at hand is taken before anything is done about it.
+                    let more = (1..BATCH_MAX).map_while(|_| own.try_recv().ok());
+                    more.for_each(|recorded| logic.foresee(&recorded));
+                }
                 // What the short cut drops, the stream delivers.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break None,

@@ -350,7 +350,12 @@ fn is_next(message: &Message, came: u64) -> Result<bool, Fault> {
 pub(crate) fn hold(message: Message, source: &Arc<Source>, shared: bool) -> Result<Held, Fault> {
     let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
     let (stream_seq, left) = (info.stream_sequence, info.pending);
-    let (message, acker) = message.split();
+    let (message, acker) = if shared {
+        let (message, acker) = message.split();
+        (message, Some(Box::new(acker)))
+    } else {
+        (message.message, None)
+    };
     let event_type = message
         .headers
         .as_ref()
@@ -359,10 +364,9 @@ pub(crate) fn hold(message: Message, source: &Arc<Source>, shared: bool) -> Resu
     let subject = message.subject.to_string();
     let raw = Raw { stream_seq, subject, event_type, payload: message.payload };
     let source = Arc::clone(source);
-    Ok(if shared {
-        Held::of_server(raw, left, source, acker)
-    } else {
-        Held::of_reader(raw, left, source)
+    Ok(match acker {
+        Some(acker) => Held::of_server(raw, left, source, acker),
+        None => Held::of_reader(raw, left, source),
     })
 }
 

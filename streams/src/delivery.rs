@@ -88,7 +88,7 @@ pub(crate) struct Held {
 /// Who delivers a message again.
 enum Keeper {
     /// The server, which several services read through, until it is acknowledged.
-    Server(Acker),
+    Server(Box<Acker>),
     /// The reader itself, to whom the server delivers once.
     Reader,
     /// Nobody.
@@ -97,7 +97,7 @@ enum Keeper {
 
 impl Held {
     /// A message that the server waits for an acknowledgement of.
-    pub(crate) fn of_server(raw: Raw, left: u64, source: Arc<Source>, acker: Acker) -> Self {
+    pub(crate) fn of_server(raw: Raw, left: u64, source: Arc<Source>, acker: Box<Acker>) -> Self {
         source.floor.open(raw.stream_seq);
         Self { raw, left, source, keeper: Keeper::Server(acker) }
     }

@@ -202,6 +202,36 @@ impl Ledger {
         Err(ExecuteError::Conflict { subject, tries: TRIES })
     }
 
+    /// As [`Self::execute`], for callers that carry the aggregate along: where `known` is what it is
+    /// now, nothing is loaded for an event, and where it is not, it is loaded. `known` has to hold all
+    /// that was ever appended by this command, if it was.
+    pub async fn execute_on<A: Aggregate>(
+        &self,
+        known: &Loaded<A>,
+        namespace: &Namespace,
+        command: &A::Command,
+        envelope: &Envelope,
+    ) -> Result<Outcome, ExecuteError> {
+        if let Ok(Some(event)) = known.state.decide(command, envelope) {
+            let id = envelope.aggregate_id;
+            let (mut version, mut stream_seq) = (known.version, known.stream_seq);
+            if defect::has(Defect::GuardReadAfterDeciding) {
+                let loaded = self.load::<A>(namespace, id).await?;
+                (version, stream_seq) = (loaded.version, loaded.stream_seq);
+            }
+            let draft = Draft::next(namespace, id, version, stream_seq, event, envelope);
+            match self.append(draft).await {
+                Ok(recorded) => return Ok(Outcome::of(recorded)),
+                Err(AppendError::Conflict { .. }) => {}
+                Err(AppendError::Unknown { subject, .. }) => {
+                    return Err(Fault::Unknown { subject }.into());
+                }
+                Err(AppendError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        self.execute::<A>(namespace, command, envelope).await
+    }
+
     /// Appends an event under the guard that its draft carries; for callers that know the position
     /// of the aggregate and need not load it.
     ///
