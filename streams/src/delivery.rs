@@ -11,7 +11,9 @@ use kantoku_domain::Recorded;
 use tokio::sync::Notify;
 
 use crate::{
-    Fault, Raw, dead,
+    Fault, Raw,
+    cache::Known,
+    dead,
     defect::{self, Defect},
 };
 
@@ -19,18 +21,24 @@ use crate::{
 /// [`bury`](Self::bury) or [`retry`](Self::retry); dropped without a verdict (an error, a panic, a
 /// cancelled future), it is delivered again at once.
 pub struct Delivery {
-    recorded: Arc<Recorded>,
+    known: Known,
     held: Held,
 }
 
 impl Delivery {
-    pub(crate) fn new(recorded: Arc<Recorded>, held: Held) -> Self {
-        Self { recorded, held }
+    pub(crate) fn new(known: Known, held: Held) -> Self {
+        Self { known, held }
     }
 
     /// The event.
     pub fn recorded(&self) -> &Arc<Recorded> {
-        &self.recorded
+        &self.known.recorded
+    }
+
+    /// The JSON that it is stored as. `None` for a large one, which lies among the blobs.
+    pub fn json(&self) -> Option<&[u8]> {
+        let payload = &self.held.raw.payload;
+        (self.known.bytes <= payload.len()).then_some(payload)
     }
 
     /// How many events the durable had behind this one when it was delivered.

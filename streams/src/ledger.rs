@@ -154,7 +154,7 @@ impl Ledger {
         let subject = subject::event(namespace, A::KIND, id);
         match self.recent(&subject) {
             Some(history) => Ok(Loaded::of(&history)),
-            None => Ok(Loaded::of(&self.fresh(&subject).await?)),
+            None => Ok(Loaded::of(&Box::pin(self.fresh(&subject)).await?)),
         }
     }
 
@@ -179,14 +179,14 @@ impl Ledger {
             let on_recent = recent.take().map(|history| decide::<A>(&history, command, envelope));
             let decision = match on_recent {
                 Some(event @ Decision::Event(..)) => event,
-                _ => decide::<A>(&self.fresh(&subject).await?, command, envelope),
+                _ => decide::<A>(&Box::pin(self.fresh(&subject)).await?, command, envelope),
             };
             let (mut loaded, event) = match decision {
                 Decision::Event(loaded, event) => (loaded, event),
                 Decision::Other(answer) => return answer,
             };
             if defect::has(Defect::GuardReadAfterDeciding) {
-                loaded = Loaded::of(&self.fresh(&subject).await?);
+                loaded = Loaded::of(&Box::pin(self.fresh(&subject)).await?);
             }
             let draft =
                 Draft::next(namespace, id, loaded.version, loaded.stream_seq, *event, envelope);
@@ -216,7 +216,7 @@ impl Ledger {
             let id = envelope.aggregate_id;
             let (mut version, mut stream_seq) = (known.version, known.stream_seq);
             if defect::has(Defect::GuardReadAfterDeciding) {
-                let loaded = self.load::<A>(namespace, id).await?;
+                let loaded = Box::pin(self.load::<A>(namespace, id)).await?;
                 (version, stream_seq) = (loaded.version, loaded.stream_seq);
             }
             let draft = Draft::next(namespace, id, version, stream_seq, event, envelope);
@@ -229,7 +229,7 @@ impl Ledger {
                 Err(AppendError::Fault(fault)) => return Err(fault.into()),
             }
         }
-        self.execute::<A>(namespace, command, envelope).await
+        Box::pin(self.execute::<A>(namespace, command, envelope)).await
     }
 
     /// Appends an event under the guard that its draft carries; for callers that know the position
@@ -256,22 +256,30 @@ impl Ledger {
         let epoch = self.store.epoch();
         let (payload, bytes) =
             codec::encode(&self.blobs, draft.version, &draft.event, &draft.metadata).await?;
-        let stored = |draft: Draft, stream_seq| {
-            self.announce(epoch, draft, stream_seq, bytes, payload.clone())
+        let stream_seq = match self.try_append(&draft, payload.clone()).await {
+            Ok(stream_seq) => stream_seq,
+            // Boxed: what is rare is not to make every append large.
+            Err(lost) => Box::pin(self.append_again(&draft, &payload, lost)).await?,
         };
+        Ok(self.announce(epoch, draft, stream_seq, bytes, payload))
+    }
+
+    /// After a first try that was `lost`: looks what became of it, and tries again.
+    async fn append_again(
+        &self,
+        draft: &Draft,
+        payload: &Bytes,
+        mut lost: AppendError,
+    ) -> Result<u64, AppendError> {
         // Since when a try is without an answer: it may have been stored, and may still be.
         let mut open_since = None;
         for attempt in 1..=TRIES {
-            let lost = match self.try_append(&draft, payload.clone()).await {
-                Ok(stream_seq) => return Ok(stored(draft, stream_seq)),
-                Err(error) => error,
-            };
             let is_open = open_since.is_some();
             match lost {
                 // Of a try that was not stored, one before it may be.
                 AppendError::Fault(_) if !is_open => return Err(lost),
                 // What another subject guards, nobody else appends.
-                AppendError::Conflict { .. } if !is_open && !is_guarded_by_itself(&draft) => {
+                AppendError::Conflict { .. } if !is_open && !is_guarded_by_itself(draft) => {
                     return Err(lost);
                 }
                 AppendError::Unknown { .. } => open_since = open_since.or(Some(Instant::now())),
@@ -280,11 +288,11 @@ impl Ledger {
             let patience = open_since.map_or(PATIENCE, |at| PATIENCE.saturating_sub(at.elapsed()));
             // After a try without an answer, the conflict may be with our own event.
             if self.store.wait(patience).await {
-                match self.taken_by(&draft).await {
-                    Ok(Taken::ByUs(stream_seq)) => return Ok(stored(draft, stream_seq)),
+                match self.taken_by(draft).await {
+                    Ok(Taken::ByUs(stream_seq)) => return Ok(stream_seq),
                     // The guard can never hold again: no late copy of ours can be stored.
                     Ok(Taken::ByAnother) => {
-                        return Err(AppendError::Conflict { subject: draft.guard.subject });
+                        return Err(AppendError::Conflict { subject: draft.guard.subject.clone() });
                     }
                     Ok(Taken::No) if is_settled(&lost, open_since) => return Err(lost),
                     Ok(Taken::No) => {}
@@ -292,13 +300,18 @@ impl Ledger {
                     Err(fault) => warn_missing("nats", "look for an append", &fault),
                 }
             }
-            if open_since.is_some_and(|at| at.elapsed() >= PATIENCE) {
+            let is_over = open_since.is_some_and(|at| at.elapsed() >= PATIENCE);
+            if is_over || attempt == TRIES {
                 break;
             }
             tokio::time::sleep(full_jitter(attempt, DELAY_BASE, DELAY_MAX)).await;
+            lost = match self.try_append(draft, payload.clone()).await {
+                Ok(stream_seq) => return Ok(stream_seq),
+                Err(error) => error,
+            };
         }
         let cause = format!("no answer in {TRIES} tries or {PATIENCE:?}").into();
-        Err(AppendError::Unknown { subject: draft.subject, cause })
+        Err(AppendError::Unknown { subject: draft.subject.clone(), cause })
     }
 
     /// Decodes a message of the stream of events.

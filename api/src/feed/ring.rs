@@ -133,6 +133,15 @@ impl<T: Item> Ring<T> {
     pub(super) fn push(&self, items: impl IntoIterator<Item = Arc<T>>, head: u64) {
         let items: Vec<_> =
             items.into_iter().map(|item| Kept { bytes: bytes_of(&*item), item }).collect();
+        self.push_kept(items, head);
+    }
+
+    /// The same, where it is known how much memory each item takes.
+    pub(super) fn push_sized(&self, items: impl IntoIterator<Item = (Arc<T>, usize)>, head: u64) {
+        self.push_kept(items.into_iter().map(|(item, bytes)| Kept { item, bytes }), head);
+    }
+
+    fn push_kept(&self, items: impl IntoIterator<Item = Kept<T>>, head: u64) {
         let mut inner = self.lock();
         for kept in items {
             inner.push(kept);

@@ -18,12 +18,17 @@ pub(super) fn bytes_of(item: &impl Serialize) -> usize {
     }
 }
 
+/// What something takes whose JSON, or a part of that, is `json`.
+pub(super) fn bytes_as(json: &[u8]) -> usize {
+    let parts = json.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    json.len() + VALUE_BYTES * parts
+}
+
 struct Counter(usize);
 
 impl io::Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let parts = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
-        self.0 += bytes.len() + VALUE_BYTES * parts;
+        self.0 += bytes_as(bytes);
         Ok(bytes.len())
     }
 
@@ -40,5 +45,6 @@ mod tests {
     fn many_small_values_take_more_than_their_text() {
         assert!(bytes_of(&vec![0; 1_000]) > 32 * 1_000, "a value of JSON has 32 bytes");
         assert_eq!(bytes_of(&"x".repeat(1_000)), 1_002);
+        assert_eq!(bytes_of(&[1, 2]), bytes_as(b"[1,2]"));
     }
 }

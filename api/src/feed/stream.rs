@@ -6,7 +6,11 @@ use kantoku_domain::{Id, Recorded};
 use kantoku_streams::{Bus, ConsumerConfig, Delivery, Fault, WentBack, full_jitter, warn_missing};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ends, Ring, ring::Item};
+use super::{
+    Ends, Ring,
+    ring::Item,
+    size::{bytes_as, bytes_of},
+};
 
 const BATCH_MAX: usize = 1_000;
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -63,13 +67,15 @@ async fn read_on(
                 let read = || bus.between(from, to);
                 let Some(missing) = until_answered(stop, read).await else { return Ok(()) };
                 for recorded in missing {
-                    order.take(Arc::new(recorded));
+                    let bytes = bytes_of(&recorded);
+                    order.take(Arc::new(recorded), bytes);
                 }
             }
-            order.take(Arc::clone(recorded));
+            let bytes = delivery.json().map_or_else(|| bytes_of(&**recorded), bytes_as);
+            order.take(Arc::clone(recorded), bytes);
         }
-        order.taken.iter().for_each(|recorded| ends.take(recorded));
-        events.push(order.taken, order.last);
+        order.taken.iter().for_each(|(recorded, _)| ends.take(recorded));
+        events.push_sized(order.taken, order.last);
         acknowledge(batch).await;
     }
     Ok(())
@@ -78,7 +84,8 @@ async fn read_on(
 /// Puts deliveries in order: what comes again is dropped, what is missing is found out.
 struct Order {
     last: u64,
-    taken: Vec<Arc<Recorded>>,
+    /// And how much memory each takes.
+    taken: Vec<(Arc<Recorded>, usize)>,
 }
 
 impl Order {
@@ -91,10 +98,10 @@ impl Order {
         (stream_seq > self.last + 1).then_some((self.last + 1, stream_seq - 1))
     }
 
-    fn take(&mut self, recorded: Arc<Recorded>) {
+    fn take(&mut self, recorded: Arc<Recorded>, bytes: usize) {
         if recorded.stream_seq > self.last {
             self.last = recorded.stream_seq;
-            self.taken.push(recorded);
+            self.taken.push((recorded, bytes));
         }
     }
 }
@@ -139,13 +146,13 @@ mod tests {
     #[test]
     fn deliveries_are_put_in_order() {
         let mut order = Order::after(4);
-        order.take(event(5));
+        order.take(event(5), 1);
         assert_eq!(order.gap_before(6), None);
         assert_eq!(order.gap_before(9), Some((6, 8)));
         for stream_seq in [6, 8, 9, 7, 9, 5] {
-            order.take(event(stream_seq));
+            order.take(event(stream_seq), 1);
         }
-        let taken: Vec<u64> = order.taken.iter().map(|recorded| recorded.stream_seq).collect();
+        let taken: Vec<u64> = order.taken.iter().map(|(recorded, _)| recorded.stream_seq).collect();
         assert_eq!((taken, order.last), (vec![5, 6, 8, 9], 9));
         assert_eq!(order.gap_before(3), None);
     }

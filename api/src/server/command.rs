@@ -138,7 +138,7 @@ impl Api {
         envelope: &Envelope,
     ) -> Result<Arc<Recorded>, ApiError> {
         if ids.is_keyed {
-            let outcome = self.execute::<A>(namespace, command, envelope).await?;
+            let outcome = Box::pin(self.execute::<A>(namespace, command, envelope)).await?;
             return outcome.event.ok_or_else(|| {
                 ApiError::new(Code::Rejected, "it exists already, and was not made by this key")
                     .reason("already_exists")
@@ -158,7 +158,7 @@ impl Api {
         if json.len() <= Datum::INLINE_BYTES_MAX {
             return Ok(Datum::Value(value));
         }
-        Ok(Datum::Blob(self.bus.ledger().blobs().put(json.into()).await?))
+        Ok(Datum::Blob(Box::pin(self.bus.ledger().blobs().put(json.into())).await?))
     }
 }
 

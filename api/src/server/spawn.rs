@@ -91,7 +91,7 @@ impl Specifications {
         let cell = Arc::clone(self.0.lock().await.entry(key).or_default());
         let found = cell.get_or_try_init(async || {
             let id = Id::named(namespace, Kind::Specification, name.as_str());
-            let loaded = api.bus.ledger().load::<Specification>(namespace, id).await?;
+            let loaded = Box::pin(api.bus.ledger().load::<Specification>(namespace, id)).await?;
             Ok::<_, ApiError>(Arc::new(loaded.state))
         });
         Ok(Arc::clone(found.await?))
@@ -119,13 +119,14 @@ async fn spawn_one(
     let request = Request { api, specification: &specification, id, context_id, params: &params };
 
     if ids.is_keyed() {
-        let history = api.bus.ledger().history(namespace, Kind::Task, id, 0).await?;
+        let history = Box::pin(api.bus.ledger().history(namespace, Kind::Task, id, 0)).await?;
         if let Some(first) = history.first() {
-            return request.again(first).await;
+            return Box::pin(request.again(first)).await;
         }
     }
     let Some(latest) = specification.latest() else {
-        return Err(api.no_such::<SpecificationDocument>(namespace, "specification", name).await);
+        let missing = api.no_such::<SpecificationDocument>(namespace, "specification", name);
+        return Err(Box::pin(missing).await);
     };
     let task = request.task(latest).await?;
     let envelope = api.envelope(caller, ids.command, id, context_id);
@@ -134,7 +135,7 @@ async fn spawn_one(
     match &recorded.event {
         Event::TaskSpawned(stored) if *stored == task => Ok(answer(&recorded, stored)),
         // Somebody has used the key in between.
-        _ => request.again(&recorded).await,
+        _ => Box::pin(request.again(&recorded)).await,
     }
 }
 
