@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Borrow,
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -40,7 +41,9 @@ pub struct Projector {
 
 impl Projector {
     /// How many events one transaction takes.
-    pub const EVENTS_MAX: usize = 1_000;
+    pub const EVENTS_MAX: usize = 4_000;
+    /// How many tasks have events in one transaction: each has some rows.
+    const ALIVE_MAX: usize = 2_000;
     /// How many tasks the events of one transaction name. An event that names more is taken in
     /// parts of so many, all of them in one transaction.
     pub const TASKS_MAX: usize = 1_000;
@@ -245,16 +248,17 @@ fn fold_all(
 
 /// How many of `events` go into one transaction: at least one.
 fn chunk_length(events: &[&Recorded], tasks_max: usize) -> usize {
-    let mut tasks = 0;
+    let (mut tasks, mut alive) = (0, HashSet::new());
     events
         .iter()
         .take(Projector::EVENTS_MAX)
         .take_while(|recorded| {
+            alive.insert(recorded.id);
             tasks += match &recorded.event {
                 Event::TaskRestarted(restarted) => restarted.children.len(),
                 _ => named(recorded).len(),
             };
-            tasks <= tasks_max
+            tasks <= tasks_max && alive.len() <= Projector::ALIVE_MAX
         })
         .count()
         .max(1)

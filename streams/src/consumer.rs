@@ -8,12 +8,12 @@ use async_nats::jetstream::{
     stream::ConsumerErrorKind,
 };
 use futures::{FutureExt as _, StreamExt as _};
-use kantoku_domain::Recorded;
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Fault, Ledger, Raw,
+    cache::Known,
     defect::{self, Defect},
     delivery::{Delivery, Floor, Held, Source},
     full_jitter,
@@ -131,10 +131,7 @@ impl Consumer {
             && let Some(held) = self.waiting.front()
         {
             let decoded = self.ledger.decode_sized(held.raw().clone()).await;
-            let decoded = decoded.map(|known| {
-                bytes += known.bytes;
-                known.recorded
-            });
+            bytes += decoded.as_ref().map_or(0, |known| known.bytes);
             // A fault is seen to with the next call, when nothing is in hand that it could cost.
             if decoded.is_err() && !batch.is_empty() {
                 break;
@@ -224,16 +221,12 @@ impl Consumer {
 
 /// Decodes what was delivered. What is no event goes to the dead letters.
 pub(crate) async fn deliver(ledger: &Ledger, held: Held) -> Result<Option<Delivery>, Fault> {
-    let decoded = ledger.decode(held.raw().clone()).await.map(Arc::new);
-    sort(decoded, held).await
+    sort(ledger.decode_sized(held.raw().clone()).await, held).await
 }
 
-async fn sort(
-    decoded: Result<Arc<Recorded>, Fault>,
-    held: Held,
-) -> Result<Option<Delivery>, Fault> {
+async fn sort(decoded: Result<Known, Fault>, held: Held) -> Result<Option<Delivery>, Fault> {
     match decoded {
-        Ok(recorded) => Ok(Some(Delivery::new(recorded, held))),
+        Ok(known) => Ok(Some(Delivery::new(known, held))),
         // It is no event and was never meant to be one.
         Err(_) if held.raw().subject == subject::GAP => held.ack().await.map(|()| None),
         Err(fault) if fault.is_final() => held.bury(&fault.to_string()).await.map(|()| None),

@@ -10,7 +10,9 @@ use async_nats::jetstream::{AckKind, Context, message::Acker};
 use kantoku_domain::Recorded;
 
 use crate::{
-    Fault, Raw, dead,
+    Fault, Raw,
+    cache::Known,
+    dead,
     defect::{self, Defect},
 };
 
@@ -19,17 +21,23 @@ use crate::{
 /// cancelled future), it is delivered again at once.
 pub struct Delivery {
     recorded: Arc<Recorded>,
+    bytes: usize,
     held: Held,
 }
 
 impl Delivery {
-    pub(crate) fn new(recorded: Arc<Recorded>, held: Held) -> Self {
-        Self { recorded, held }
+    pub(crate) fn new(Known { recorded, bytes }: Known, held: Held) -> Self {
+        Self { recorded, bytes, held }
     }
 
     /// The event.
     pub fn recorded(&self) -> &Arc<Recorded> {
         &self.recorded
+    }
+
+    /// How much the event has as JSON.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many events the durable had behind this one when it was delivered.
