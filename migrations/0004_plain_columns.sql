@@ -50,6 +50,14 @@ CREATE INDEX resources_status ON resources (namespace, status, updated_at, id);
 CREATE INDEX resources_context ON resources (context_id, updated_at, id)
     WHERE context_id IS NOT NULL;
 
+-- Long documents are compressed in a third of the time, where Postgres was built for it.
+DO $$ BEGIN
+    EXECUTE 'ALTER TABLE tasks ALTER COLUMN document SET COMPRESSION lz4';
+    EXECUTE 'ALTER TABLE contexts ALTER COLUMN document SET COMPRESSION lz4';
+    EXECUTE 'ALTER TABLE resources ALTER COLUMN document SET COMPRESSION lz4';
+EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL;
+END $$;
+
 -- How many tasks there are, changed in the transaction that changes the tasks. A row is there from
 -- the first task of its kind on, whatever its numbers are. `other` is of those whose status and
 -- sub_status nobody expects together.

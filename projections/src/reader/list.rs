@@ -103,12 +103,11 @@ async fn page<T: Record>(
     let mut sql = QueryBuilder::<Postgres>::default();
     if in_places {
         places::push_begin::<T>(&mut sql, &query.filter);
+        push_filter::<T>(&mut sql, &places::rest::<T>(&query.filter))?;
+        places::push_condition::<T>(&mut sql);
     } else {
         sql.push(format!("SELECT id, document FROM {}", T::TABLE));
-    }
-    push_filter::<T>(&mut sql, &query.filter)?;
-    if in_places {
-        places::push_condition::<T>(&mut sql);
+        push_filter::<T>(&mut sql, &query.filter)?;
     }
     if let Some(cursor) = &query.cursor {
         let (at, id) = parse_cursor(cursor).ok_or_else(bad_cursor)?;

@@ -53,6 +53,15 @@ pub(super) fn push_begin<T: Record>(sql: &mut QueryBuilder<Postgres>, filter: &F
     sql.push(format!("LATERAL (SELECT id, updated_at, document FROM {}", T::TABLE));
 }
 
+/// What a filter asks for besides the place. Asked for twice, it would look rarer than it is.
+pub(super) fn rest<T: Record>(filter: &Filter) -> Filter {
+    let mut rest = Filter { status: None, ..filter.clone() };
+    if has_sub_status::<T>() {
+        rest.sub_status = None;
+    }
+    rest
+}
+
 /// The condition that a row is of the place; behind the others.
 pub(super) fn push_condition<T: Record>(sql: &mut QueryBuilder<Postgres>) {
     sql.push(" AND namespace = space.namespace AND status = of_status.status");

@@ -1,5 +1,5 @@
-//! What a projector keeps from one batch to the next, and what is counted as tasks change: never other
-//! than what the tables say, whoever else writes them.
+//! What a projector keeps from one batch to the next, what is counted as tasks change, and what is
+//! written beside documents: never other than what the tables say, whoever else writes them.
 
 use std::collections::BTreeMap;
 
@@ -90,6 +90,48 @@ async fn check_counts(postgres: &Postgres, database: &Database) {
     }
 }
 
+/// Columns say what the documents beside them say.
+async fn check_columns(postgres: &Postgres, database: &Database) {
+    let pool = sqlx::PgPool::connect(&postgres.url).await.unwrap();
+    let common = [
+        ("namespace", "document ->> 'namespace'"),
+        ("status", "document ->> 'status'"),
+        ("updated_at", "(document ->> 'updated_at')::timestamptz"),
+    ];
+    let changing = [
+        ("labels", "document -> 'labels'"),
+        ("stream_seq", "(document -> 'stream_seq')::bigint"),
+        ("paused", "document ? 'paused'"),
+    ];
+    let of_tasks = [
+        ("sub_status", "document ->> 'sub_status'"),
+        ("context_id", "(document ->> 'context_id')::uuid"),
+        ("specification", "document ->> 'specification'"),
+        ("unfolded", "(document ->> 'unfolded')::boolean"),
+        ("parent_id", "(document ->> 'parent_id')::uuid"),
+        ("restart_root", "(document ->> 'restart_root')::uuid"),
+    ];
+    let of_contexts = [("pipeline", "document -> 'pipeline' ->> 'name'")];
+    let of_resources = [("context_id", "(document ->> 'context_id')::uuid")];
+    for (table, columns) in [
+        ("tasks", [&common[..], &changing, &of_tasks].concat()),
+        ("contexts", [&common[..], &changing, &of_contexts].concat()),
+        ("resources", [&common[..], &of_resources].concat()),
+    ] {
+        for (column, is_so) in columns {
+            let differ: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
+                "SELECT count(*) FROM {}.{table} WHERE {column} IS DISTINCT FROM {is_so}",
+                database.schema()
+            )))
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+            assert_eq!(differ, 0, "{table}.{column}");
+        }
+    }
+    pool.close().await;
+}
+
 #[tokio::test]
 async fn whatever_is_kept_and_whoever_else_writes_rows_are_what_a_rebuild_makes() {
     let Some(postgres) = Postgres::start().await else { return };
@@ -129,6 +171,7 @@ async fn whatever_is_kept_and_whoever_else_writes_rows_are_what_a_rebuild_makes(
             }
         }
         check_counts(&postgres, &live).await;
+        check_columns(&postgres, &live).await;
         live.close().await;
     }
 }
@@ -142,6 +185,7 @@ async fn counts_are_those_of_the_rows_through_everything_that_can_happen() {
         projector.apply_batch(batch).await.unwrap();
         check_counts(&postgres, &database).await;
     }
+    check_columns(&postgres, &database).await;
 }
 
 /// Fails once, on the way, for a reason that goes away: what was kept before is of no use after.
