@@ -24,11 +24,12 @@ const BEGIN_BATCH: &str = "BEGIN; \
      SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
      SET LOCAL work_mem = '32MB'; \
      LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE; \
-     SELECT to_jsonb(checkpoint) AS checkpoint, tableoid::text || ' ' || xmin AS mark \
-     FROM checkpoint";
+     SELECT to_jsonb(checkpoint) AS checkpoint, \
+            concat_ws(' ', tableoid, xmin, stream_seq, event_id) AS mark FROM checkpoint";
 
 /// What the checkpoint's mark will be once a transaction is committed that writes it.
-pub(crate) const OWN_MARK: &str = "tableoid::text || ' ' || pg_current_xact_id()::xid";
+pub(crate) const OWN_MARK: &str =
+    "concat_ws(' ', tableoid, pg_current_xact_id()::xid, stream_seq, event_id)";
 
 /// How far a projection has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

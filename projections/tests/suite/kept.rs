@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use kantoku_domain::Namespace;
+use kantoku_domain::{Event, Namespace};
 use kantoku_projections::{
     Database, Error, Projector, Reader, document::TaskDocument, reader::Filter,
 };
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    given::{CREATED, everything},
+    given::{CREATED, Stream, everything, id, spawned},
     postgres::Postgres,
     world::{Lot, World},
 };
@@ -207,4 +207,28 @@ async fn a_batch_that_failed_leaves_nothing_behind() {
         projector.apply_batch(batch).await.unwrap();
     }
     assert_eq!(live.digests().await.unwrap(), made.digests().await.unwrap());
+}
+
+/// What somebody did to a row by hand is read by who has not kept it, and written over by who has.
+#[tokio::test]
+async fn what_was_kept_is_not_read_again() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let pool = sqlx::PgPool::connect(&postgres.url).await.unwrap();
+    let (context, task) = (id(5 << 40), id(6 << 40));
+    let mut stream = Stream::default();
+    stream.push(context, task, Event::TaskSpawned(spawned(context, task, "a", &[])));
+    stream.run(context, task, 1);
+    for (schema, is_kept) in [("kept", true), ("read", false)] {
+        let database = postgres.open(schema).await;
+        let projector = Projector::new(database.clone(), CREATED);
+        projector.apply_batch(&stream.events[..2]).await.unwrap();
+        let by_hand = "UPDATE $.tasks SET document = jsonb_set(document, '{priority}', '7')";
+        let by_hand = AssertSqlSafe(by_hand.replace('$', schema));
+        sqlx::query(by_hand).execute(&pool).await.unwrap();
+        let next = if is_kept { projector } else { Projector::new(database.clone(), CREATED) };
+        next.apply_batch(&stream.events).await.unwrap();
+        let reader = Reader::start(database).await.unwrap();
+        let found = reader.task(&Namespace::default(), task).await.unwrap().document;
+        assert_eq!(found.priority, if is_kept { 0 } else { 7 });
+    }
 }
