@@ -1,20 +1,24 @@
 //! The thin loop around a projector: reads the stream once and keeps the rows.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use kantoku_domain::Recorded;
 use kantoku_projections::{Error, Projector};
 use kantoku_service::Backoff;
 use kantoku_streams::{
-    Bus, ConsumerConfig, Delivery, WentBack,
+    Bus, Consumer, ConsumerConfig, Delivery, WentBack,
     defect::{self, Defect},
     warn_missing,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Events that one transaction takes in at most.
+/// Events that are taken from the stream at once, at most.
 const BATCH_MAX: usize = 1_000;
+/// Events that are gathered while others are written, at most; and how much they have as JSON, but
+/// for the last batch of them.
+const GATHERED_MAX: usize = Projector::EVENTS_MAX;
+const GATHERED_BYTES_MAX: usize = 4 * 1024 * 1024;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Postgres itself is not dialled as often as that.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -71,7 +75,7 @@ async fn project_on(
     let Some(checkpoint) = retried(stop, verify).await? else {
         return Ok(Ended::Stopped);
     };
-    let mut consumer = bus.consumer(ConsumerConfig {
+    let consumer = bus.consumer(ConsumerConfig {
         name: format!("projector-{service_id}"),
         filters: vec![],
         from_seq: checkpoint.stream_seq + 1,
@@ -81,16 +85,69 @@ async fn project_on(
         ack_wait: Duration::from_secs(60),
     });
     let mut keeping = Keeping { bus, projector, stop, position: checkpoint.stream_seq };
-    let mut next = consumer.next_batch(stop).await;
+    let mut reading = Box::pin(read(consumer, stop));
+    let mut gathered = Gathered::default();
     loop {
-        let batch = match next {
-            Ok(Some(batch)) => batch,
-            Ok(None) => return Ok(Ended::Stopped),
-            Err(went_back) => return Ok(Ended::WentBack(went_back)),
-        };
-        // The next batch is taken apart while Postgres writes this one.
-        let following = async { Ok(consumer.next_batch(stop).await) };
-        ((), next) = tokio::try_join!(keeping.keep(batch), following)?;
+        if gathered.deliveries.is_empty() {
+            let (consumer, next) = reading.await;
+            reading = Box::pin(read(consumer, stop));
+            if let Some(ended) = gathered.add(next) {
+                return Ok(ended);
+            }
+        }
+        let mut writing = pin!(keeping.keep(std::mem::take(&mut gathered).deliveries));
+        let mut ended = None;
+        // What comes while Postgres is busy is taken apart, and written together: the longer it takes,
+        // the more it is, and the less each of them costs.
+        loop {
+            tokio::select! {
+                biased;
+                written = &mut writing => break written?,
+                (consumer, next) = &mut reading, if ended.is_none() && gathered.has_room() => {
+                    reading.set(read(consumer, stop));
+                    ended = gathered.add(next);
+                }
+            }
+        }
+        if let Some(ended) = ended {
+            return Ok(ended);
+        }
+    }
+}
+
+type Next = Result<Option<Vec<Delivery>>, WentBack>;
+
+/// The next batch, with the consumer to go on with. Not to be dropped on the way, which would have what
+/// is in hand delivered again, behind what follows it.
+async fn read(mut consumer: Consumer, stop: &CancellationToken) -> (Consumer, Next) {
+    let next = consumer.next_batch(stop).await;
+    (consumer, next)
+}
+
+/// What has come and is not written yet.
+#[derive(Default)]
+struct Gathered {
+    deliveries: Vec<Delivery>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Whether another batch may be read.
+    fn has_room(&self) -> bool {
+        self.deliveries.len() + BATCH_MAX <= GATHERED_MAX && self.bytes < GATHERED_BYTES_MAX
+    }
+
+    /// Takes in what came, or why nothing comes any more.
+    fn add(&mut self, next: Next) -> Option<Ended> {
+        match next {
+            Ok(Some(batch)) => {
+                self.bytes += batch.iter().map(Delivery::bytes).sum::<usize>();
+                self.deliveries.extend(batch);
+                None
+            }
+            Ok(None) => Some(Ended::Stopped),
+            Err(went_back) => Some(Ended::WentBack(went_back)),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use kantoku_domain::{Id, Recorded, Timestamp};
 use kantoku_streams::defect::{self, Defect};
 use serde::Deserialize;
-use sqlx::{PgConnection, types::Json};
+use sqlx::{PgConnection, Row as _, types::Json};
 
-use crate::{Database, Error};
+use crate::{Database, Error, cache::Mark, transaction::Transaction};
 
 /// The channel on which commits are announced, as `<schema> <position>`, with ` anew` behind when
 /// other tables have taken the place of those before.
@@ -18,10 +18,18 @@ pub(crate) const CHANNEL: &str = "ktk_checkpoint";
 ///   tables up after the swap, so that it never writes one half here and one half there.
 ///
 /// Every row is looked up by its key, so statements are planned once for all lengths of lists and
-/// all sizes of tables; a scan that is good on a table that is small now would be kept.
-pub(crate) const BEGIN_BATCH: &str = "BEGIN; \
+/// all sizes of tables; a scan that is good on a table that is small now would be kept. The rows of a
+/// batch find room in memory while they are written.
+const BEGIN_BATCH: &str = "BEGIN; \
      SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
-     LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE";
+     SET LOCAL work_mem = '32MB'; \
+     LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE; \
+     SELECT to_jsonb(checkpoint) AS checkpoint, \
+            concat_ws(' ', tableoid, xmin, stream_seq, event_id) AS mark FROM checkpoint";
+
+/// What the checkpoint's mark will be once a transaction is committed that writes it.
+pub(crate) const OWN_MARK: &str =
+    "concat_ws(' ', tableoid, pg_current_xact_id()::xid, stream_seq, event_id)";
 
 /// How far a projection has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -60,6 +68,18 @@ impl Checkpoint {
 }
 
 impl Database {
+    /// Begins the transaction of a batch. Returns the checkpoint, which nobody else can move until the
+    /// transaction ends, and its mark.
+    pub(crate) async fn begin_batch(&self) -> Result<(Transaction, Checkpoint, Mark), Error> {
+        let doing = "beginning a batch";
+        let mut tx = self.begin(BEGIN_BATCH, doing).await?;
+        let row = tx.take_first().ok_or(sqlx::Error::RowNotFound);
+        let row = row.map_err(Error::database(doing))?;
+        let Json(checkpoint) = row.try_get("checkpoint").map_err(Error::database(doing))?;
+        let mark = row.try_get("mark").map_err(Error::database(doing))?;
+        Ok((tx, checkpoint, Mark(mark)))
+    }
+
     /// How far the tables of this schema have got.
     pub async fn checkpoint(&self) -> Result<Checkpoint, Error> {
         let doing = "reading the checkpoint";

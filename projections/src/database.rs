@@ -63,6 +63,8 @@ impl Database {
             ("TimeZone", "UTC"),
             // What a crash of Postgres loses is made again from the stream, checkpoint included.
             ("synchronous_commit", "off"),
+            // Statements are short and planned once; compiling them anew each time takes far longer.
+            ("jit", "off"),
         ]);
         let dialer = Arc::new(Dialer::default());
         dialer.dial(&options).await?;

@@ -5,7 +5,9 @@
 //! [`Database`], so that a [`Rebuild`] is a projector on another schema, to be compared with the
 //! live one or put in its place.
 
+mod cache;
 mod checkpoint;
+mod counts;
 mod database;
 mod dialer;
 mod digest;

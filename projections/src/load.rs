@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, checkpoint::Checkpoint, document::PolicyDocument, part::Part, rows::Rows};
+use crate::{Error, cache::Cache, document::PolicyDocument, part::Part, rows::Rows};
 
 /// Tasks name their contexts, those that end or come back their outputs, and those that another
 /// takes the place of what they spawned. Ids are joined one by one, so that every row is found by
@@ -27,8 +27,7 @@ const LOAD: &str = "\
         SELECT task.id FROM spawned, LATERAL ( \
             SELECT id FROM tasks WHERE tasks.parent_id = spawned.id OFFSET 0) task \
     ) \
-    SELECT 'checkpoint', NULL::uuid, to_jsonb(checkpoint)::text FROM checkpoint \
-    UNION ALL SELECT 'task', id, document::text FROM named \
+    SELECT 'task', id, document::text FROM named \
     UNION ALL SELECT 'task', id, document::text FROM planned \
     UNION ALL SELECT 'task', task.id, task.document::text FROM spawned, LATERAL ( \
         SELECT id, document FROM tasks WHERE tasks.id = spawned.id OFFSET 0) task \
@@ -45,17 +44,23 @@ const LOAD: &str = "\
         SELECT id, document FROM policies WHERE policies.id = wanted.id \
         ORDER BY version DESC LIMIT 1) policy";
 
-/// Reads the checkpoint, and every row that folding `parts` may look at.
+/// Every row that folding `parts` may look at: from `cache` what it has, the rest from the tables.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     parts: &[Part<'_>],
-) -> Result<(Checkpoint, Rows), Error> {
+    cache: &mut Cache,
+) -> Result<Rows, Error> {
     let mut wanted = Wanted::default();
     for part in parts {
         wanted.add(part.recorded);
         part.named.iter().for_each(|planned| wanted.add_task(planned.id, &planned.task));
     }
-    let found: Vec<(String, Option<Uuid>, String)> = sqlx::query_as(LOAD)
+    let mut rows = Rows::default();
+    wanted.lend(cache, &mut rows);
+    if wanted.is_nothing() {
+        return Ok(rows);
+    }
+    let found: Vec<(String, Uuid, String)> = sqlx::query_as(LOAD)
         .bind(uuids(&wanted.tasks))
         .bind(uuids(&wanted.cancelled))
         .bind(uuids(&wanted.holding))
@@ -66,22 +71,19 @@ pub(crate) async fn load(
         .fetch_all(connection)
         .await
         .map_err(Error::database(DOING))?;
-    let mut checkpoint = Checkpoint::default();
-    let mut rows = Rows::default();
     for (kind, id, document) in found {
-        let id = Id::from_uuid(id.unwrap_or_default());
+        let id = Id::from_uuid(id);
         match kind.as_str() {
             "task" => rows.put_task(read(&document)?),
             "context" => rows.contexts.put(id, read(&document)?),
             "resource" => rows.resources.put(id, read(&document)?),
-            "policy" => {
+            _ => {
                 let policy: PolicyDocument = read(&document)?;
                 rows.policies.put((id, policy.version), policy);
             }
-            _ => checkpoint = read(&document)?,
         }
     }
-    Ok((checkpoint, rows))
+    Ok(rows)
 }
 
 const DOING: &str = "reading the rows of a batch";
@@ -112,6 +114,42 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Puts what is in `cache` into `rows`, and strikes it off. What was kept of a task tells its
+    /// context and its outputs.
+    fn lend(&mut self, cache: &mut Cache, rows: &mut Rows) {
+        let Self { tasks, holding, contexts, resources, .. } = self;
+        tasks.retain(|id| {
+            let Some(task) = cache.tasks.lend(*id) else { return true };
+            contexts.insert(task.context_id);
+            if holding.remove(id) {
+                resources.extend(task.outputs.values().map(|output| output.id));
+            }
+            rows.put_task(task);
+            false
+        });
+        contexts.retain(|id| match cache.contexts.lend(*id) {
+            Some(context) => {
+                rows.contexts.put(*id, context);
+                false
+            }
+            None => true,
+        });
+        resources.retain(|id| match cache.resources.lend(*id) {
+            Some(resource) => {
+                rows.resources.put(*id, resource);
+                false
+            }
+            None => true,
+        });
+    }
+
+    fn is_nothing(&self) -> bool {
+        let Self { tasks, holding: _, restarted, contexts, cancelled, resources, policies } = self;
+        [tasks, restarted, contexts, cancelled, resources, policies]
+            .iter()
+            .all(|ids| ids.is_empty())
+    }
+
     /// All that an event is about, but for the tasks that it names.
     fn add(&mut self, recorded: &Recorded) {
         let id = recorded.id;

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Borrow,
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -15,13 +16,13 @@ use kantoku_streams::defect::{self, Defect};
 
 use crate::{
     Database, Error,
-    checkpoint::{self, BEGIN_BATCH, Checkpoint},
+    cache::{Cache, Shelf},
+    checkpoint::{self, Checkpoint},
     fold::fold,
     load::load,
     metric_definitions as metric,
     part::{Part, named},
     rows::Rows,
-    transaction::Transaction,
     upsert::upsert,
 };
 
@@ -34,11 +35,15 @@ pub struct Projector {
     tasks_max: usize,
     /// The position that was reached here: the tables never go back behind it by themselves.
     reached: Arc<AtomicU64>,
+    /// What was written here lately.
+    shelf: Arc<Shelf>,
 }
 
 impl Projector {
     /// How many events one transaction takes.
-    pub const EVENTS_MAX: usize = 1_000;
+    pub const EVENTS_MAX: usize = 4_000;
+    /// How many tasks have events in one transaction: each has some rows.
+    const ALIVE_MAX: usize = 2_000;
     /// How many tasks the events of one transaction name. An event that names more is taken in
     /// parts of so many, all of them in one transaction.
     pub const TASKS_MAX: usize = 1_000;
@@ -46,7 +51,13 @@ impl Projector {
     /// A projector of the stream that was created at `stream_created`.
     pub fn new(database: Database, stream_created: Timestamp) -> Self {
         metric::describe();
-        Self { database, stream_created, tasks_max: Self::TASKS_MAX, reached: Arc::default() }
+        Self {
+            database,
+            stream_created,
+            tasks_max: Self::TASKS_MAX,
+            reached: Arc::default(),
+            shelf: Arc::default(),
+        }
     }
 
     /// The same with another [`Self::TASKS_MAX`], at least 1: it changes what it costs, and no row.
@@ -109,15 +120,15 @@ impl Projector {
     /// Moves the checkpoint over an event that cannot be projected. Whoever makes the tables anew
     /// stumbles over the same event and passes it over as well, so that they are equal.
     pub async fn pass_over(&self, recorded: &Recorded) -> Result<u64, Error> {
-        let mut tx = self.begin().await?;
-        let checkpoint = checkpoint::read(&mut tx).await?;
+        let (mut tx, checkpoint, _) = self.database.begin_batch().await?;
         self.check(&checkpoint, &[recorded])?;
         let committing = Error::database("passing over an event");
         if recorded.stream_seq <= checkpoint.stream_seq {
             tx.commit().await.map_err(committing)?;
             return Ok(self.reach(checkpoint.stream_seq));
         }
-        upsert(&mut tx, Rows::default(), &[], recorded, self.stream_created).await?;
+        let batch = (&[][..], recorded, self.stream_created);
+        upsert(&mut tx, Rows::default(), batch, &mut Cache::default()).await?;
         tx.commit().await.map_err(committing)?;
         tracing::error!(position = recorded.stream_seq, "an event was passed over");
         Ok(self.reach(recorded.stream_seq))
@@ -156,49 +167,48 @@ impl Projector {
 
     async fn apply_chunk(&self, chunk: &[&Recorded]) -> Result<u64, Error> {
         let started = Instant::now();
-        let mut tx = self.begin().await?;
-        // A chunk that names more than that is a single event.
-        let (parts, mut rest): (Vec<Part<'_>>, _) = match chunk {
-            [one] => {
-                let mut parts = Part::parts(one, self.tasks_max);
-                (parts.next().into_iter().collect(), Some(parts))
-            }
-            _ => (chunk.iter().map(|event| Part::whole(event)).collect(), None),
-        };
-        let (checkpoint, mut rows) = load(&mut tx, &parts).await?;
+        let committing = Error::database("committing a batch");
+        let (mut tx, checkpoint, mark) = self.database.begin_batch().await?;
         self.check(&checkpoint, chunk)?;
         let is_new = |event: &Recorded| {
             event.stream_seq > checkpoint.stream_seq || defect::has(Defect::ProjectedTwice)
         };
-        let new = chunk.partition_point(|event| !is_new(event));
-        let events = &chunk[new..];
-        let committing = Error::database("committing a batch");
+        let events = &chunk[chunk.partition_point(|event| !is_new(event))..];
         let Some(last) = events.last() else {
             tx.commit().await.map_err(committing)?;
             return Ok(self.reach(checkpoint.stream_seq));
         };
-        fold_all(&mut rows, &parts[new..], fold)?;
+        // A chunk that names more than that is a single event.
+        let (parts, mut rest): (Vec<Part<'_>>, _) = match events {
+            [one] => {
+                let mut parts = Part::parts(one, self.tasks_max);
+                (parts.next().into_iter().collect(), Some(parts))
+            }
+            _ => (events.iter().map(|event| Part::whole(event)).collect(), None),
+        };
+        // It is given back at the end, and gone when there is an error before.
+        let mut cache = self.shelf.take(&mark);
+        let mut rows = load(&mut tx, &parts, &mut cache).await?;
+        fold_all(&mut rows, &parts, fold)?;
         if defect::has(Defect::CheckpointBeforeCommit) {
             checkpoint::advance(&mut tx, last).await?;
             tx.commit().await.map_err(Error::database("committing a position"))?;
-            tx = self.begin().await?;
+            (tx, ..) = self.database.begin_batch().await?;
         }
         while let Some(part) = rest.as_mut().and_then(Iterator::next) {
-            upsert(&mut tx, rows, &[], last, self.stream_created).await?;
-            (_, rows) = load(&mut tx, &[part]).await?;
+            upsert(&mut tx, rows, (&[], last, self.stream_created), &mut cache).await?;
+            rows = load(&mut tx, &[part], &mut cache).await?;
             fold_all(&mut rows, &[part], fold)?;
         }
-        upsert(&mut tx, rows, events, last, self.stream_created).await?;
+        let batch = (events, *last, self.stream_created);
+        let mark = upsert(&mut tx, rows, batch, &mut cache).await?;
         tx.commit().await.map_err(committing)?;
+        self.shelf.give(mark, cache);
         metrics::counter!(metric::EVENTS).increment(events.len() as u64);
         metrics::gauge!(metric::POSITION).set(last.stream_seq as f64);
         metrics::histogram!(metric::BATCH_SECONDS).record(started.elapsed().as_secs_f64());
         tracing::debug!(events = events.len(), position = last.stream_seq, "projected");
         Ok(self.reach(last.stream_seq))
-    }
-
-    async fn begin(&self) -> Result<Transaction, Error> {
-        self.database.begin(BEGIN_BATCH, "beginning a batch").await
     }
 
     fn check(&self, checkpoint: &Checkpoint, chunk: &[&Recorded]) -> Result<(), Error> {
@@ -238,16 +248,17 @@ fn fold_all(
 
 /// How many of `events` go into one transaction: at least one.
 fn chunk_length(events: &[&Recorded], tasks_max: usize) -> usize {
-    let mut tasks = 0;
+    let (mut tasks, mut alive) = (0, HashSet::new());
     events
         .iter()
         .take(Projector::EVENTS_MAX)
         .take_while(|recorded| {
+            alive.insert(recorded.id);
             tasks += match &recorded.event {
                 Event::TaskRestarted(restarted) => restarted.children.len(),
                 _ => named(recorded).len(),
             };
-            tasks <= tasks_max
+            tasks <= tasks_max && alive.len() <= Projector::ALIVE_MAX
         })
         .count()
         .max(1)

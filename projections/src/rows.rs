@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kantoku_domain::Id;
 
-use crate::document::{
-    ContextDocument, PauseDocument, PipelineDocument, PolicyDocument, ResourceDocument,
-    SpecificationDocument, TaskDocument, TypeDocument,
+use crate::{
+    counts::State,
+    document::{
+        ContextDocument, PauseDocument, PipelineDocument, PolicyDocument, ResourceDocument,
+        SpecificationDocument, TaskDocument, TypeDocument,
+    },
 };
 
 /// Rows of one table by key, and which of them have to be written.
@@ -64,6 +67,11 @@ impl<T, K: Copy + Ord> Table<T, K> {
         let key = self.dirty.pop_first()?;
         self.rows.remove(&key).map(|row| (key, row))
     }
+
+    /// Takes out all that there is still: once what changed was taken, the rest.
+    pub(crate) fn take_rest(&mut self) -> impl Iterator<Item = (K, T)> + use<T, K> {
+        std::mem::take(&mut self.rows).into_iter()
+    }
 }
 
 /// Rows by id and version.
@@ -73,6 +81,8 @@ pub(crate) type Versions<T> = Table<T, (Id, u64)>;
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) tasks: Table<TaskDocument>,
+    /// What the tasks that are stored are counted by.
+    counted: BTreeMap<Id, State>,
     /// The tasks by the task that spawned them.
     children: BTreeMap<Id, BTreeSet<Id>>,
     pub(crate) contexts: Table<ContextDocument>,
@@ -88,7 +98,13 @@ impl Rows {
     /// Puts a task as it is stored.
     pub(crate) fn put_task(&mut self, task: TaskDocument) {
         self.note_parent(&task);
+        self.counted.insert(task.id, State::of(&task));
         self.tasks.put(task.id, task);
+    }
+
+    /// What a task is counted by as it is stored; `None`: it is not.
+    pub(crate) fn counted(&self, task: Id) -> Option<State> {
+        self.counted.get(&task).copied()
     }
 
     /// Puts a new task.

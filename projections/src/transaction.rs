@@ -2,12 +2,15 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection, raw_sql};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection, postgres::PgRow, raw_sql};
 
 /// One that is dropped before it is committed takes its connection along: whoever got that next
 /// would find itself in the middle of it. sqlx' own transactions miss a connection on which the
 /// first statement began one and a later statement failed.
-pub(crate) struct Transaction(Option<PoolConnection<Postgres>>);
+pub(crate) struct Transaction {
+    connection: Option<PoolConnection<Postgres>>,
+    first: Option<PgRow>,
+}
 
 impl Transaction {
     /// Carries out `statements`, the first of which is `BEGIN`.
@@ -20,14 +23,19 @@ impl Transaction {
         connection: PoolConnection<Postgres>,
         statements: &'static str,
     ) -> sqlx::Result<Self> {
-        let mut transaction = Self(Some(connection));
-        raw_sql(statements).execute(&mut *transaction).await?;
+        let mut transaction = Self { connection: Some(connection), first: None };
+        transaction.first = raw_sql(statements).fetch_optional(&mut *transaction).await?;
         Ok(transaction)
+    }
+
+    /// The first row that the statements gave with which it began, once.
+    pub(crate) fn take_first(&mut self) -> Option<PgRow> {
+        self.first.take()
     }
 
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
         raw_sql("COMMIT").execute(&mut *self).await?;
-        self.0.take();
+        self.connection.take();
         Ok(())
     }
 }
@@ -36,19 +44,19 @@ impl Deref for Transaction {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.0.as_deref().expect("it is there until it is committed")
+        self.connection.as_deref().expect("it is there until it is committed")
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_deref_mut().expect("it is there until it is committed")
+        self.connection.as_deref_mut().expect("it is there until it is committed")
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if let Some(connection) = &mut self.0 {
+        if let Some(connection) = &mut self.connection {
             connection.close_on_drop();
         }
     }

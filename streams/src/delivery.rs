@@ -35,6 +35,11 @@ impl Delivery {
         &self.known.recorded
     }
 
+    /// How much the event has as JSON.
+    pub fn bytes(&self) -> usize {
+        self.known.bytes
+    }
+
     /// The JSON that it is stored as. `None` for a large one, which lies among the blobs.
     pub fn json(&self) -> Option<&[u8]> {
         let payload = &self.held.raw.payload;

@@ -13,6 +13,22 @@ AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
 INDEX = ("SELECT stream_seq, namespace, aggregate, id, version, type, event_id, context_id, actor, "
          f"{AT.format('at')} FROM events ORDER BY stream_seq")
 FIELDS_TOLD_MAX = 5
+# What the projector writes beside a document, and what of the document that has to be.
+COMMON = {"namespace": "document ->> 'namespace'", "status": "document ->> 'status'"}
+PLACED = {"labels": "document -> 'labels'", "stream_seq": "(document -> 'stream_seq')::bigint",
+          "paused": "document ? 'paused'"}
+COLUMNS = {
+    "tasks": {**COMMON, **PLACED, "sub_status": "document ->> 'sub_status'",
+              "context_id": "(document ->> 'context_id')::uuid",
+              "specification": "document ->> 'specification'",
+              "unfolded": "(document ->> 'unfolded')::boolean",
+              "parent_id": "(document ->> 'parent_id')::uuid",
+              "restart_root": "(document ->> 'restart_root')::uuid"},
+    "contexts": {**COMMON, **PLACED, "pipeline": "document -> 'pipeline' ->> 'name'"},
+    "resources": {**COMMON, "context_id": "(document ->> 'context_id')::uuid"},
+}
+COUNTED = ("initialized", "ready", "received", "finished_ok", "finished_failed", "cancelled",
+           "skipped", "other")
 
 
 class Tables:
@@ -100,9 +116,11 @@ class Tables:
             self.wrong("index", [self.entry_seq()], f"the index has an event at {self.entry_seq()}, "
                        "and the stream has none")
             self.next_entry = next(self.index, None)
-        self.compare_records("contexts", fold.contexts)
-        self.compare_records("tasks", fold.tasks)
-        self.compare_records("resources", fold.resources)
+        for table, rows in (("contexts", fold.contexts), ("tasks", fold.tasks),
+                            ("resources", fold.resources)):
+            self.compare_records(table, rows)
+            self.compare_columns(table)
+        self.compare_counts(fold.tasks)
         for table, rows in fold.versioned.items():
             self.compare_documents(table, "id, version", {
                 (id_, str(version)): document for (id_, version), document in rows.items()})
@@ -135,6 +153,27 @@ class Tables:
             for id_ in rows.keys() - held:
                 self.wrong("row", [rows[id_].seq], f"{table} {id_}: there is no such row")
 
+    def compare_columns(self, table):
+        """Within each row: its columns beside its document."""
+        differ = " OR ".join(f"{column} IS DISTINCT FROM {is_so}"
+                             for column, is_so in COLUMNS[table].items())
+        for (id_,) in self.connection.query(f"SELECT id FROM {table} WHERE {differ} LIMIT 100"):
+            self.wrong("row", [], f"{table} {id_}: a column says something else than the document")
+
+    def compare_counts(self, tasks):
+        expected = counted(tasks)
+        for line in self.connection.copy(f"SELECT namespace, specification, {', '.join(COUNTED)} "
+                                         "FROM counts"):
+            namespace, specification, *numbers_ = [field.decode() for field in fields(line)]
+            found = dict(zip(COUNTED, map(int, numbers_)))
+            are = expected.pop((namespace, specification), {})
+            if found != {**dict.fromkeys(COUNTED, 0), **are} or not are:
+                self.wrong("counts", [], f"of {specification} in {namespace} {found} are counted, "
+                           f"and there are {are}")
+        for (namespace, specification), are in expected.items():
+            self.wrong("counts", [], f"of {specification} in {namespace} nothing is counted, and "
+                       f"there are {are}")
+
     def compare_documents(self, table, key, rows):
         query = f"SELECT {key}, document FROM {table}"
         for line in self.connection.copy(query):
@@ -161,6 +200,18 @@ class Tables:
             told = "; ".join(f"{name} is {short(found, name)}, and the events make it "
                              f"{short(expected, name)}" for name in names[:FIELDS_TOLD_MAX])
             self.wrong("row", [seq], f"{table} {id_}: {told}")
+
+
+def counted(tasks):
+    """How many tasks there are, by namespace and specification, then by what they are counted by."""
+    counts = {}
+    for row in tasks.values():
+        document = row.document()
+        state = "_".join(filter(None, (document["status"], document["sub_status"])))
+        of = counts.setdefault((document["namespace"], document["specification"]), {})
+        state = state if state in COUNTED else "other"
+        of[state] = of.get(state, 0) + 1
+    return counts
 
 
 def short(document, name):

@@ -17,14 +17,17 @@ use super::{DevError, Server};
 const USER: &str = "ktk";
 const DATABASE: &str = "kantoku";
 
-/// For a laptop: small when idle. Commits are durable, since a projection that remembers its
-/// position must not find Postgres behind it after a crash; projections commit in batches.
-const SETTINGS: [&str; 18] = [
+/// For a laptop: small when idle, and little work for what can be made again from the stream. What a
+/// crash of the machine may cost is the end of the log, never a page: projections, which are told
+/// by their checkpoint, do not wait for the disk, and pages are still written whole after each
+/// checkpoint of Postgres. Those are seldom, as each has every page written whole once more.
+const SETTINGS: [&str; 19] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=60",
     "shared_buffers=32MB",
-    "max_wal_size=256MB",
+    "max_wal_size=512MB",
+    "update_process_title=off",
     "max_parallel_workers_per_gather=0",
     "max_parallel_maintenance_workers=0",
     "max_worker_processes=2",

@@ -42,6 +42,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     const KIND: &'static str;
     /// The columns by which a list may be filtered.
     const COLUMNS: &'static [&'static str];
+    /// What its status may be.
+    const STATUSES: &'static [&'static str];
 
     /// The id.
     fn id(&self) -> Id;

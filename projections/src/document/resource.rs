@@ -163,6 +163,7 @@ impl Record for ResourceDocument {
     const TABLE: &'static str = "resources";
     const KIND: &'static str = "resource";
     const COLUMNS: &'static [&'static str] = &["status", "context_id"];
+    const STATUSES: &'static [&'static str] = &["allocated", "ready", "failed", "released"];
 
     fn id(&self) -> Id {
         self.id

@@ -1,6 +1,6 @@
 //! The index of events.
 
-use kantoku_domain::{Id, Namespace, Timestamp};
+use kantoku_domain::{Event, Id, Namespace, Timestamp};
 use sqlx::{Postgres, QueryBuilder, Row, postgres::PgRow, types::time::OffsetDateTime};
 use uuid::Uuid;
 
@@ -34,21 +34,8 @@ impl Reader {
         let cursor = cursor.map_err(|_| bad_cursor())?.unwrap_or(0);
         let after = i64::try_from(query.after_seq.max(cursor)).unwrap_or(i64::MAX);
         let (mut tx, as_of_seq) = self.snapshot().await?;
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT * FROM events WHERE stream_seq > ");
-        sql.push_bind(after);
-        if let Some(namespace) = &query.namespace {
-            sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
-        }
-        if let Some(id) = query.id {
-            sql.push(" AND id = ").push_bind(id.uuid());
-        }
-        if let Some(id) = query.context_id {
-            sql.push(" AND context_id = ").push_bind(id.uuid());
-        }
-        if let Some(type_) = &query.type_ {
-            sql.push(" AND type = ").push_bind(type_.clone());
-        }
-        sql.push(" ORDER BY stream_seq LIMIT ").push_bind(limit + 1);
+        let mut sql = QueryBuilder::<Postgres>::default();
+        push_query(&mut sql, query, after, limit + 1);
         let doing = "reading the index of events";
         let rows = sql.build().fetch_all(&mut *tx).await.map_err(Error::database(doing))?;
         let more = rows.len() > limit as usize;
@@ -60,6 +47,37 @@ impl Reader {
             .map_err(Error::database(doing))?;
         let next_cursor = items.last().filter(|_| more).map(|item| item.stream_seq.to_string());
         Ok(Page { items, next_cursor, as_of_seq })
+    }
+}
+
+fn push_query(sql: &mut QueryBuilder<Postgres>, query: &EventQuery, after: i64, limit: i64) {
+    // All events of a namespace lie in its index by type.
+    let by_type = query.id.is_none() && query.context_id.is_none() && query.type_.is_none();
+    let by_type = by_type && query.namespace.is_some();
+    if by_type {
+        let types: Vec<String> = Event::NAMES.iter().map(ToString::to_string).collect();
+        sql.push("SELECT event.* FROM UNNEST(").push_bind(types);
+        sql.push("::text[]) AS wanted (type), LATERAL (");
+    }
+    sql.push("SELECT * FROM events WHERE stream_seq > ").push_bind(after);
+    if let Some(namespace) = &query.namespace {
+        sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
+    }
+    if let Some(id) = query.id {
+        sql.push(" AND id = ").push_bind(id.uuid());
+    }
+    if let Some(id) = query.context_id {
+        sql.push(" AND context_id = ").push_bind(id.uuid());
+    }
+    if let Some(type_) = &query.type_ {
+        sql.push(" AND type = ").push_bind(type_.clone());
+    }
+    if by_type {
+        sql.push(" AND type = wanted.type");
+    }
+    sql.push(" ORDER BY stream_seq LIMIT ").push_bind(limit);
+    if by_type {
+        sql.push(") event ORDER BY stream_seq LIMIT ").push_bind(limit);
     }
 }
 

@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 use kantoku_domain::{Id, Namespace, Timestamp};
 use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
 
-use super::{Page, Reader, bad_cursor, check_limit};
+use super::{Page, Reader, bad_cursor, check_limit, places};
 use crate::{
     Error,
     document::{Record, TaskDocument},
@@ -89,27 +89,6 @@ impl Reader {
         let (items, next_cursor) = page(&mut tx, query).await?;
         Ok(Page { items, next_cursor, as_of_seq })
     }
-
-    /// How many records there are by status (`finished/ok` where there is a second one), and the
-    /// position that this is as of.
-    pub async fn count<T: Record>(
-        &self,
-        filter: &Filter,
-    ) -> Result<(BTreeMap<String, u64>, u64), Error> {
-        let (mut tx, as_of_seq) = self.snapshot().await?;
-        let key = if T::COLUMNS.contains(&"sub_status") {
-            "concat_ws('/', status, sub_status)"
-        } else {
-            "status"
-        };
-        let mut sql =
-            QueryBuilder::<Postgres>::new(format!("SELECT {key}, count(*) FROM {}", T::TABLE));
-        push_filter::<T>(&mut sql, filter)?;
-        sql.push(" GROUP BY 1");
-        let counts: Vec<(String, i64)> =
-            sql.build_query_as().fetch_all(&mut *tx).await.map_err(Error::database("counting"))?;
-        Ok((counts.into_iter().map(|(key, count)| (key, count as u64)).collect(), as_of_seq))
-    }
 }
 
 async fn page<T: Record>(
@@ -117,16 +96,28 @@ async fn page<T: Record>(
     query: &Query,
 ) -> Result<(Vec<T>, Option<String>), Error> {
     let limit = check_limit(query.limit)?;
-    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT id, document FROM {}", T::TABLE));
-    push_filter::<T>(&mut sql, &query.filter)?;
     let (compare, order) = if query.ascending { (">", "ASC") } else { ("<", "DESC") };
+    // One more than asked for tells whether there is a next page.
+    let limit_and_one = limit + 1;
+    let in_places = places::are_asked::<T>(&query.filter);
+    let mut sql = QueryBuilder::<Postgres>::default();
+    if in_places {
+        places::push_begin::<T>(&mut sql, &query.filter);
+        push_filter::<T>(&mut sql, &places::rest::<T>(&query.filter))?;
+        places::push_condition::<T>(&mut sql);
+    } else {
+        sql.push(format!("SELECT id, document FROM {}", T::TABLE));
+        push_filter::<T>(&mut sql, &query.filter)?;
+    }
     if let Some(cursor) = &query.cursor {
         let (at, id) = parse_cursor(cursor).ok_or_else(bad_cursor)?;
         sql.push(format!(" AND (updated_at, id) {compare} ("));
         sql.push_bind(at.to_offset()).push(", ").push_bind(id.uuid()).push(")");
     }
-    // One more than asked for tells whether there is a next page.
-    sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT ")).push_bind(limit + 1);
+    sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT ")).push_bind(limit_and_one);
+    if in_places {
+        places::push_end(&mut sql, order, limit_and_one);
+    }
     let mut rows = sql.build().fetch(connection);
     let (mut items, mut bytes): (Vec<T>, usize) = (Vec::new(), 0);
     let mut next = None;
@@ -200,7 +191,8 @@ pub(super) fn push_filter<T: Record>(
     }
     if !filter.labels.is_empty() {
         check_column::<T>("labels")?;
-        sql.push(" AND labels @> ").push_bind(Json(filter.labels.clone()));
+        // Only those that have labels are in the index.
+        sql.push(" AND labels <> '{}' AND labels @> ").push_bind(Json(filter.labels.clone()));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Queries, each as of a position.
 
 mod changes;
+mod count;
 mod dependencies;
 mod events;
 mod facts;
@@ -10,6 +11,7 @@ mod ids;
 mod list;
 mod lookup;
 mod pauses;
+mod places;
 mod positions;
 mod versions;
 

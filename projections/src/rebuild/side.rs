@@ -18,6 +18,9 @@ const TRIES: usize = 6;
 const DELAY_BASE: Duration = Duration::from_millis(50);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 
+/// Pages are read until so many events are in hand.
+const BATCH_MIN: usize = 1_000;
+
 pub(super) const VERIFY: &str = "verify";
 pub(super) const REBUILD: &str = "rebuild";
 pub(super) const PURPOSES: [&str; 2] = [VERIFY, REBUILD];
@@ -132,7 +135,7 @@ impl<'a> Side<'a> {
 async fn next_batch(pages: &mut Pages<'_>, to_seq: Option<u64>) -> Result<Vec<Recorded>, Error> {
     let mut batch = Vec::new();
     let last = to_seq.unwrap_or(u64::MAX);
-    while batch.len() < Projector::EVENTS_MAX
+    while batch.len() < BATCH_MIN
         && let Some(page) = pages.next().await
     {
         let page = page?;

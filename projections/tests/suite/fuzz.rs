@@ -68,7 +68,7 @@ async fn empty(postgres: &Postgres, database: &Database) {
         format!(
             "TRUNCATE {schema}.tasks, {schema}.contexts, {schema}.resources, {schema}.events, \
              {schema}.specifications, {schema}.types, {schema}.pipelines, {schema}.policies, \
-             {schema}.pauses"
+             {schema}.pauses, {schema}.counts"
         ),
         format!(
             "UPDATE {schema}.checkpoint \

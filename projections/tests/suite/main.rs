@@ -7,6 +7,7 @@ mod batching;
 mod connection;
 mod fuzz;
 mod given;
+mod kept;
 mod migrations;
 mod poison;
 mod postgres;

@@ -92,7 +92,7 @@ async fn a_verification_finds_the_table_that_was_tampered_with() {
     let compared = rebuild.verify().await.unwrap();
     let position = events[299].stream_seq;
     assert_eq!(compared.as_of_seq, position);
-    assert_eq!(compared.equal.len(), 10);
+    assert_eq!(compared.equal.len(), 11);
     assert!(compared.equal.values().all(|equal| *equal), "{:?}", compared.equal);
     assert_eq!(told.lock().unwrap().last(), Some(&(position, position)));
 
@@ -112,6 +112,28 @@ async fn a_verification_finds_the_table_that_was_tampered_with() {
     rebuild.replace().await.unwrap();
     assert!(rebuild.verify().await.unwrap().equal.values().all(|equal| *equal), "repaired");
     assert_eq!(schemas(&postgres).await, ["ktk"], "nothing is left behind");
+}
+
+/// Both sets of tables stand at the same position, so that it tells nothing.
+#[tokio::test]
+async fn what_a_projector_has_kept_of_tables_that_were_replaced_is_forgotten() {
+    let Some(postgres) = Postgres::start().await else { return };
+    let events = everything();
+    let (alone, live) = (postgres.open("alone").await, postgres.open("ktk").await);
+    Projector::new(alone.clone(), CREATED).apply_batch(&events).await.unwrap();
+    let log = Log::new(&events[..300]);
+    Projector::new(live.clone(), CREATED).apply_batch(&events[..290]).await.unwrap();
+    let pool = sqlx::PgPool::connect(&postgres.url).await.unwrap();
+    sqlx::query("UPDATE ktk.tasks SET document = jsonb_set(document, '{priority}', '7')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    // It reads what was tampered with, and keeps it.
+    let projector = Projector::new(live.clone(), CREATED);
+    projector.apply_batch(&events[..300]).await.unwrap();
+    Rebuild::new(&live, CREATED, &*log, &quiet).replace().await.unwrap();
+    projector.apply_batch(&events).await.unwrap();
+    assert_eq!(live.digests().await.unwrap(), alone.digests().await.unwrap());
 }
 
 /// Every answer is of one state, and none goes back in time.

@@ -6,7 +6,7 @@ import unittest
 from ..event import Event
 from ..findings import Findings
 from ..fold import Fold
-from ..tables import Tables, in_micros
+from ..tables import COUNTED, Tables, counted, in_micros
 from .story import busy_history, cancelled_history, good_history
 
 CREATED = "2026-11-23T00:00:00Z"
@@ -28,9 +28,14 @@ class Pretended:
             [event.seq, event.namespace, event.aggregate, event.id, event.version, event.type,
              event.metadata["event_id"], event.context, event.metadata["actor"],
              in_micros(event.at)] for event in events]
+        self.rows["counts"] = [[*key, *(of.get(state, 0) for state in COUNTED)]
+                               for key, of in counted(fold.tasks).items()]
         self.rows = json.loads(json.dumps(self.rows))
+        self.disagreeing = {}
 
     def query(self, text):
+        if "IS DISTINCT FROM" in text:
+            return self.disagreeing.get(text.split(" FROM ")[1].split(" ")[0], [])
         return [list(map(str, self.checkpoint))] if "checkpoint" in text else [["snapshot"]]
 
     def copy(self, query):
@@ -88,7 +93,7 @@ class TheTables(unittest.TestCase):
         for event in events:
             fold.take(event)
         for table, rows in Pretended(events, fold).rows.items():
-            if table == "events":
+            if table in ("events", "counts"):
                 continue
             for name in rows[0][-1] if rows else ():
                 def tamper(tables, table=table, name=name):
@@ -109,6 +114,19 @@ class TheTables(unittest.TestCase):
         def tamper(tables):
             row("contexts", "context-1")(tables)[1] = "2026-11-24T00:00:00.000001"
         self.assert_found("row", "updated_at", tamper)
+
+    def test_columns_are_compared_with_the_document_beside_them(self):
+        def tamper(tables):
+            tables.disagreeing["resources"] = [["r-x"]]
+        self.assert_found("row", "r-x: a column", tamper)
+
+    def test_counts_are_compared(self):
+        def tamper(tables):
+            tables.rows["counts"][0][2] += 1
+        self.assert_found("counts", "are counted", tamper)
+        self.assert_found("counts", "nothing is counted", lambda tables: tables.rows["counts"].pop())
+        self.assert_found("counts", "are counted", lambda tables: tables.rows["counts"].append(
+            ["elsewhere", "pass", *(0 for _ in COUNTED)]))
 
     def test_the_index_of_events_is_compared(self):
         self.assert_found("index", "lacks", lambda tables: tables.rows["events"].pop(3))

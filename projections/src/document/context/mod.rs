@@ -190,6 +190,7 @@ impl Record for ContextDocument {
     const TABLE: &'static str = "contexts";
     const KIND: &'static str = "context";
     const COLUMNS: &'static [&'static str] = &["status", "pipeline", "paused", "labels"];
+    const STATUSES: &'static [&'static str] = &["running", "ok", "failed", "cancelled"];
 
     fn id(&self) -> Id {
         self.id

@@ -227,6 +227,8 @@ impl Record for TaskDocument {
         "paused",
         "labels",
     ];
+    const STATUSES: &'static [&'static str] =
+        &["initialized", "ready", "received", "finished", "cancelled", "skipped"];
 
     fn id(&self) -> Id {
         self.id
