@@ -59,6 +59,7 @@ pub(crate) mod micros {
     use kantoku_domain::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
     pub(crate) fn serialize<S: Serializer>(
         at: &Timestamp,
         serializer: S,
@@ -87,7 +88,7 @@ pub(crate) mod sorted {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut all: Vec<(&K, &V)> = map.iter().collect();
-        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all.sort_unstable_by_key(|(key, _)| *key);
         serializer.collect_seq(all)
     }
 

@@ -36,6 +36,9 @@ struct Head {
     handlers: Vec<(String, usize)>,
 }
 
+/// What one of the handlers wrote.
+type Part<'a> = (HandlerName, &'a [u8]);
+
 /// Why a snapshot is not used.
 #[derive(Debug, Error)]
 pub(crate) enum Unfit {
@@ -73,14 +76,16 @@ pub(crate) fn pack(place: Place, saved: &[(HandlerName, Vec<u8>)]) -> Result<Vec
     let mut packed = Vec::with_capacity(head.len() + 1 + length + DIGEST_BYTES);
     packed.extend_from_slice(head.as_bytes());
     packed.push(b'\n');
-    saved.iter().for_each(|(_, bytes)| packed.extend_from_slice(bytes));
+    for (_, bytes) in saved {
+        packed.extend_from_slice(bytes);
+    }
     let digest = digest_of(&packed);
     packed.extend_from_slice(digest.as_bytes());
     Ok(packed)
 }
 
 /// What the handlers wrote, and where.
-fn unpack(packed: &[u8]) -> Result<(Place, Vec<(HandlerName, &[u8])>), Unfit> {
+fn unpack(packed: &[u8]) -> Result<(Place, Vec<Part<'_>>), Unfit> {
     let end = packed.len().checked_sub(DIGEST_BYTES).ok_or(Unfit::Damaged)?;
     let (packed, digest) = packed.split_at(end);
     if digest_of(packed).as_bytes() != digest {

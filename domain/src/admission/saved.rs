@@ -46,6 +46,7 @@ impl Admission {
 
     /// Admission with the same window that goes on from what was kept; `profile` knows the tasks that
     /// hold slots. Slots of others are free.
+    #[must_use]
     pub fn restored(&self, saved: Saved, profile: impl Fn(Id) -> Option<Arc<Profile>>) -> Self {
         let mut restored = Self::new(self.window);
         restored.rules = Rules { policies: saved.policies };

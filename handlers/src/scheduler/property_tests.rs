@@ -17,7 +17,7 @@ use crate::{Effect, Handler as _, testing::assert_restorable};
 
 /// One more task, which has limits at times.
 fn another(index: usize, how: (u8, u8, u8)) -> Spawned {
-    let limit = |divisor| (how.1 % divisor == 0).then_some(Millis(50_000));
+    let limit = |divisor| how.1.is_multiple_of(divisor).then_some(Millis(50_000));
     let (attempt, queue, total) = (limit(2), limit(3), limit(5));
     let timeouts = Timeouts { attempt, queue, total, ..Timeouts::default() };
     Spawned { timeouts, ..waiting(index, how) }

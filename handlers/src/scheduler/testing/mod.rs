@@ -347,10 +347,14 @@ impl Scene {
     fn restored(&self) -> Scheduler {
         let (before, after) = self.log.split_at(self.log.len() * 7 / 11);
         let mut first = Scheduler::default();
-        before.iter().for_each(|recorded| first.apply(recorded));
+        for recorded in before {
+            first.apply(recorded);
+        }
         let mut restored = Scheduler::with_window(self.window);
         restored.restore(&first.save().expect("written")).expect("read");
-        after.iter().for_each(|recorded| restored.apply(recorded));
+        for recorded in after {
+            restored.apply(recorded);
+        }
         restored
     }
 
