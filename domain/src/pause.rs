@@ -3,7 +3,7 @@
 //! A pause is a predicate of the scheduler. What was announced or runs already goes on, except that
 //! an attempt of a task that is paused itself cannot be claimed.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +50,9 @@ pub(crate) fn resume(now: Option<&Paused>, envelope: &Envelope) -> Option<Resume
 }
 
 /// All pauses there are, folded from the stream: the scheduler's predicate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pauses {
-    by_id: HashMap<Id, (Kind, Paused)>,
+    by_id: BTreeMap<Id, (Kind, Paused)>,
 }
 
 impl Pauses {

@@ -9,7 +9,7 @@ use kantoku_domain::{
 };
 use kantoku_streams::CancelOrder;
 
-use crate::Timeout;
+use crate::{SavedError, Timeout};
 
 /// Something to do. Doing it twice changes nothing: every effect is guarded, or derived, or an order
 /// that is obeyed once.
@@ -133,4 +133,15 @@ pub trait Handler: Send {
     /// Takes in the answer to a probe that it asked for by [`Effect::Probe`]. What was asked before
     /// the process ended is never answered: a handler that starts anew asks again.
     fn probed(&mut self, _probe: &HttpProbe, _probed: Probed) {}
+
+    /// Writes down what it has folded: the same state as the same bytes. Only asked of a handler to
+    /// which nothing has happened but [`Handler::apply`] and [`Handler::restore`]: what was handed
+    /// out, foreseen or answered is no part of it, so that whoever goes on from what was written has
+    /// the same due as whoever folds the history anew. What is over may be dropped meanwhile.
+    fn save(&mut self) -> Result<Vec<u8>, SavedError>;
+
+    /// Takes the place of all that it holds with what [`Handler::save`] wrote. Whatever is not about
+    /// events (leases, windows, what was heard) begins as for a new handler. Fails when it cannot be
+    /// read, and is as it was then.
+    fn restore(&mut self, saved: &[u8]) -> Result<(), SavedError>;
 }

@@ -19,7 +19,13 @@ use kantoku_streams::{
     defect::{self, Defect},
 };
 
-use crate::{Effect, Handler, metric, overdue::Overdue};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Effect, Handler, SavedError, metric,
+    overdue::Overdue,
+    saved::{self, sorted},
+};
 
 /// The longest lease that a heartbeat may ask for.
 const LEASE_MAX: Duration = Duration::from_secs(60 * 60);
@@ -27,25 +33,32 @@ const LEASE_MAX: Duration = Duration::from_secs(60 * 60);
 const CANCELLED_MAX: usize = 10_000;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct LeaseKeeper {
+    #[serde(skip)]
     lease: Duration,
     /// The last event taken in.
     position: u64,
+    #[serde(with = "sorted")]
     held: HashMap<Id, Held>,
     /// The tasks that each service holds.
+    #[serde(skip)]
     holdings: HashMap<String, BTreeSet<Id>>,
     /// Since when, without interruption, and until when everything was heard.
+    #[serde(skip)]
     listening: Option<(Timestamp, Timestamp)>,
     /// Attempts to be taken away.
+    #[serde(skip)]
     lost: VecDeque<(Id, u32, Loss)>,
+    #[serde(skip)]
     taken: Overdue<(Id, u32, Loss)>,
+    #[serde(skip)]
     orders: VecDeque<(String, CancelOrder)>,
     cancelled: Cancelled,
 }
 
 /// An attempt that somebody holds.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Held {
     namespace: Namespace,
     context_id: Id,
@@ -56,8 +69,11 @@ struct Held {
     node: String,
     boot_id: Id,
     /// When it was last heard of. `None`: since the last echo at most.
+    #[serde(skip)]
     renewed: Option<Timestamp>,
+    #[serde(skip)]
     lease: Duration,
+    #[serde(skip)]
     is_lost: bool,
 }
 
@@ -70,8 +86,9 @@ enum Loss {
 }
 
 /// Why attempts were to be stopped, the latest of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Cancelled {
+    #[serde(with = "sorted")]
     reasons: HashMap<(Id, u32), String>,
     order: VecDeque<(Id, u32)>,
 }
@@ -301,6 +318,20 @@ impl Handler for LeaseKeeper {
             effects.extend(self.next_loss(now));
         }
         effects
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, SavedError> {
+        saved::write(self)
+    }
+
+    /// Nobody has been heard yet, as when the history was folded.
+    fn restore(&mut self, saved: &[u8]) -> Result<(), SavedError> {
+        *self = Self { lease: self.lease, ..saved::read(saved)? };
+        for (id, held) in &mut self.held {
+            held.lease = self.lease;
+            self.holdings.entry(held.node.clone()).or_default().insert(*id);
+        }
+        Ok(())
     }
 }
 

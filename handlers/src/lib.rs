@@ -6,6 +6,7 @@
 //! a crash left undone.
 
 mod effect;
+mod folded;
 mod hands;
 mod hearing;
 mod lanes;
@@ -19,8 +20,11 @@ mod poison;
 mod probe;
 mod projecting;
 mod restart;
+mod saved;
 mod scheduler;
 mod sealer;
+mod snapshot;
+mod snapshotter;
 #[cfg(test)]
 mod testing;
 mod timeout;
@@ -33,6 +37,7 @@ pub use metric::describe as describe_metrics;
 pub use name::HandlerName;
 pub use node::{Node, NodeConfig};
 pub use projecting::project;
+pub use saved::SavedError;
 pub use scheduler::Scheduler;
 pub use sealer::seal;
 pub use timeout::{Limited, Timeout};

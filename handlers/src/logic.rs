@@ -13,11 +13,12 @@ use kantoku_streams::{
 use tokio::time::Instant;
 
 use crate::{
-    Handler, HandlerName, LeaseKeeper, NodeConfig,
+    Handler, NodeConfig,
+    folded::Folded,
     hands::Job,
     lanes::Lanes,
     metric,
-    poison::{self, Poison, Poisoned},
+    poison::{Poison, Poisoned},
 };
 
 /// The part of [`Health`] that a node reports.
@@ -25,11 +26,9 @@ const PART: &str = "node";
 
 /// See the module.
 pub(crate) struct Logic {
-    handlers: Vec<(HandlerName, Box<dyn Handler>)>,
-    keeper: Option<LeaseKeeper>,
+    folded: Folded,
     health: Health,
     pub(crate) clock: Clock,
-    position: u64,
     head: u64,
     /// All that there was when the node began is folded: what is due is due now.
     pub(crate) is_live: bool,
@@ -38,21 +37,16 @@ pub(crate) struct Logic {
 }
 
 impl Logic {
-    pub(crate) fn new(config: &NodeConfig, head: u64) -> Self {
-        let names = || config.handlers.iter();
+    pub(crate) fn new(config: &NodeConfig, head: u64, folded: Folded) -> Self {
         let mut logic = Self {
-            handlers: names()
-                .filter_map(|name| Some((*name, name.of_events(config.lease)?)))
-                .collect(),
-            keeper: names().find_map(|name| name.keeper(config.lease)),
+            folded,
             health: config.health.clone(),
             clock: Clock::start(),
-            position: 0,
             head,
             is_live: false,
             turn: 0,
         };
-        logic.moved_to(0);
+        logic.moved();
         logic
     }
 
@@ -62,9 +56,9 @@ impl Logic {
         let mut folded = 0;
         for delivery in batch {
             let recorded = delivery.recorded();
-            if recorded.stream_seq > self.position {
-                self.apply(recorded, poison)?;
-                self.moved_to(recorded.stream_seq);
+            if recorded.stream_seq > self.folded.position {
+                self.folded.apply(recorded, poison)?;
+                self.moved();
                 folded += 1;
             }
         }
@@ -72,27 +66,17 @@ impl Logic {
         Ok(())
     }
 
-    fn apply(&mut self, recorded: &Recorded, poison: &Poison) -> Result<(), Poisoned> {
-        let keeper = self.keeper.iter_mut();
-        let keeper = keeper.map(|keeper| (HandlerName::LeaseKeeper, keeper as &mut dyn Handler));
-        let handlers = self.handlers.iter_mut();
-        let handlers = handlers.map(|(name, handler)| (*name, &mut **handler as &mut dyn Handler));
-        for (name, handler) in handlers.chain(keeper) {
-            if !poison.is_for(recorded.stream_seq, name) {
-                poison::apply(name, handler, recorded)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn moved_to(&mut self, position: u64) {
-        self.position = position;
+    fn moved(&mut self) {
         if self.is_live {
             return;
         }
+        let position = self.folded.position;
         self.is_live = position >= self.head;
         if self.is_live && defect::has(Defect::UnfoldOnce) {
-            self.handlers.iter_mut().for_each(|(_, handler)| drop(handler.due(now(), 1 << 20)));
+            self.folded
+                .handlers
+                .iter_mut()
+                .for_each(|(_, handler)| drop(handler.due(now(), 1 << 20)));
         }
         let ready = if self.is_live {
             tracing::info!(position, "the processor node has caught up");
@@ -105,15 +89,15 @@ impl Logic {
 
     /// Takes in an event of this process ahead of its delivery.
     pub(crate) fn foresee(&mut self, recorded: &Recorded) {
-        self.handlers.iter_mut().for_each(|(_, handler)| handler.foresee(recorded));
+        self.folded.handlers.iter_mut().for_each(|(_, handler)| handler.foresee(recorded));
     }
 
     pub(crate) fn probed(&mut self, probe: &HttpProbe, probed: Probed) {
-        self.handlers.iter_mut().for_each(|(_, handler)| handler.probed(probe, probed));
+        self.folded.handlers.iter_mut().for_each(|(_, handler)| handler.probed(probe, probed));
     }
 
     pub(crate) async fn hear(&mut self, heard: Heard) {
-        let Some(keeper) = &mut self.keeper else { return };
+        let Some(keeper) = &mut self.folded.keeper else { return };
         match heard {
             Heard::Beat(beat, responder) => {
                 let reply = keeper.heard(&beat, self.clock.now());
@@ -130,11 +114,11 @@ impl Logic {
     /// Where a task stands, for whoever asks.
     pub(crate) fn standing(&self, task_id: Id) -> Option<Standing> {
         let now = now();
-        self.handlers.iter().find_map(|(_, handler)| handler.standing(task_id, now))
+        self.folded.handlers.iter().find_map(|(_, handler)| handler.standing(task_id, now))
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let next = self.handlers.iter().filter_map(|(_, handler)| handler.next_due()).min();
+        let next = self.folded.handlers.iter().filter_map(|(_, handler)| handler.next_due()).min();
         next.filter(|_| self.is_live)
     }
 
@@ -145,7 +129,7 @@ impl Logic {
         }
         let now = now();
         self.turn = self.turn.wrapping_add(1);
-        let Self { handlers, keeper, turn, .. } = self;
+        let Self { folded: Folded { handlers, keeper, .. }, turn, .. } = self;
         let mut all: Vec<&mut dyn Handler> = Vec::with_capacity(handlers.len() + 1);
         all.extend(keeper.iter_mut().map(|keeper| keeper as &mut dyn Handler));
         all.extend(handlers.iter_mut().map(|(_, handler)| &mut **handler as &mut dyn Handler));

@@ -15,6 +15,10 @@ const EFFECTS_GIVEN_UP: &str = "ktk_node_effects_given_up_total";
 const EFFECTS_OPEN: &str = "ktk_node_effects_open";
 const LEASES: &str = "ktk_leases_held";
 const LEASES_LOST: &str = "ktk_leases_lost_total";
+const SNAPSHOT: &str = "ktk_node_snapshot_position";
+const SNAPSHOT_BYTES: &str = "ktk_node_snapshot_bytes";
+const SNAPSHOT_SECONDS: &str = "ktk_node_snapshot_seconds";
+const RESTORED: &str = "ktk_node_restored_position";
 const SEALS: &str = "ktk_seals_total";
 const SEALED: &str = "ktk_sealed_position";
 
@@ -29,6 +33,10 @@ pub fn describe() {
     describe_gauge!(EFFECTS_OPEN, "Effects that are under way or wait for one of the same task");
     describe_gauge!(LEASES, "Attempts that executors hold, as the lease keeper knows it");
     describe_counter!(LEASES_LOST, "Attempts taken away, by reason: silence, restart");
+    describe_gauge!(SNAPSHOT, "Position of the last snapshot of what the handlers have folded");
+    describe_gauge!(SNAPSHOT_BYTES, Unit::Bytes, "Size of the last snapshot");
+    describe_histogram!(SNAPSHOT_SECONDS, Unit::Seconds, "Time that a snapshot took");
+    describe_gauge!(RESTORED, "Position that the node began at, 0 without a snapshot");
     describe_counter!(SEALS, "Seals stored over the events");
     describe_gauge!(SEALED, "Position up to which the events are sealed");
 }
@@ -57,6 +65,16 @@ pub(crate) fn open(effects: usize) {
 
 pub(crate) fn leases(held: usize) {
     gauge!(LEASES).set(held as f64);
+}
+
+pub(crate) fn snapshot(stream_seq: u64, bytes: usize, took: Duration) {
+    gauge!(SNAPSHOT).set(stream_seq as f64);
+    gauge!(SNAPSHOT_BYTES).set(bytes as f64);
+    histogram!(SNAPSHOT_SECONDS).record(took);
+}
+
+pub(crate) fn restored(position: u64) {
+    gauge!(RESTORED).set(position as f64);
 }
 
 pub(crate) fn sealed(stream_seq: u64) {

@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     HandlerName, Timeout,
+    folded::Folded,
     hands::{Hands, Job, Signer, carry_out},
     hearing::{answer, echo, hear, hear_question, listen},
     lanes::Lanes,
     logic::Logic,
+    metric,
     poison::Poison,
-    probe,
+    probe, snapshot, snapshotter,
 };
 
 /// Effects that are under way at once.
@@ -41,17 +43,21 @@ pub struct NodeConfig {
     /// How long an executor may be silent before it loses its attempts, and how long after its
     /// timeout an attempt is taken away.
     pub lease: Duration,
+    /// After how many events, at least, a snapshot is taken of what the handlers have folded, so that
+    /// the next start need not fold all of it. 0: never.
+    pub snapshot_every: u64,
     /// Where the node says whether it has caught up, as part `node`.
     pub health: Health,
 }
 
 impl NodeConfig {
-    /// All handlers, and a lease of ten seconds.
+    /// All handlers, a lease of ten seconds, and snapshots.
     pub fn new(service_id: impl Into<String>) -> Self {
         Self {
             service_id: service_id.into(),
             handlers: HandlerName::ALL.into(),
             lease: Duration::from_secs(10),
+            snapshot_every: 20_000,
             health: Health::default(),
         }
     }
@@ -64,8 +70,9 @@ pub struct Node {
     reading: Reading,
 }
 
-/// The stream from its first event on, through a durable of its own.
+/// The stream from behind the last snapshot on, through a durable of its own.
 struct Reading {
+    folded: Folded,
     consumer: Consumer,
     heartbeats: Option<Heartbeats>,
     again: Again,
@@ -80,21 +87,24 @@ impl Reading {
         let heartbeats = if is_keeper { Some(bus.heartbeats().await?) } else { None };
         let name = subject::durable("node", &config.service_id);
         let again = bus.again(&name).await?;
+        let (folded, _) = snapshot::newest(bus, config).await?;
+        metric::restored(folded.position);
         let consumer = bus.consumer(ConsumerConfig {
             name,
             filters: vec![],
-            from_seq: 1,
+            from_seq: folded.position + 1,
             shared: false,
             batch_max: BATCH_MAX,
             in_flight_max: 10 * BATCH_MAX as u32,
             ack_wait: ACK_WAIT,
         });
-        Ok(Self { consumer, heartbeats, again, head })
+        Ok(Self { folded, consumer, heartbeats, again, head })
     }
 }
 
 impl Node {
-    /// A node on `bus`, that folds the stream from its first event through a durable of its own.
+    /// A node on `bus`, that folds the stream through a durable of its own: from its first event on,
+    /// or from the last snapshot that fits.
     pub async fn open(bus: &Bus, config: NodeConfig) -> Result<Self, Fault> {
         let reading = Reading::begin(bus, &config).await?;
         Ok(Self { bus: bus.clone(), config, reading })
@@ -127,8 +137,9 @@ async fn read(
     poison: &mut Poison,
     stop: &CancellationToken,
 ) -> Option<String> {
-    let Reading { consumer, mut heartbeats, mut again, head } = reading;
-    let mut logic = Logic::new(config, head);
+    let Reading { folded, consumer, mut heartbeats, mut again, head } = reading;
+    let mut logic = Logic::new(config, head, folded);
+    let mut snapshots = None;
     // What is under way is given up with the reading, not only with the node.
     let over = stop.child_token();
     let signer = Signer { service_id: config.service_id.clone() };
@@ -156,6 +167,9 @@ async fn read(
     let why = loop {
         if has_answers && logic.is_live && questions.is_none() {
             questions = listen(bus).await;
+        }
+        if logic.is_live && snapshots.is_none() {
+            snapshots = Some(snapshotter::start(bus, config));
         }
         let clock = logic.next_due().map_or(LOOK_EVERY, |at| at.since(now()).min(LOOK_EVERY));
         tokio::select! {
@@ -262,7 +276,7 @@ async fn time_out(due: Due, lanes: &mut Lanes<Job>) {
 
 async fn acknowledge(batch: Vec<Delivery>) {
     for delivery in batch {
-        // The state is rebuilt at every start: a lost ack costs nothing.
+        // The start reads from where its state is: a lost ack costs nothing.
         if let Err(fault) = delivery.ack().await {
             tracing::debug!(%fault, "an event was not acknowledged");
         }

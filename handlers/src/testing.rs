@@ -1,6 +1,7 @@
 //! For tests: tasks of one context in a ledger, of memory or of a real nats-server.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
@@ -12,7 +13,7 @@ use std::{
 
 use kantoku_domain::{
     Binding, Context, Envelope, Event, Id, Kind, Namespace, Partition, Recorded, RetryPolicy,
-    Source, Specification, Task, Timeouts, Type, context,
+    Source, Specification, Task, Timeouts, Timestamp, Type, context,
     dependency::Cause,
     restart::{Graph, Node, Order, OutputPolicy, Request, Target, VersionPolicy, plan},
     specification,
@@ -23,7 +24,7 @@ use kantoku_streams::{
 };
 use tokio::process::{Child, Command as Process};
 
-use crate::{HandlerName, hands::Signer};
+use crate::{Handler, HandlerName, LeaseKeeper, hands::Signer};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -57,7 +58,12 @@ impl Scene {
 
     /// The same in a ledger of its own, over what lies below the store of this one.
     pub(crate) fn below(&self, store: Arc<dyn Store>) -> Self {
-        Self { ledger: ledger(store), specification: self.specification.clone() }
+        self.with(ledger(store))
+    }
+
+    /// The same in another ledger.
+    pub(crate) fn with(&self, ledger: Ledger) -> Self {
+        Self { ledger, specification: self.specification.clone() }
     }
 
     pub(crate) async fn of(ledger: Ledger) -> Self {
@@ -238,13 +244,49 @@ fn spawned(task: &str, reads: &[&str], of: &specification::Applied) -> Spawned {
 
 /// The task at which the unfolder panics, in tests, until it has learnt better.
 pub(crate) const POISON: &str = "poison";
+/// The one at which it always does.
+pub(crate) const INDIGESTIBLE: &str = "indigestible";
 /// Whether it has.
 pub(crate) static IS_DIGESTIBLE: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn stumble(handler: HandlerName, recorded: &Recorded) {
     let is_spawned = matches!(recorded.event, Event::TaskSpawned(_));
     let is_poison = handler == HandlerName::Unfolder && is_spawned && recorded.id == id(POISON);
+    let is_hopeless =
+        handler == HandlerName::Unfolder && is_spawned && recorded.id == id(INDIGESTIBLE);
+    assert!(!is_hopeless, "on purpose, always");
     assert!(!is_poison || IS_DIGESTIBLE.load(Ordering::SeqCst), "on purpose");
+}
+
+/// Every handler that goes on from what it wrote down after the first `cut` events of `log` is what it
+/// would be without, and has the same due.
+pub(crate) fn assert_restorable(log: &[Recorded], cut: usize) {
+    let lease = Duration::from_secs(10);
+    let fresh = |name: HandlerName| -> Box<dyn Handler> {
+        name.of_events(lease).unwrap_or_else(|| Box::new(LeaseKeeper::new(lease)))
+    };
+    let folded = |name, log: &[Recorded]| {
+        let mut handler = fresh(name);
+        log.iter().for_each(|recorded| handler.apply(recorded));
+        handler
+    };
+    let due = |mut handler: Box<dyn Handler>| -> BTreeSet<String> {
+        let due = handler.due(Timestamp::from_micros(i64::MAX / 2), usize::MAX);
+        due.iter().map(|effect| format!("{effect:?}")).collect()
+    };
+    let (before, after) = log.split_at(cut);
+    for name in HandlerName::ALL {
+        let saved = folded(name, before).save().expect("written");
+        let restored = || {
+            let mut handler = fresh(name);
+            handler.restore(&saved).expect("read");
+            after.iter().for_each(|recorded| handler.apply(recorded));
+            handler
+        };
+        assert_eq!(due(restored()), due(folded(name, log)), "the same is due for the {name}");
+        let (one, other) = (restored().save(), folded(name, log).save());
+        assert!(one.expect("written") == other.expect("written"), "the {name} knows the same");
+    }
 }
 
 /// All of a directory of files and directories.

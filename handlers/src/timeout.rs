@@ -51,7 +51,7 @@ pub enum Limited {
 }
 
 /// Which of the limits of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Which {
     Attempt,
     Queue,

@@ -14,37 +14,54 @@ use kantoku_domain::{
     task::{Ready, Received, Spawned},
 };
 
-use crate::{Effect, Handler, Limited, Timeout, overdue::PATIENCE, timeout::Which};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Effect, Handler, Limited, SavedError, Timeout,
+    overdue::PATIENCE,
+    saved::{self, as_json, sorted},
+    timeout::Which,
+};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Timers {
+    #[serde(skip)]
     grace: Duration,
     /// Tasks that have limits and may still run; what was skipped may come back.
+    #[serde(with = "sorted")]
     tasks: HashMap<Id, Task>,
+    #[serde(with = "sorted")]
     running: HashMap<(Id, Which), Running>,
     /// Timers that are to be set, unless they are not needed any more.
+    #[serde(skip)]
     to_set: VecDeque<(Id, Which)>,
     /// Tasks whose timer was set and is not needed any more.
+    #[serde(skip)]
     to_cancel: VecDeque<(Id, Id)>,
     /// When those that are set go off.
+    #[serde(skip)]
     set: BTreeSet<(Timestamp, Id, Which)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Task {
+    #[serde(with = "as_json")]
     timeouts: Timeouts,
     /// How often it was resumed or revived.
     round: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Running {
+    #[serde(with = "as_json")]
     timeout: Timeout,
     /// It is to be set, once more perhaps.
     is_due: bool,
+    #[serde(skip)]
     is_set: bool,
     /// Where it stands among those that are set.
+    #[serde(skip)]
     set_at: Timestamp,
 }
 
@@ -83,6 +100,13 @@ impl Timers {
         let set_at = timeout.at;
         self.running.insert(key, Running { timeout, is_due: true, is_set: false, set_at });
         self.to_set.push_back(key);
+    }
+
+    /// All that run are to be set, the earliest first.
+    fn set_all(&mut self) {
+        let mut all: Vec<_> = self.running.iter().map(|(key, it)| (it.timeout.at, *key)).collect();
+        all.sort_unstable();
+        self.to_set = all.into_iter().map(|(_, key)| key).collect();
     }
 
     /// What follows from timers that should have gone off a while ago, up to `max`: the server does
@@ -221,6 +245,18 @@ impl Handler for Timers {
             }
         }
         effects
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, SavedError> {
+        self.set_all();
+        saved::write(self)
+    }
+
+    fn restore(&mut self, saved: &[u8]) -> Result<(), SavedError> {
+        *self = Self { grace: self.grace, ..saved::read(saved)? };
+        self.running.values_mut().for_each(|running| running.set_at = running.timeout.at);
+        self.set_all();
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 mod stops;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -12,53 +12,65 @@ use kantoku_domain::{
     Event, Id, Namespace, Recorded, Timestamp, context,
     task::{Command, Planned, Restarted, Revived, Spawned},
 };
+use serde::{Deserialize, Serialize};
 use stops::Stops;
 
-use crate::{Effect, Handler, overdue::Overdue};
+use crate::{
+    Effect, Handler, SavedError,
+    overdue::Overdue,
+    saved::{self, as_json, sorted},
+};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Unfolder {
     /// The last event that was delivered.
     position: u64,
     stops: Stops,
     /// Named and not yet spawned.
+    #[serde(with = "sorted")]
     named: HashMap<Id, Named>,
     /// To be revived.
+    #[serde(with = "sorted")]
     revivals: HashMap<Id, Revival>,
     /// Restarts that are not settled.
+    #[serde(with = "sorted")]
     restarts: HashMap<Id, Restart>,
     /// What to do, in the order in which it became due; what is done by now is passed over.
     order: VecDeque<Next>,
+    #[serde(skip)]
     taken: Overdue<Next>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Next {
     Spawn(Id),
     Revive(Id),
     Restart(Id),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Named {
     namespace: Namespace,
     cause: Id,
+    #[serde(with = "as_json")]
     task: Spawned,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Revival {
     namespace: Namespace,
     context_id: Id,
     cause: Id,
+    #[serde(with = "as_json")]
     revived: Revived,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Restart {
     namespace: Namespace,
     context_id: Id,
+    #[serde(with = "as_json")]
     restarted: Arc<context::Restarted>,
 }
 
@@ -111,6 +123,26 @@ impl Unfolder {
         };
         self.restarts.insert(restarted.id, restart);
         self.order.push_back(Next::Restart(restarted.id));
+    }
+
+    fn is_due(&self, next: Next) -> bool {
+        match next {
+            Next::Spawn(id) => self.named.contains_key(&id),
+            Next::Revive(id) => self.revivals.contains_key(&id),
+            Next::Restart(id) => self.restarts.contains_key(&id),
+        }
+    }
+
+    /// Drops what is done by now. What is queued more than once was queued for good last.
+    fn tidy(&mut self) {
+        let (mut seen, mut order) = (HashSet::new(), VecDeque::new());
+        for next in std::mem::take(&mut self.order).into_iter().rev() {
+            if self.is_due(next) && seen.insert(next) {
+                order.push_front(next);
+            }
+        }
+        self.order = order;
+        self.stops.tidy();
     }
 
     fn next(&mut self, now: Timestamp) -> Option<Effect> {
@@ -203,6 +235,17 @@ impl Handler for Unfolder {
             effects.extend(self.stops.next(now).or_else(|| self.next(now)));
         }
         effects
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, SavedError> {
+        self.tidy();
+        saved::write(self)
+    }
+
+    fn restore(&mut self, saved: &[u8]) -> Result<(), SavedError> {
+        *self = saved::read(saved)?;
+        self.stops.tidy();
+        Ok(())
     }
 }
 

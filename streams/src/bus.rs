@@ -15,7 +15,7 @@ use crate::{
     Again, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter, DeadLetters,
     Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats, JetStream,
     Ledger, Line, Logs, Presence, Question, Questions, Queue, Redelivered, Replay, RestoreError,
-    Safety, Seals, ServiceEntry, Settings, SetupError, Timers, again, connect, dead,
+    Safety, Seals, ServiceEntry, Settings, SetupError, Snapshots, Timers, again, connect, dead,
     inspect::inspect, leases, questions, restore::Restore, setup, subject,
 };
 
@@ -258,6 +258,11 @@ impl Bus {
     /// The seals over the events.
     pub fn seals(&self) -> Seals {
         Seals::new(self.client.clone(), self.context.clone())
+    }
+
+    /// What nodes have folded of the events.
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::new(self.context.clone())
     }
 
     /// When the stream of events was created: a stream made anew has the positions of the old one

@@ -46,6 +46,7 @@ mod replay;
 mod restore;
 mod seal;
 mod setup;
+mod snapshots;
 mod store;
 pub mod subject;
 #[cfg(test)]
@@ -88,6 +89,7 @@ pub use replay::Replay;
 pub use restore::RestoreError;
 pub use seal::{Begun, Seal, Seals, StoredSeal};
 pub use setup::{Settings, SetupError, setup};
+pub use snapshots::{SnapshotEntry, Snapshots};
 pub use store::{AppendError, EVENTS_MAX, Guard, Message, Raw, Store};
 pub use timers::Timers;
 pub use went_back::WentBack;

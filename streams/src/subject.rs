@@ -19,6 +19,8 @@ pub const SEALS: &str = "KTK_SEALS";
 pub const SERVICES: &str = "ktk_services";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
+/// The object store of what nodes have folded.
+pub const SNAPSHOTS: &str = "ktk_snapshots";
 
 /// The subjects of [`EVENTS`].
 pub const EVENTS_SUBJECTS: [&str; 2] = ["evt.>", "ready.>"];

@@ -77,6 +77,37 @@ impl Work for Folded {
     }
 }
 
+/// The scheduler: it takes up what it wrote down when all tasks were over.
+pub(crate) struct Restored {
+    tasks: usize,
+    saved: Vec<u8>,
+}
+
+impl Restored {
+    pub(crate) fn of(tasks: usize) -> Self {
+        let mut scheduler = Scheduler::default();
+        in_turns(tasks).iter().for_each(|recorded| scheduler.apply(recorded));
+        Self { tasks, saved: scheduler.save().expect("written") }
+    }
+
+    /// How much is written of a task that is over.
+    pub(crate) fn bytes_of_one(&self) -> usize {
+        self.saved.len() / self.tasks
+    }
+}
+
+impl Work for Restored {
+    fn pieces(&self) -> usize {
+        self.tasks
+    }
+
+    fn run(&self) {
+        let mut scheduler = Scheduler::default();
+        scheduler.restore(&self.saved).expect("read");
+        assert_eq!(black_box(scheduler).tasks(), 0);
+    }
+}
+
 /// The read model, folded in memory.
 pub(crate) struct Shown(Vec<Recorded>);
 

@@ -9,7 +9,7 @@ mod logic;
 mod stopwatch;
 
 use self::{
-    logic::{Folded, Lives, Shown},
+    logic::{Folded, Lives, Restored, Shown},
     stopwatch::{Work, compare},
 };
 
@@ -18,6 +18,9 @@ use self::{
 const DOMAIN_MAX: f64 = 6.0;
 const SCHEDULER_MAX: f64 = 3.0;
 const READ_MODEL_MAX: f64 = 2.5;
+/// And how many one that is over may cost a scheduler that starts with a snapshot; and its bytes in that.
+const RESTORED_MAX: f64 = 0.3;
+const BYTES_MAX: usize = 100;
 /// How much more a task may cost among ten times as many: twice, as caches have it; ten times where
 /// somebody looks at all of them for each.
 const GROWTH_MAX: f64 = 5.0;
@@ -39,6 +42,14 @@ fn deciding_and_folding_a_task_costs_no_more_than_so_many_readings_of_a_document
 #[test]
 fn scheduling_a_task_costs_no_more_than_so_many_readings_of_a_document() {
     keeps_pace("scheduler", &Folded::of(FEW), SCHEDULER_MAX);
+}
+
+#[test]
+fn taking_up_a_task_that_is_over_costs_no_more_than_part_of_a_reading_of_a_document() {
+    let work = Restored::of(MANY);
+    keeps_pace("snapshot", &work, RESTORED_MAX);
+    let bytes = work.bytes_of_one();
+    assert!(bytes <= BYTES_MAX, "a task that is over takes {bytes} bytes, {BYTES_MAX} at most");
 }
 
 #[test]

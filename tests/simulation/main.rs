@@ -126,12 +126,13 @@ fn whatever_comes_about_is_found_sound() {
 const ELSEWHERE: [&str; 3] = ["TypeApplied", "PipelineApplied", "ResourceReleased"];
 
 /// What goes wrong, and what comes of it.
-const FAULTS: [&str; 16] = [
+const FAULTS: [&str; 17] = [
     "a claim is refused",
     "a command is refused",
     "a ghost reports",
     "a lease is lost",
     "a node crashes",
+    "a node starts from a snapshot",
     "a restart cannot be planned",
     "a restart in peace",
     "a restart is refused",

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::Key;
 use crate::{Id, Timestamp, policy::Rate};
 
@@ -14,6 +16,13 @@ pub(super) struct Counters {
     /// The last starts under each rate, as many as it allows, earliest first.
     starts: HashMap<Arc<Key>, Starts>,
     /// How many rates are kept before those are looked for that nothing has started under lately.
+    starts_max: usize,
+}
+
+/// What has started lately, in microseconds, in an order that says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedStarts {
+    starts: Vec<(Key, Rate, Vec<i64>)>,
     starts_max: usize,
 }
 
@@ -87,6 +96,26 @@ impl Counters {
 
     pub(super) fn knows_starts(&self, key: &Key) -> bool {
         self.starts.contains_key(key)
+    }
+
+    /// The starts, to be kept: who holds what follows from the tasks.
+    pub(super) fn saved(&self) -> SavedStarts {
+        let starts = self.starts.iter().map(|(key, starts)| {
+            let at = starts.at.iter().map(|at| at.micros()).collect();
+            (Key::clone(key), starts.rate, at)
+        });
+        let mut starts: Vec<_> = starts.collect();
+        starts.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        SavedStarts { starts, starts_max: self.starts_max }
+    }
+
+    /// Counters that know of starts, and of nobody who holds anything.
+    pub(super) fn restored(saved: SavedStarts) -> Self {
+        let starts = saved.starts.into_iter().map(|(key, rate, at)| {
+            let at = at.into_iter().map(Timestamp::from_micros).collect();
+            (Arc::new(key), Starts { rate, at })
+        });
+        Self { holders: HashMap::new(), starts: starts.collect(), starts_max: saved.starts_max }
     }
 
     /// Forgets who holds what, and starts under what is no rate any more.

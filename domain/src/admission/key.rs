@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What of a task matters for admission.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The task.
     pub task_id: Id,

@@ -9,6 +9,7 @@ mod counter;
 mod key;
 mod queue;
 mod rules;
+mod saved;
 mod verdict;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{Id, Name, Namespace, Timestamp, policy::Definition};
 
 pub use blocked::Blocked;
 pub use key::{Key, Profile};
+pub use saved::Saved;
 
 /// Where tasks wait that are alike for every limit: they are blocked together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use crate::{
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    policies: BTreeMap<Namespace, BTreeMap<Name, Definition>>,
+    pub(super) policies: BTreeMap<Namespace, BTreeMap<Name, Definition>>,
 }
 
 impl Rules {

@@ -28,7 +28,8 @@ impl Cause {
 /// The tasks because of which something can never be, at least one: first that at the far end of the
 /// chain, then those that were skipped in between, the nearest first, and others that failed. A
 /// restart of any may make it possible again. Cheap to clone, as all that comes after has them, too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RootCauses(Arc<[Id]>);
 
 impl RootCauses {
@@ -92,7 +93,7 @@ pub enum Known {
 }
 
 /// How a task has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum How {
     /// It finished ok.
     Ok,

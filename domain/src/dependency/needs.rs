@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Cause, Dependency, Facts, Hopeless, Known, Readiness, Status, Trigger, Triggered,
     evaluate::{Evaluation, earlier, root_causes},
@@ -11,7 +13,7 @@ use super::{
 use crate::{Id, Timestamp, task::Spawned};
 
 /// All that a task waits for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// Its inputs that are resources.
     pub inputs: BTreeMap<String, Id>,

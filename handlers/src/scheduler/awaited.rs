@@ -3,17 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kantoku_domain::{Event, Id, Recorded, dependency::EventPattern};
+use serde::{Deserialize, Serialize};
+
+use crate::saved::sorted;
 
 type Labels = BTreeMap<String, String>;
 
 static NONE: Labels = Labels::new();
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Awaited {
     /// Who waits for events of a type, of one aggregate or of any.
+    #[serde(skip)]
     tasks: HashMap<(&'static str, Option<Id>), BTreeSet<Id>>,
     /// The labels of contexts that have some.
+    #[serde(with = "sorted")]
     contexts: HashMap<Id, Labels>,
 }
 

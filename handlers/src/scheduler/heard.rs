@@ -6,9 +6,10 @@ use kantoku_domain::{
     Dependency, Recorded, Timestamp,
     dependency::{EventPattern, HttpProbe, Needs},
 };
+use serde::{Deserialize, Serialize};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Heard {
     /// The event that it was spawned or revived by: later ones count.
     after: u64,

@@ -9,29 +9,46 @@ use kantoku_domain::{
     task::Resolved,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::names::{Name, Names};
+use crate::saved::{micros, sorted};
 
 /// What has become of a resource. One that somebody may resolve yet is not noted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Fate {
     /// It was resolved by the event at `seq`, of a task under this name.
-    Holds { seq: u64, at: Timestamp, output: Option<Name> },
+    Holds {
+        seq: u64,
+        #[serde(with = "micros")]
+        at: Timestamp,
+        output: Option<Name>,
+    },
     /// Its custodian has ended without.
-    Impossible { root_causes: RootCauses, cause: Cause, at: Timestamp },
+    Impossible {
+        root_causes: RootCauses,
+        cause: Cause,
+        #[serde(with = "micros")]
+        at: Timestamp,
+    },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct End {
     how: How,
+    #[serde(with = "micros")]
     at: Timestamp,
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Knowledge {
+    #[serde(with = "sorted")]
     fates: HashMap<Id, Fate>,
+    #[serde(with = "sorted")]
     ends: HashMap<Id, End>,
     /// What took the place of tasks that were restarted.
+    #[serde(with = "sorted")]
     successors: HashMap<Id, Id>,
     /// The names of outputs: there are few, and many resources.
     names: Names,

@@ -14,6 +14,7 @@ mod knowledge;
 mod names;
 mod own;
 mod probes;
+mod saved;
 mod skips;
 mod standing;
 mod stops;
@@ -31,46 +32,62 @@ use kantoku_domain::{
     pause::Pauses,
 };
 
+use serde::{Deserialize, Serialize};
+
 use self::{
     awaited::Awaited, knowledge::Knowledge, names::Names, probes::Probes, task::Waiting,
     watchers::Watchers,
 };
-use crate::{Effect, Handler, overdue::Overdue};
+use crate::{
+    Effect, Handler, SavedError,
+    overdue::Overdue,
+    saved::{as_json, sorted, sorted_set},
+};
 
 /// How many tasks of a queue are announced and not claimed, at most: few enough for priority, fair
 /// shares, pauses and cancellations to act late, many enough for executors never to wait.
 const WINDOW: usize = 256;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Scheduler {
     /// The stream is known up to here.
     position: u64,
     knowledge: Knowledge,
     nodes: Names,
     /// Tasks that are not over, and those that were given up and may come back.
+    #[serde(with = "sorted")]
     tasks: HashMap<Id, Waiting>,
     /// Tasks that are stopped with others as soon as they are there.
+    #[serde(with = "sorted_set")]
     to_stop: HashSet<Id>,
     watchers: Watchers,
     /// Whose failure or end each task was given up because of.
     blamed: BTreeSet<(Id, Id)>,
     awaited: Awaited,
+    #[serde(skip)]
     probes: Probes,
+    #[serde(with = "as_json")]
     pauses: Pauses,
     /// The names of policies, as one that is deleted does not say its own.
+    #[serde(with = "sorted")]
     policies: HashMap<Id, Name>,
+    #[serde(skip, default = "saved::no_admission")]
     admission: Admission,
     /// Whether somebody may be admitted who could not be before, and when the clock admits more.
     may_admit: bool,
+    #[serde(skip)]
     admits_at: Option<Timestamp>,
     /// Tasks that could run, but for admission or a pause, by context.
+    #[serde(skip)]
     ready: BTreeSet<(Id, Id)>,
     /// Tasks to look at, each at most once.
     due: VecDeque<Id>,
     /// Tasks to look at later, the earliest first.
+    #[serde(skip)]
     alarms: BTreeSet<(Timestamp, Id)>,
     /// Tasks that something was handed out for, and what was their last event.
+    #[serde(skip)]
     taken: Overdue<(Id, u64)>,
 }
 
@@ -169,6 +186,15 @@ impl Handler for Scheduler {
         for id in self.probes.answer(probe, probed) {
             self.look_at(id);
         }
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, SavedError> {
+        self.written()
+    }
+
+    fn restore(&mut self, saved: &[u8]) -> Result<(), SavedError> {
+        *self = self.read(saved)?;
+        Ok(())
     }
 }
 

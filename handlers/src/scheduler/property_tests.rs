@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Dependency, Event, Id, Kind, Millis, TriggerRule,
+    Dependency, Event, Id, Kind, Millis, Timeouts, TriggerRule,
     dependency::{Approval, Readiness, Trigger, Upstream},
     policy,
     restart::OutputPolicy,
@@ -13,10 +13,18 @@ use kantoku_domain::{
 use proptest::prelude::*;
 
 use super::testing::*;
-use crate::{Effect, Handler as _};
+use crate::{Effect, Handler as _, testing::assert_restorable};
+
+/// One more task, which has limits at times.
+fn another(index: usize, how: (u8, u8, u8)) -> Spawned {
+    let limit = |divisor| how.1.is_multiple_of(divisor).then_some(Millis(50_000));
+    let (attempt, queue, total) = (limit(2), limit(3), limit(5));
+    let timeouts = Timeouts { attempt, queue, total, ..Timeouts::default() };
+    Spawned { timeouts, ..waiting(index, how) }
+}
 
 /// One more task, which waits for earlier ones in one of many ways.
-fn another(index: usize, (kind, x, y): (u8, u8, u8)) -> Spawned {
+fn waiting(index: usize, (kind, x, y): (u8, u8, u8)) -> Spawned {
     let step = index.to_string();
     let Some(earlier) = index.checked_sub(1) else { return task(&step) };
     let of = |n: u8| (usize::from(n) % (earlier + 1)).to_string();
@@ -254,14 +262,19 @@ proptest! {
     fn it_decides_what_the_whole_log_says(
         tasks in prop::collection::vec(any_three(), 1..9),
         steps in prop::collection::vec(any_three(), 0..100),
+        cut: u16,
     ) {
         let tasks = tasks.into_iter().enumerate().map(|(index, how)| another(index, how));
         let mut run = Run::new(tasks);
         for step in steps {
             run.step(step);
         }
+        let log = &run.scene.log;
+        assert_restorable(log, usize::from(cut) % (log.len() + 1));
         run.come_to_rest();
         run.check();
+        let log = &run.scene.log;
+        assert_restorable(log, usize::from(cut) % (log.len() + 1));
     }
 }
 

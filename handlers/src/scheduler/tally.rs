@@ -2,10 +2,12 @@
 
 use kantoku_domain::{TriggerRule, dependency::Needs};
 
+use serde::{Deserialize, Serialize};
+
 use super::knowledge::News;
 
 /// When a change is worth a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Gate {
     /// All has to go well, so counting tells.
     All,
@@ -18,7 +20,7 @@ enum Gate {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tally {
     gate: Gate,
     /// How many of the things that the task watches are not settled, and how many of these are

@@ -9,13 +9,20 @@ use kantoku_domain::{
     task::{Command, Skipped, Spawned},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{heard::Heard, knowledge::News, names::Name, tally::Tally};
-use crate::Effect;
+use crate::{
+    Effect,
+    saved::{as_json, micros},
+};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Waiting {
+    #[serde(with = "as_json")]
     pub(super) profile: Arc<Profile>,
+    #[serde(with = "as_json")]
     pub(super) needs: Needs,
     pub(super) tally: Tally,
     pub(super) outputs: BTreeMap<String, Id>,
@@ -26,10 +33,13 @@ pub(super) struct Waiting {
     /// Its last event.
     pub(super) guard: u64,
     pub(super) version: u64,
+    #[serde(with = "micros")]
     pub(super) not_before: Timestamp,
     /// When it was spawned, or revived last.
+    #[serde(with = "micros")]
     pub(super) since: Timestamp,
     /// When something last changed for it, and the event that the next effect follows from.
+    #[serde(with = "micros")]
     pub(super) changed_at: Timestamp,
     pub(super) cause: Id,
     pub(super) stage: Stage,
@@ -38,28 +48,40 @@ pub(super) struct Waiting {
     /// Whether it is to be looked at.
     pub(super) is_due: bool,
     /// When it is to be looked at again for the clock's sake.
+    #[serde(skip)]
     pub(super) alarm: Option<Timestamp>,
+    #[serde(with = "as_json")]
     pub(super) heard: Option<Box<Heard>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// It waits for facts, the clock or the end of a pause.
     Open,
     /// It waits for admission.
-    Queued { since: Timestamp },
+    Queued {
+        #[serde(with = "micros")]
+        since: Timestamp,
+    },
     /// It was admitted, and its announcement is on its way.
     Announcing,
     /// It was announced, by us now or, as the stream says, before.
-    Announced { at: Timestamp },
+    Announced {
+        #[serde(with = "micros")]
+        at: Timestamp,
+    },
     /// A node has it.
-    Held { node: Name, at: Timestamp },
+    Held {
+        node: Name,
+        #[serde(with = "micros")]
+        at: Timestamp,
+    },
     /// It will never run, and the word is on its way.
     Skipping,
     /// It is to stop with a task that it waits for, and the word is on its way.
     Stopping,
     /// It was given up.
-    Skipped(Box<Skipped>),
+    Skipped(#[serde(with = "as_json")] Box<Skipped>),
 }
 
 impl Waiting {

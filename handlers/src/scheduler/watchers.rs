@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 
 use kantoku_domain::{Dependency, Id, dependency::Needs};
+use serde::{Deserialize, Serialize};
+
+use crate::saved::sorted;
 
 /// Something that can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +31,7 @@ pub(super) fn watched(needs: &Needs) -> Vec<Watched> {
     all
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct List {
     ids: Vec<Id>,
     /// How many of these have not left.
@@ -37,8 +40,9 @@ struct List {
 
 /// See the module. A resource is watched until it is resolved; a task for as long as whoever
 /// watches is there, for it may be restarted after its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watchers {
+    #[serde(with = "sorted")]
     lists: HashMap<Id, List>,
 }
 
@@ -69,6 +73,11 @@ impl Watchers {
         } else if list.ids.len() > 2 * list.staying + 16 {
             list.ids.retain(stays);
         }
+    }
+
+    /// Drops those who have left; `stays` knows of each whether it has.
+    pub(super) fn tidy(&mut self, stays: impl Fn(&Id) -> bool) {
+        self.lists.values_mut().for_each(|list| list.ids.retain(&stays));
     }
 
     /// Whoever watched a task watches its successor.

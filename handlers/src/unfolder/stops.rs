@@ -15,30 +15,41 @@ use kantoku_domain::{
     task::{Cancel, Command, Planned, Restarted},
 };
 
-use crate::{Effect, overdue::Overdue};
+use serde::{Deserialize, Serialize};
+
+use crate::{Effect, overdue::Overdue, saved::sorted};
 
 /// Who is to stop, and has not yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stops {
     /// Tasks that live, or through which an order reaches others.
+    #[serde(with = "sorted")]
     tasks: HashMap<Id, Life>,
     /// Tasks that live, by context.
+    #[serde(with = "sorted")]
     live: HashMap<Id, BTreeSet<Id>>,
     /// Where restarts were ordered that are not settled yet.
+    #[serde(with = "sorted")]
     restarts: HashMap<Id, u64>,
     /// The contexts that these are of.
+    #[serde(with = "sorted")]
     restarting: HashMap<Id, Restarting>,
     /// The last order to each context.
+    #[serde(with = "sorted")]
     contexts: HashMap<Id, Arc<Order>>,
     /// The last order to each task that has not obeyed.
+    #[serde(with = "sorted")]
     orders: HashMap<Id, Arc<Order>>,
+    #[serde(skip)]
     due: VecDeque<Id>,
+    #[serde(skip)]
     queued: HashSet<Id>,
+    #[serde(skip)]
     taken: Overdue<Id>,
 }
 
 /// An order to stop.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Order {
     position: u64,
     namespace: Namespace,
@@ -49,15 +60,16 @@ struct Order {
 }
 
 /// Restarts of a context that are not settled yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Restarting {
     open: usize,
     /// The last order to each task that has ended: what a restart that was ordered before puts in its
     /// place is meant, too.
+    #[serde(with = "sorted")]
     orders: HashMap<Id, Arc<Order>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Life {
     /// It will be spawned.
     Named { origin: u64 },
@@ -126,6 +138,14 @@ impl Stops {
     /// Whether the task was given up and may come back.
     pub(super) fn is_skipped(&self, id: Id) -> bool {
         matches!(self.tasks.get(&id), Some(Life::Skipped { .. }))
+    }
+
+    /// All who were told to stop, and have not, are due, those first who were told first.
+    pub(super) fn tidy(&mut self) {
+        let mut all: Vec<_> = self.orders.iter().map(|(id, it)| (it.position, *id)).collect();
+        all.sort_unstable();
+        self.due = all.iter().map(|(_, id)| *id).collect();
+        self.queued = all.into_iter().map(|(_, id)| id).collect();
     }
 
     /// Whether somebody may be due to stop.

@@ -14,6 +14,7 @@ mod pipeline;
 mod rest;
 mod restart;
 mod rules;
+mod snapshot;
 mod step;
 mod user;
 mod weather;
@@ -41,6 +42,7 @@ use clock::Clock;
 use executor::{Executor, Ghost};
 use node::Node;
 use op::{Op, Owner};
+use snapshot::Snapshot;
 use weather::Weather;
 
 /// How long an executor may be silent.
@@ -82,6 +84,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) judge: Judge,
     nodes: Vec<Node>,
+    /// The last snapshot of each.
+    snapshots: Vec<Arc<Snapshot>>,
     executors: Vec<Executor>,
     /// Attempts of executors that are gone, and that do not know it.
     ghosts: Vec<Ghost>,
@@ -132,12 +136,14 @@ impl World {
             decisions: 0,
             is_calm: false,
             tally: Tally::default(),
+            snapshots: Vec::new(),
             violation: None,
             is_telling: false,
             told: None,
             weather,
             rng,
         };
+        world.snapshots = vec![Arc::default(); world.nodes.len()];
         world.begin();
         world
     }

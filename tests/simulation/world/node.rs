@@ -179,9 +179,10 @@ impl World {
         Node { is_up: false, ..Node::new(names) }
     }
 
-    /// A node starts: it folds the history before it acts.
+    /// A node starts: it folds the history since its last snapshot before it acts.
     pub(super) fn start(&mut self, index: usize) {
         self.nodes[index].is_up = true;
+        self.restore(index);
         self.deliver(index, usize::MAX);
     }
 
@@ -198,7 +199,11 @@ impl World {
 
     /// The handlers of a node, as they begin.
     pub(super) fn fresh(&self, index: usize) -> Vec<(HandlerName, Box<dyn Handler>)> {
-        Node::new(self.nodes[index].names.clone()).handlers
+        self.anew(index).handlers
+    }
+
+    pub(super) fn anew(&self, index: usize) -> Node {
+        Node::new(self.nodes[index].names.clone())
     }
 
     /// The node that runs a handler.

@@ -321,6 +321,10 @@ impl Scene {
             anew.due(probed.at, usize::MAX);
             anew.probed(probe, *probed);
         }
+        let mut restored = self.restored();
+        let mut whole = Scheduler::with_window(self.window);
+        self.log.iter().for_each(|recorded| whole.apply(recorded));
+        assert!(restored.save().ok() == whole.save().ok(), "from a snapshot, the same is known");
         let due = self.unchecked_due();
         let commands = |effects: &[Effect]| {
             let effects = effects.iter().filter(|it| !matches!(it, Effect::Probe { .. }));
@@ -331,10 +335,27 @@ impl Scene {
         if self.answers.is_empty() {
             let again = anew.due(at(self.now), usize::MAX);
             assert_eq!(commands(&due), commands(&again), "folded anew, the same is due");
+            let again = self.restored().due(at(self.now), usize::MAX);
+            assert_eq!(commands(&due), commands(&again), "from a snapshot, the same is due");
             let slots = |scheduler: &Scheduler| scheduler.slots().collect::<BTreeMap<_, _>>();
             assert_eq!(slots(&self.scheduler), slots(&anew), "and the same slots are used");
         }
         due
+    }
+
+    /// A scheduler that goes on from a snapshot, taken somewhere in the log.
+    fn restored(&self) -> Scheduler {
+        let (before, after) = self.log.split_at(self.log.len() * 7 / 11);
+        let mut first = Scheduler::default();
+        for recorded in before {
+            first.apply(recorded);
+        }
+        let mut restored = Scheduler::with_window(self.window);
+        restored.restore(&first.save().expect("written")).expect("read");
+        for recorded in after {
+            restored.apply(recorded);
+        }
+        restored
     }
 
     /// Carries out what is due, and says what that was, in the order of the alphabet.
