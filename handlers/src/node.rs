@@ -57,7 +57,7 @@ impl NodeConfig {
             service_id: service_id.into(),
             handlers: HandlerName::ALL.into(),
             lease: Duration::from_secs(10),
-            snapshot_every: 20_000,
+            snapshot_every: 100_000,
             health: Health::default(),
         }
     }
