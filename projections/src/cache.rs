@@ -41,6 +41,13 @@ impl Default for Cache {
     }
 }
 
+impl Cache {
+    /// One that keeps nothing.
+    pub(crate) fn closed() -> Self {
+        Self { tasks: Kept::new(0), contexts: Kept::new(0), resources: Kept::new(0) }
+    }
+}
+
 /// Where a cache lies between two batches.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(Mutex<Option<(Mark, Cache)>>);

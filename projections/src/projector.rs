@@ -178,16 +178,21 @@ impl Projector {
             tx.commit().await.map_err(committing)?;
             return Ok(self.reach(checkpoint.stream_seq));
         };
+        // It is given back at the end, and gone when there is an error before.
+        let mut cache = self.shelf.take(&mark);
         // A chunk that names more than that is a single event.
         let (parts, mut rest): (Vec<Part<'_>>, _) = match events {
             [one] => {
-                let mut parts = Part::parts(one, self.tasks_max);
+                let mut parts = Part::parts(one, self.tasks_max).peekable();
                 (parts.next().into_iter().collect(), Some(parts))
             }
             _ => (events.iter().map(|event| Part::whole(event)).collect(), None),
         };
-        // It is given back at the end, and gone when there is an error before.
-        let mut cache = self.shelf.take(&mark);
+        // So many rows would take the place of all others, and memory while the event itself takes much.
+        let is_kept = rest.as_mut().is_none_or(|rest| rest.peek().is_none());
+        if !is_kept {
+            cache = Cache::closed();
+        }
         let mut rows = load(&mut tx, &parts, &mut cache).await?;
         fold_all(&mut rows, &parts, fold)?;
         if defect::has(Defect::CheckpointBeforeCommit) {
@@ -203,7 +208,9 @@ impl Projector {
         let batch = (events, *last, self.stream_created);
         let mark = upsert(&mut tx, rows, batch, &mut cache).await?;
         tx.commit().await.map_err(committing)?;
-        self.shelf.give(mark, cache);
+        if is_kept {
+            self.shelf.give(mark, cache);
+        }
         metrics::counter!(metric::EVENTS).increment(events.len() as u64);
         metrics::gauge!(metric::POSITION).set(last.stream_seq as f64);
         metrics::histogram!(metric::BATCH_SECONDS).record(started.elapsed().as_secs_f64());
