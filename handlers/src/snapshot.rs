@@ -14,7 +14,7 @@ use crate::{HandlerName, NodeConfig, SavedError, folded::Folded};
 
 /// What handlers write down, and what they make of an event. To be raised with every change of
 /// either: what was written before is not read any more then.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// How long a digest is as text.
 const DIGEST_BYTES: usize = "sha256:".len() + 64;

@@ -30,6 +30,9 @@ const QUIET_PART: u64 = 20;
 /// After this many events a snapshot is taken on the way: what was folded is not lost with the process.
 const EVENTS_MAX: u64 = 1_000_000;
 
+/// How long to wait where an event stands in the way, which is found with everything before it.
+const STUCK: Duration = Duration::from_secs(10 * 60);
+
 /// Why no snapshot was taken.
 #[derive(Debug, Error)]
 pub(crate) enum Failed {
@@ -50,8 +53,8 @@ impl From<Fault> for Failed {
     }
 }
 
-/// Takes snapshots until it is dropped, or comes upon an event that cannot be taken in: what is to be
-/// tried again one day may not be behind a snapshot.
+/// Takes snapshots until it is dropped. None goes past an event that cannot be taken in, which may be
+/// tried again one day.
 pub(crate) fn start(bus: &Bus, config: &NodeConfig) -> Option<AbortOnDropHandle<()>> {
     let (bus, config) = (bus.clone(), config.clone());
     (config.snapshot_every > 0).then(|| AbortOnDropHandle::new(tokio::spawn(keep(bus, config))))
@@ -75,9 +78,9 @@ async fn keep(bus: Bus, config: NodeConfig) {
             Err(failed @ (Failed::Poisoned(_) | Failed::Unreadable(_))) => {
                 tracing::error!(
                     %failed,
-                    "no snapshots are taken any more: the next start folds all that follows the last"
+                    "no snapshot goes past that: the next start folds all that follows the last one"
                 );
-                return;
+                sleep(STUCK).await;
             }
         }
     }

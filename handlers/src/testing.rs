@@ -258,18 +258,29 @@ pub(crate) fn stumble(handler: HandlerName, recorded: &Recorded) {
     assert!(!is_poison || IS_DIGESTIBLE.load(Ordering::SeqCst), "on purpose");
 }
 
+const LEASE: Duration = Duration::from_secs(10);
+
+fn handler(name: HandlerName) -> Box<dyn Handler> {
+    name.of_events(LEASE).unwrap_or_else(|| Box::new(LeaseKeeper::new(LEASE)))
+}
+
+fn folded(name: HandlerName, log: &[Recorded]) -> Box<dyn Handler> {
+    let mut handler = handler(name);
+    for recorded in log {
+        handler.apply(recorded);
+    }
+    handler
+}
+
+/// What all handlers write down after `log`, one after another.
+pub(crate) fn written_of(log: &[Recorded]) -> Vec<u8> {
+    let written = |name| folded(name, log).save().expect("written");
+    HandlerName::ALL.into_iter().flat_map(written).collect()
+}
+
 /// Every handler that goes on from what it wrote down after the first `cut` events of `log` is what it
 /// would be without, and has the same due.
 pub(crate) fn assert_restorable(log: &[Recorded], cut: usize) {
-    let lease = Duration::from_secs(10);
-    let fresh = |name: HandlerName| -> Box<dyn Handler> {
-        name.of_events(lease).unwrap_or_else(|| Box::new(LeaseKeeper::new(lease)))
-    };
-    let folded = |name, log: &[Recorded]| {
-        let mut handler = fresh(name);
-        log.iter().for_each(|recorded| handler.apply(recorded));
-        handler
-    };
     let due = |mut handler: Box<dyn Handler>| -> BTreeSet<String> {
         let due = handler.due(Timestamp::from_micros(i64::MAX / 2), usize::MAX);
         due.iter().map(|effect| format!("{effect:?}")).collect()
@@ -278,9 +289,11 @@ pub(crate) fn assert_restorable(log: &[Recorded], cut: usize) {
     for name in HandlerName::ALL {
         let saved = folded(name, before).save().expect("written");
         let restored = || {
-            let mut handler = fresh(name);
+            let mut handler = handler(name);
             handler.restore(&saved).expect("read");
-            after.iter().for_each(|recorded| handler.apply(recorded));
+            for recorded in after {
+                handler.apply(recorded);
+            }
             handler
         };
         assert_eq!(due(restored()), due(folded(name, log)), "the same is due for the {name}");

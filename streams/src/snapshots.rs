@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     Context,
     object_store::{Config, InfoErrorKind, ObjectMetadata, ObjectStore},
 };
-use tokio::io::AsyncReadExt as _;
+use tokio::{io::AsyncReadExt as _, time::timeout};
 
 use crate::{Fault, subject};
 
@@ -18,6 +18,9 @@ use crate::{Fault, subject};
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const PLACES: [&str; 2] = ["0", "1"];
 const POSITION: &str = "position";
+/// How long to wait for one that is small, and how fast those arrive that are not.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BYTES_PER_SECOND_MIN: u64 = 2 << 20;
 /// Larger ones are neither stored nor fetched.
 const BYTES_MAX: usize = 2 << 30;
 
@@ -55,6 +58,15 @@ impl Snapshots {
     /// The bytes of a snapshot, as far as they are there: whether they are those that were stored is
     /// for the reader to find out.
     pub async fn get(&self, entry: &SnapshotEntry) -> Result<Vec<u8>, Fault> {
+        let patience = PATIENCE + Duration::from_secs(entry.bytes / BYTES_PER_SECOND_MIN);
+        // Parts that have expired, or are overwritten meanwhile, never come.
+        match timeout(patience, self.fetch(entry)).await {
+            Ok(fetched) => fetched,
+            Err(elapsed) => Err(Fault::unreachable("fetch a snapshot", elapsed)),
+        }
+    }
+
+    async fn fetch(&self, entry: &SnapshotEntry) -> Result<Vec<u8>, Fault> {
         let failed = |cause: crate::Cause| Fault::unreachable("fetch a snapshot", cause);
         let Some(objects) = self.bucket().await? else { return Ok(Vec::new()) };
         let object = objects.get(entry.name.as_str()).await;

@@ -6,6 +6,7 @@
 //! change leads to a look at those whom it may concern; the clock is set for what time alone
 //! changes.
 
+mod archive;
 mod awaited;
 mod decide;
 mod fold;

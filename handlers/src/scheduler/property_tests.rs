@@ -10,10 +10,15 @@ use kantoku_domain::{
     restart::OutputPolicy,
     task::{Approved, Cancel, Command, Restart, Spawned, Status},
 };
+use kantoku_streams::digest_of;
 use proptest::prelude::*;
 
 use super::testing::*;
-use crate::{Effect, Handler as _, testing::assert_restorable};
+use crate::{
+    Effect, Handler as _,
+    snapshot::SCHEMA,
+    testing::{assert_restorable, written_of},
+};
 
 /// One more task, which has limits at times.
 fn another(index: usize, how: (u8, u8, u8)) -> Spawned {
@@ -278,10 +283,16 @@ proptest! {
     }
 }
 
+/// What handlers write down of the runs below. Where it changes, so has what they hold, or what they make
+/// of events: raise `SCHEMA`, and put here what the test has found.
+const WRITTEN: (u32, &str) =
+    (1, "sha256:17bbffe7371b5b36618a19f3caa3c7dc4c162ecd166acd71da7f66586afd3eef");
+
 /// What the runs above rely on does happen in them.
 #[test]
 fn the_runs_are_as_mixed_as_they_should_be() {
     let mut events: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut written = Vec::new();
     for seed in 0..40_u32 {
         let mut number = seed.wrapping_mul(2_654_435_761) | 1;
         let mut next = || {
@@ -299,6 +310,9 @@ fn the_runs_are_as_mixed_as_they_should_be() {
         }
         run.come_to_rest();
         run.check();
+        let log = &run.scene.log;
+        written.extend(written_of(&log[..log.len() / 2]));
+        written.extend(written_of(log));
         for recorded in &run.scene.log {
             *events.entry(recorded.event.name()).or_default() += 1;
         }
@@ -306,4 +320,5 @@ fn the_runs_are_as_mixed_as_they_should_be() {
     for name in ["TaskSkipped", "TaskRevived", "TaskRestarted", "TaskPaused", "TaskApproved"] {
         assert!(events.get(name).is_some_and(|times| *times > 5), "{name}: {events:?}");
     }
+    assert_eq!((SCHEMA, &*digest_of(&written)), WRITTEN, "see there");
 }

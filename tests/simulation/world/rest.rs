@@ -166,7 +166,7 @@ impl World {
             return;
         }
         for index in 0..self.nodes.len() {
-            self.check_snapshot(index);
+            self.check_snapshots(index);
             let mut fresh = self.fresh(index);
             let now = self.clock.wall();
             let due: Vec<_> = fresh

@@ -8,6 +8,9 @@ use kantoku_handlers::{Handler, HandlerName};
 use super::{World, node::Node};
 use crate::{broken::Broken, judge::ensure, rng::Rng};
 
+/// How many more snapshots of each node are tried at rest.
+const CUTS: usize = 4;
+
 const SAME: &str = "a node that goes on from a snapshot is what it would be without";
 
 /// What the handlers of a node wrote down, and where. The first one is of nothing.
@@ -69,15 +72,26 @@ impl World {
         self.nodes[index].restore(&snapshot);
         self.snapshots[index] = Arc::new(snapshot);
         self.tally.count("a node starts from a snapshot");
-        self.check_snapshot(index);
+        self.check_snapshot(index, self.ledger.head());
     }
 
-    /// From the last snapshot on and from the first event on, the same is known and due.
-    pub(super) fn check_snapshot(&mut self, index: usize) {
+    /// From the last snapshot of a node on, and from others, the same is known and due as from the
+    /// first event on.
+    pub(super) fn check_snapshots(&mut self, index: usize) {
+        let (mut rng, head) = (Rng::new(!self.seed, u64::MAX), self.ledger.head());
+        self.check_snapshot(index, head);
+        for _ in 0..CUTS {
+            let at = rng.between(0, head);
+            let to = rng.between(at, head);
+            self.snapshots[index] = Arc::new(self.folded(index, &Snapshot::default(), at).save());
+            self.check_snapshot(index, to);
+        }
+    }
+
+    fn check_snapshot(&mut self, index: usize, head: u64) {
         if self.violation.is_some() || self.broken != Broken::Nothing {
             return;
         }
-        let head = self.ledger.head();
         let of = |from: &Snapshot| self.folded(index, from, head);
         let (last, nothing) = (Arc::clone(&self.snapshots[index]), Snapshot::default());
         let mut whole = [self.due_of(of(&last)), self.due_of(of(&nothing))];
