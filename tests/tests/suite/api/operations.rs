@@ -73,7 +73,7 @@ async fn a_row_that_was_tampered_with_is_found_and_repaired() {
 
     let operation = verified(&client).await;
     assert_eq!((operation.status, operation.error.as_deref()), (OperationStatus::Done, None));
-    assert_eq!((operation.equal.len(), unequal(&operation)), (10, vec![]));
+    assert_eq!((operation.equal.len(), unequal(&operation)), (11, vec![]));
     assert_eq!(operation.as_of_seq, Some(operation.total));
     assert_eq!(operation.done, operation.total);
     assert!(operation.finished_at.is_some_and(|at| at >= operation.started_at));
