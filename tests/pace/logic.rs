@@ -86,7 +86,9 @@ pub(crate) struct Restored {
 impl Restored {
     pub(crate) fn of(tasks: usize) -> Self {
         let mut scheduler = Scheduler::default();
-        in_turns(tasks).iter().for_each(|recorded| scheduler.apply(recorded));
+        for recorded in &in_turns(tasks) {
+            scheduler.apply(recorded);
+        }
         Self { tasks, saved: scheduler.save().expect("written") }
     }
 

@@ -110,11 +110,9 @@ impl World {
         })
         .and_then(|()| {
             let [one, other] = &saved;
-            let differs =
-                |((name, one), (_, other)): (&(HandlerName, Vec<u8>), &(HandlerName, Vec<u8>))| {
-                    (one != other).then_some(*name)
-                };
-            let differ: Vec<_> = one.saved.iter().zip(&other.saved).filter_map(differs).collect();
+            let pairs = one.saved.iter().zip(&other.saved);
+            let differ = pairs.filter(|(one, other)| one != other);
+            let differ: Vec<_> = differ.map(|((name, _), _)| *name).collect();
             ensure(differ.is_empty(), SAME, || {
                 format!("at {head} from {} these are not: {differ:?}", last.position)
             })
