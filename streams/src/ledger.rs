@@ -133,6 +133,18 @@ impl Ledger {
         Ok(events.into_iter().map(|event| Arc::unwrap_or_clone(event.recorded)).collect())
     }
 
+    /// The events of an aggregate as far as this process knows them, without a round trip: others may
+    /// have followed. `None` where it has not appended or read any lately.
+    pub fn recent_history(
+        &self,
+        namespace: &Namespace,
+        kind: Kind,
+        id: Id,
+    ) -> Option<Vec<Arc<Recorded>>> {
+        let history = self.recent(&subject::event(namespace, kind, id))?;
+        Some(history.into_iter().map(|event| event.recorded).collect())
+    }
+
     /// Loads an aggregate as it is now, from the leader. One without events is the default, at
     /// version 0.
     pub async fn load<A: Aggregate>(

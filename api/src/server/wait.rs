@@ -1,6 +1,6 @@
 //! `task.wait`, `context.wait`
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use kantoku_domain::{Datum, Event, Id, Kind, Namespace, Recorded};
 use kantoku_projections::{
@@ -30,9 +30,18 @@ async fn wait_for_task(api: Arc<Api>, params: WaitParams) -> Result<TaskWaited, 
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
     loop {
+        let ledger = api.bus.ledger();
+        let mut end = api.feed.ends.expect(id);
+        if let Some(known) = ledger.recent_history(&namespace, Kind::Task, id)
+            && end_of(&known).is_none()
+            && let Ok(Some(recorded)) = timeout_at(deadline.min(soon()), end.event()).await
+            && known.last().is_some_and(|last| last.stream_seq < recorded.stream_seq)
+        {
+            return ended(&recorded).ok_or_else(stopping);
+        }
         // Before the history is read, so that nothing happens in between.
         let mut end = api.feed.ends.expect(id);
-        let history = api.bus.ledger().history(&namespace, Kind::Task, id, 0).await?;
+        let history = ledger.history(&namespace, Kind::Task, id, 0).await?;
         if let Some(ended) = end_of(&history) {
             return Ok(ended);
         }
@@ -62,15 +71,22 @@ async fn wait_for_task(api: Arc<Api>, params: WaitParams) -> Result<TaskWaited, 
 }
 
 /// How a task has ended, if it has and did not come back.
-fn end_of(history: &[Recorded]) -> Option<TaskWaited> {
-    let end = history.iter().fold(None, |end, recorded| match &recorded.event {
-        Event::TaskRevived(_) => None,
-        // That is its end only if it was live.
-        Event::TaskRestarted(_) => end.or(Some(recorded)),
-        event if is_end(event) => Some(recorded),
-        _ => end,
-    });
+fn end_of<R: Borrow<Recorded>>(history: &[R]) -> Option<TaskWaited> {
+    let end =
+        history.iter().map(Borrow::borrow).fold(None, |end, recorded| match &recorded.event {
+            Event::TaskRevived(_) => None,
+            // That is its end only if it was live.
+            Event::TaskRestarted(_) => end.or(Some(recorded)),
+            event if is_end(event) => Some(recorded),
+            _ => end,
+        });
     end.and_then(ended)
+}
+
+/// Until when the end of a task that runs here is waited for before its history is read: most that
+/// are waited for take no longer.
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(20)
 }
 
 /// How long a wait that is over may take to say where things are.
