@@ -184,9 +184,14 @@ impl Keeping<'_> {
         batch: &[Delivery],
     ) -> Result<Option<u64>, Error> {
         let Self { bus: _, projector, stop, .. } = self;
+        let mut passed = None;
         loop {
             let applied = retried(stop, || projector.apply_batch(events)).await;
             let Err(Error::Poison { stream_seq, reason }) = applied else { return applied };
+            // It was passed over, and is in the way all the same.
+            if passed.replace(stream_seq) == Some(stream_seq) {
+                return Err(Error::Poison { stream_seq, reason });
+            }
             let is_it = |delivery: &&Delivery| delivery.recorded().stream_seq == stream_seq;
             if let Some(delivery) = batch.iter().find(is_it) {
                 let report = || async { Ok(delivery.report_dead(&reason).await?) };

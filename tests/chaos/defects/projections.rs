@@ -3,10 +3,12 @@
 use nix::sys::signal::Signal;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
 
 use super::scene::{Findings, Scene, task};
 use crate::{
     ground::{DEADLINE, eventually},
+    nats::DEAD,
     restored,
     roles::{API, PROJECTOR, Role},
     world::World,
@@ -65,15 +67,52 @@ async fn amid_a_batch(
     scene.judge().await
 }
 
-/// Two projectors take turns.
+/// Two projectors take turns, and one comes late to what the other has projected.
 pub(super) async fn two_of_them(scene: Scene) -> Findings {
+    scene.serve_all(&[]).await;
+    let (world, mut client) = (&scene.world, scene.client("client").await);
+    let mut database = PgConnection::connect(world.database_url()).await.expect("connected");
+    eventually("all is projected", DEADLINE, async || {
+        let position = "SELECT stream_seq FROM ktk.checkpoint";
+        let position = sqlx::query_scalar::<_, i64>(position).fetch_one(&mut database).await;
+        let head = scene.head().await.ok()?;
+        (position.expect("there") as u64 == head).then_some(())
+    })
+    .await;
     scene.serve_broken(OTHER_PROJECTOR).await;
-    scene.serve_all(&[PROJECTOR]).await;
-    let mut client = scene.client("client").await;
-    for _ in 0..10 {
-        client.keyed("task.spawn", task("pass")).await.expect("accepted");
+    // The one that goes on projects something first: it reads. The other finds it done.
+    for (stopped, tasks) in [(PROJECTOR, 1), (OTHER_PROJECTOR, 10), (PROJECTOR, 1)] {
+        halt(world, stopped, &mut database).await;
+        for _ in 0..tasks {
+            let spawned = client.keyed("task.spawn", task("pass")).await.expect("accepted");
+            let id: Option<Uuid> = spawned["task_id"].as_str().and_then(|id| id.parse().ok());
+            eventually("the end of a task is projected, or cannot be", DEADLINE, async || {
+                let ended = "SELECT status = 'finished' FROM ktk.tasks WHERE id = $1";
+                let ended = sqlx::query_scalar(ended).bind(id).fetch_optional(&mut database).await;
+                let letters = world.nats().await.ok()?.last_seq(DEAD).await.ok()?;
+                (ended.expect("looked for") == Some(true) || letters > 0).then_some(())
+            })
+            .await;
+        }
+        world.signal(stopped.id, Signal::SIGCONT).await;
     }
     scene.judge().await
+}
+
+/// Stops a projector where it does not hold the other up.
+async fn halt(world: &World, role: Role, database: &mut PgConnection) {
+    let held = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareRowExclusiveLock' \
+                AND relation = 'ktk.checkpoint'::regclass";
+    eventually("a projector has nothing in hand", DEADLINE, async || {
+        world.signal(role.id, Signal::SIGSTOP).await;
+        let held = sqlx::query_scalar::<_, i64>(held).fetch_one(&mut *database);
+        if held.await.expect("counted") == 0 {
+            return Some(());
+        }
+        world.signal(role.id, Signal::SIGCONT).await;
+        None
+    })
+    .await;
 }
 
 /// An older state of the stream's store is put in its place, and the stream goes on from there.
