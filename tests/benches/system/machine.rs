@@ -11,7 +11,7 @@ use crate::stand::Up;
 pub(crate) async fn describe(up: &Up) -> Map<String, Value> {
     let info = up.info().await;
     let durability =
-        format!("NATS file storage, sync {}; Postgres fsync and synchronous_commit on", info.sync);
+        format!("NATS file storage, sync {}; Postgres with fsync, the read model with synchronous_commit off", info.sync);
     let fields = [
         ("durability", json!(durability)),
         ("nats", json!(info.nats_version)),
