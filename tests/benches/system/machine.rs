@@ -10,8 +10,10 @@ use crate::stand::Up;
 /// The fields that every line has.
 pub(crate) async fn describe(up: &Up) -> Map<String, Value> {
     let info = up.info().await;
-    let durability =
-        format!("NATS file storage, sync {}; Postgres with fsync, the read model with synchronous_commit off", info.sync);
+    let durability = format!(
+        "NATS file storage, sync {}; Postgres with fsync, the read model with synchronous_commit off",
+        info.sync
+    );
     let fields = [
         ("durability", json!(durability)),
         ("nats", json!(info.nats_version)),
