@@ -41,6 +41,16 @@ impl Common {
         }
         self.documents.push(text.unwrap_or_else(|changed| changed));
     }
+
+    /// The first columns of each table of records.
+    fn bind(self, arguments: Arguments<'_>) -> Arguments<'_> {
+        arguments
+            .bind(self.ids)
+            .bind(self.times)
+            .bind(self.documents)
+            .bind(self.namespaces)
+            .bind(self.statuses)
+    }
 }
 
 #[derive(Default)]
@@ -83,13 +93,8 @@ impl Tasks {
     }
 
     pub(super) fn bind(self, arguments: Arguments<'_>) -> Arguments<'_> {
-        let Common { ids, times, documents, namespaces, statuses } = self.common;
-        arguments
-            .bind(ids)
-            .bind(times)
-            .bind(documents)
-            .bind(namespaces)
-            .bind(statuses)
+        self.common
+            .bind(arguments)
             .bind(self.sub_statuses)
             .bind(self.contexts)
             .bind(self.specifications)
@@ -132,13 +137,8 @@ impl Contexts {
     }
 
     pub(super) fn bind(self, arguments: Arguments<'_>) -> Arguments<'_> {
-        let Common { ids, times, documents, namespaces, statuses } = self.common;
-        arguments
-            .bind(ids)
-            .bind(times)
-            .bind(documents)
-            .bind(namespaces)
-            .bind(statuses)
+        self.common
+            .bind(arguments)
             .bind(self.pipelines)
             .bind(self.labels)
             .bind(self.positions)
@@ -169,14 +169,7 @@ impl Resources {
     }
 
     pub(super) fn bind(self, arguments: Arguments<'_>) -> Arguments<'_> {
-        let Common { ids, times, documents, namespaces, statuses } = self.common;
-        arguments
-            .bind(ids)
-            .bind(times)
-            .bind(documents)
-            .bind(namespaces)
-            .bind(statuses)
-            .bind(self.contexts)
+        self.common.bind(arguments).bind(self.contexts)
     }
 }
 
