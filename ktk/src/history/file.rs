@@ -9,7 +9,10 @@ use std::{
 use kantoku_api::contract::{ExportHeader, ExportTrailer};
 use kantoku_streams::Line;
 
-use crate::error::{CommandError, Exit};
+use crate::{
+    audit::Chained,
+    error::{CommandError, Exit},
+};
 
 /// Longer lines are none: the largest event is shorter.
 const LINE_BYTES_MAX: u64 = 160 * 1024 * 1024;
@@ -56,6 +59,26 @@ impl HistoryFile {
             Ok(line) => Part::Event(line, number),
             Err(error) => Part::Broken(error.to_string(), number),
         }))
+    }
+
+    /// The next event, taken in by `chained`; what is broken before it goes to the findings.
+    pub(crate) fn next_into(
+        &mut self,
+        chained: &mut Chained,
+    ) -> Result<Option<Line>, CommandError> {
+        while let Some(part) = self.next()? {
+            match part {
+                Part::Event(line, number) => {
+                    chained.take(&line, &format!("line {number}"));
+                    return Ok(Some(line));
+                }
+                Part::Broken(why, number) => {
+                    let message = format!("line {number} is no JSON: {why}");
+                    chained.findings.add_at("file", None, message);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The last line, once all others were read; `None` when it is missing.

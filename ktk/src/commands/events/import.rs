@@ -82,16 +82,7 @@ fn check(path: &Path, session: &Session) -> Result<(Verdict, Named), CommandErro
     let progress = Progress::start(session, format!("checking {}", path.display()));
     let mut chained = Chained::new(Extent::Whole, 1, file.header.chain_start);
     let mut named = Named::default();
-    while let Some(part) = file.next()? {
-        let (line, number) = match part {
-            Part::Event(line, number) => (line, number),
-            Part::Broken(why, number) => {
-                let message = format!("line {number} is no JSON: {why}");
-                chained.findings.add_at("file", None, message);
-                continue;
-            }
-        };
-        chained.take(&line, &format!("line {number}"));
+    while let Some(line) = file.next_into(&mut chained)? {
         if let Ok(recorded) = line.read() {
             named.take(&recorded.event);
         }

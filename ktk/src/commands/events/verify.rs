@@ -13,7 +13,7 @@ use crate::{
     audit::{Chained, Extent, Findings, Verdict},
     commands::operation,
     error::{CommandError, Exit},
-    history::{BlobDir, HistoryFile, Live, Named, Part, Scope, Sealed},
+    history::{BlobDir, HistoryFile, Live, Named, Scope, Sealed},
     output::{Format, Paint, print_document, print_line},
     progress::Progress,
     session::Session,
@@ -96,16 +96,7 @@ async fn of_file(
     let mut sealed = seals.map_or_else(Sealed::none, Sealed::kept);
     let progress = Progress::start(session, format!("checking {}", path.display()));
     let mut named = Named::default();
-    while let Some(part) = file.next()? {
-        let (line, number) = match part {
-            Part::Event(line, number) => (line, number),
-            Part::Broken(why, number) => {
-                let message = format!("line {number} is no JSON: {why}");
-                chained.findings.add_at("file", None, message);
-                continue;
-            }
-        };
-        chained.take(&line, &format!("line {number}"));
+    while let Some(line) = file.next_into(&mut chained)? {
         if blobs.is_some()
             && let Ok(recorded) = line.read()
         {
