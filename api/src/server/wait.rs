@@ -30,18 +30,12 @@ async fn wait_for_task(api: Arc<Api>, params: WaitParams) -> Result<TaskWaited, 
     let namespace = params.namespace.unwrap_or_default();
     let id = api.resolve::<TaskDocument>(&namespace, &params.id).await?;
     loop {
-        let ledger = api.bus.ledger();
-        let mut end = api.feed.ends.expect(id);
-        if let Some(known) = ledger.recent_history(&namespace, Kind::Task, id)
-            && end_of(&known).is_none()
-            && let Ok(Some(recorded)) = timeout_at(deadline.min(soon()), end.event()).await
-            && known.last().is_some_and(|last| last.stream_seq < recorded.stream_seq)
-        {
+        if let Some(recorded) = api.soon_over(&namespace, id, deadline).await {
             return ended(&recorded).ok_or_else(stopping);
         }
         // Before the history is read, so that nothing happens in between.
         let mut end = api.feed.ends.expect(id);
-        let history = ledger.history(&namespace, Kind::Task, id, 0).await?;
+        let history = api.bus.ledger().history(&namespace, Kind::Task, id, 0).await?;
         if let Some(ended) = end_of(&history) {
             return Ok(ended);
         }
@@ -83,11 +77,9 @@ fn end_of<R: Borrow<Recorded>>(history: &[R]) -> Option<TaskWaited> {
     end.and_then(ended)
 }
 
-/// Until when the end of a task that runs here is waited for before its history is read: most that
-/// are waited for take no longer.
-fn soon() -> Instant {
-    Instant::now() + Duration::from_millis(20)
-}
+/// How long the end of a task that runs here is waited for before its history is read: most that are
+/// waited for take no longer.
+const SOON: Duration = Duration::from_millis(20);
 
 /// How long a wait that is over may take to say where things are.
 const GRACE: Duration = Duration::from_secs(2);
@@ -181,6 +173,23 @@ async fn wait_for_context(api: Arc<Api>, params: WaitParams) -> Result<ContextWa
 }
 
 impl Api {
+    /// The end of a task that this process has changed lately and knows to be live, if it comes soon.
+    async fn soon_over(
+        &self,
+        namespace: &Namespace,
+        id: Id,
+        deadline: Instant,
+    ) -> Option<Arc<Recorded>> {
+        let mut end = self.feed.ends.expect(id);
+        let known = self.bus.ledger().recent_history(namespace, Kind::Task, id)?;
+        if end_of(&known).is_some() {
+            return None;
+        }
+        let limit = deadline.min(Instant::now() + SOON);
+        let recorded = timeout_at(limit, end.event()).await.ok()??;
+        (known.last()?.stream_seq < recorded.stream_seq).then_some(recorded)
+    }
+
     /// Waits for the read model to get to `position`; whether it did.
     async fn read_model_at(&self, position: u64, deadline: Instant) -> Result<bool, ApiError> {
         let left = deadline.saturating_duration_since(Instant::now());
