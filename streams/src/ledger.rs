@@ -193,22 +193,12 @@ impl Ledger {
                 Some(event @ Decision::Event(..)) => event,
                 _ => decide::<A>(&Box::pin(self.fresh(&subject)).await?, command, envelope),
             };
-            let (mut loaded, event) = match decision {
+            let (loaded, event) = match decision {
                 Decision::Event(loaded, event) => (loaded, event),
                 Decision::Other(answer) => return answer,
             };
-            if defect::has(Defect::GuardReadAfterDeciding) {
-                loaded = Loaded::of(&Box::pin(self.fresh(&subject)).await?);
-            }
-            let draft =
-                Draft::next(namespace, id, loaded.version, loaded.stream_seq, *event, envelope);
-            match self.append(draft).await {
-                Ok(recorded) => return Ok(Outcome::of(recorded)),
-                Err(AppendError::Conflict { .. }) => {}
-                Err(AppendError::Unknown { subject, .. }) => {
-                    return Err(Fault::Unknown { subject }.into());
-                }
-                Err(AppendError::Fault(fault)) => return Err(fault.into()),
+            if let Some(outcome) = self.append_after(&loaded, namespace, *event, envelope).await? {
+                return Ok(outcome);
             }
         }
         Err(ExecuteError::Conflict { subject, tries: TRIES })
@@ -225,23 +215,35 @@ impl Ledger {
         envelope: &Envelope,
     ) -> Result<Outcome, ExecuteError> {
         if let Ok(Some(event)) = known.state.decide(command, envelope) {
-            let id = envelope.aggregate_id;
-            let (mut version, mut stream_seq) = (known.version, known.stream_seq);
-            if defect::has(Defect::GuardReadAfterDeciding) {
-                let loaded = Box::pin(self.load::<A>(namespace, id)).await?;
-                (version, stream_seq) = (loaded.version, loaded.stream_seq);
-            }
-            let draft = Draft::next(namespace, id, version, stream_seq, event, envelope);
-            match self.append(draft).await {
-                Ok(recorded) => return Ok(Outcome::of(recorded)),
-                Err(AppendError::Conflict { .. }) => {}
-                Err(AppendError::Unknown { subject, .. }) => {
-                    return Err(Fault::Unknown { subject }.into());
-                }
-                Err(AppendError::Fault(fault)) => return Err(fault.into()),
+            let appended = self.append_after(known, namespace, event, envelope).await?;
+            if let Some(outcome) = appended {
+                return Ok(outcome);
             }
         }
         Box::pin(self.execute::<A>(namespace, command, envelope)).await
+    }
+
+    /// Appends what was decided on `loaded`. `None`: somebody else was faster.
+    async fn append_after<A: Aggregate>(
+        &self,
+        loaded: &Loaded<A>,
+        namespace: &Namespace,
+        event: Event,
+        envelope: &Envelope,
+    ) -> Result<Option<Outcome>, ExecuteError> {
+        let id = envelope.aggregate_id;
+        let (mut version, mut stream_seq) = (loaded.version, loaded.stream_seq);
+        if defect::has(Defect::GuardReadAfterDeciding) {
+            let loaded = Box::pin(self.load::<A>(namespace, id)).await?;
+            (version, stream_seq) = (loaded.version, loaded.stream_seq);
+        }
+        let draft = Draft::next(namespace, id, version, stream_seq, event, envelope);
+        match self.append(draft).await {
+            Ok(recorded) => Ok(Some(Outcome::of(recorded))),
+            Err(AppendError::Conflict { .. }) => Ok(None),
+            Err(AppendError::Unknown { subject, .. }) => Err(Fault::Unknown { subject }.into()),
+            Err(AppendError::Fault(fault)) => Err(fault.into()),
+        }
     }
 
     /// Appends an event under the guard that its draft carries; for callers that know the position
