@@ -12,7 +12,7 @@ use kantoku_streams::{DeadLetter, Redelivered};
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::*;
-use crate::testing::{DEADLINE, IS_DIGESTIBLE, POISON, Scene, Server, TASKS, copy, id};
+use crate::testing::{DEADLINE, IS_DIGESTIBLE, POISON, Scene, Server, TASKS, id};
 
 /// A node that runs.
 struct Running {
@@ -196,20 +196,14 @@ async fn where_an_older_store_is_put_back_the_history_is_folded_anew() {
     let bus = server.bus().await;
     let scene = Scene::of(bus.ledger().clone()).await;
     scene.spawn("a", &[]).await;
-    let kept = std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
-    let server = server.again(|directory| copy(directory, &kept)).await;
+    let (server, kept) = server.keep().await;
     until_back(&bus).await;
     scene.spawn("b", &[]).await;
     scene.spawn("c", &["b"]).await;
     let node = Running::start(&server, "one").await;
     assert_eq!(standing(&node.bus, id("c")).await.stage, Stage::Waiting);
 
-    let server = server
-        .again(|directory| {
-            std::fs::remove_dir_all(directory).expect("removed");
-            std::fs::rename(&kept, directory).expect("put back");
-        })
-        .await;
+    let server = server.put_back(&kept).await;
     until_back(&bus).await;
     // The same positions, and other events.
     scene.spawn("d", &["a"]).await;

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     Node,
     snapshotter::{Failed, take},
-    testing::{DEADLINE, INDIGESTIBLE, Scene, Server, TASKS, copy, id},
+    testing::{DEADLINE, INDIGESTIBLE, Scene, Server, TASKS, id},
 };
 
 fn config() -> NodeConfig {
@@ -90,8 +90,7 @@ async fn one_of_events_that_are_gone_is_not_used() {
     let bus = server.bus().await;
     let scene = Scene::of(bus.ledger().clone()).await;
     scene.spawn("a", &[]).await;
-    let kept = std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
-    let server = server.again(|directory| copy(directory, &kept)).await;
+    let (server, kept) = server.keep().await;
     let bus = server.bus().await;
     let scene = scene.with(bus.ledger().clone());
     scene.spawn("b", &[]).await;
@@ -100,12 +99,7 @@ async fn one_of_events_that_are_gone_is_not_used() {
     assert_eq!(snapshots, [position]);
     let packed = packed(&bus).await;
 
-    let server = server
-        .again(|directory| {
-            std::fs::remove_dir_all(directory).expect("removed");
-            std::fs::rename(&kept, directory).expect("put back");
-        })
-        .await;
+    let server = server.put_back(&kept).await;
     let bus = server.bus().await;
     let scene = scene.with(bus.ledger().clone());
     // Snapshots went with the rest; this one comes back without its events.

@@ -303,7 +303,7 @@ pub(crate) fn assert_restorable(log: &[Recorded], cut: usize) {
 }
 
 /// All of a directory of files and directories.
-pub(crate) fn copy(from: &Path, to: &Path) {
+fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("readable") {
         let entry = entry.expect("readable");
@@ -357,6 +357,22 @@ impl Server {
         let port = self.url.rsplit(':').next().expect("a port").to_owned();
         let directory = std::mem::take(&mut self.directory);
         Self::launch(directory, &port).await.expect("it has started before")
+    }
+
+    /// Keeps its store as it is now, to be [put back](Self::put_back); it goes on.
+    pub(crate) async fn keep(self) -> (Self, PathBuf) {
+        let kept = std::env::temp_dir().join(format!("ktk-test-{:032x}", rand::random::<u128>()));
+        let server = self.again(|directory| copy(directory, &kept)).await;
+        (server, kept)
+    }
+
+    /// Goes on with a store that was kept, and without its own.
+    pub(crate) async fn put_back(self, kept: &Path) -> Self {
+        self.again(|directory| {
+            std::fs::remove_dir_all(directory).expect("removed");
+            std::fs::rename(kept, directory).expect("put back");
+        })
+        .await
     }
 
     /// A connection with a ledger of its own, as another process would have it.
