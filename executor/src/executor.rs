@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use kantoku_domain::{Event, Recorded};
 use kantoku_preprocessors::Pool;
 use kantoku_streams::{
-    Bus, ConsumerConfig, Delivery, Load, Queue,
+    Bus, Delivery, Load, Queue, QueueConfig,
     defect::{self, Defect},
     subject,
 };
@@ -134,12 +134,9 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
 
 fn open(parts: &Parts, room: watch::Receiver<usize>) -> Queue {
     let queue = &parts.config.queue;
-    let config = ConsumerConfig {
+    let config = QueueConfig {
         name: subject::shared_durable("executor", queue),
         filters: vec![subject::ready_filter(None, queue)],
-        from_seq: 1,
-        shared: true,
-        batch_max: parts.config.slots,
         in_flight_max: IN_FLIGHT_MAX,
         ack_wait: ACK_WAIT,
     };

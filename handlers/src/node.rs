@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream};
 use kantoku_service::{Backoff, Health};
 use kantoku_streams::{
-    Again, Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, now, subject,
-    warn_missing,
+    Again, Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, acknowledge, now,
+    subject, warn_missing,
 };
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -29,7 +29,6 @@ use crate::{
 /// Effects that are under way at once.
 const EFFECTS_MAX: usize = 256;
 const BATCH_MAX: usize = 1_000;
-const ACK_WAIT: Duration = Duration::from_secs(30);
 /// How often the clock is looked at, at least: what was lost on its way is found so often.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
@@ -93,10 +92,7 @@ impl Reading {
             name,
             filters: vec![],
             from_seq: folded.position + 1,
-            shared: false,
             batch_max: BATCH_MAX,
-            in_flight_max: 10 * BATCH_MAX as u32,
-            ack_wait: ACK_WAIT,
         });
         Ok(Self { folded, consumer, heartbeats, again, head })
     }
@@ -270,15 +266,6 @@ async fn time_out(due: Due, lanes: &mut Lanes<Job>) {
         Err(error) => {
             tracing::error!(timer = %due.id, %error, "a timer cannot be read and is dropped");
             due.ack().await.ok();
-        }
-    }
-}
-
-async fn acknowledge(batch: Vec<Delivery>) {
-    for delivery in batch {
-        // The start reads from where its state is: a lost ack costs nothing.
-        if let Err(fault) = delivery.ack().await {
-            tracing::debug!(%fault, "an event was not acknowledged");
         }
     }
 }

@@ -6,7 +6,7 @@ use kantoku_domain::Recorded;
 use kantoku_projections::{Error, Projector};
 use kantoku_service::Backoff;
 use kantoku_streams::{
-    Bus, Consumer, ConsumerConfig, Delivery, WentBack,
+    Bus, Consumer, ConsumerConfig, Delivery, WentBack, acknowledge,
     defect::{self, Defect},
     warn_missing,
 };
@@ -79,10 +79,7 @@ async fn project_on(
         name: format!("projector-{service_id}"),
         filters: vec![],
         from_seq: checkpoint.stream_seq + 1,
-        shared: false,
         batch_max: BATCH_MAX,
-        in_flight_max: 10 * BATCH_MAX as u32,
-        ack_wait: Duration::from_secs(60),
     });
     let mut keeping = Keeping { bus, projector, stop, position: checkpoint.stream_seq };
     let mut reading = Box::pin(read(consumer, stop));
@@ -223,15 +220,6 @@ impl Keeping<'_> {
             self.position = self.position.max(stream_seq);
         }
         Ok(Some(whole))
-    }
-}
-
-async fn acknowledge(batch: Vec<Delivery>) {
-    for delivery in batch {
-        // The checkpoint is committed: a lost ack costs a skipped batch.
-        if let Err(fault) = delivery.ack().await {
-            tracing::debug!(%fault, "an event was not acknowledged");
-        }
     }
 }
 

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use crate::{
     Again, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter, DeadLetters,
     Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats, JetStream,
-    Ledger, Line, Logs, Presence, Question, Questions, Queue, Redelivered, Replay, RestoreError,
-    Safety, Seals, ServiceEntry, Settings, SetupError, Snapshots, Timers, again, connect, dead,
-    inspect::inspect, leases, questions, restore::Restore, setup, subject,
+    Ledger, Line, Logs, Presence, Question, Questions, Queue, QueueConfig, Redelivered, Replay,
+    RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError, Snapshots, Timers, again,
+    connect, dead, inspect::inspect, leases, questions, restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -106,7 +106,7 @@ impl Bus {
 
     /// A durable that several services share, opened with its first event. `room` says how many
     /// events there is room for; when its sender is dropped, the queue ends.
-    pub fn queue(&self, config: ConsumerConfig, room: watch::Receiver<usize>) -> Queue {
+    pub fn queue(&self, config: QueueConfig, room: watch::Receiver<usize>) -> Queue {
         let (client, context) = (self.client.clone(), self.context.clone());
         Queue::new(client, context, self.ledger.clone(), config, room)
     }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
-    AckKind, Context, ErrorCode, Message,
+    Context, ErrorCode, Message,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
     stream::ConsumerErrorKind,
 };
@@ -15,7 +15,7 @@ use crate::{
     Fault, Ledger, Raw,
     cache::Known,
     defect::{self, Defect},
-    delivery::{Delivery, Held, Source},
+    delivery::{Delivery, Held, InHand, Source},
     full_jitter,
     interruptions::Interruptions,
     subject, warn_missing,
@@ -32,29 +32,25 @@ const DELAY_MAX: Duration = Duration::from_secs(2);
 /// What a consumer reads, and how much at once.
 #[derive(Clone, Debug)]
 pub struct ConsumerConfig {
-    /// The durable's name: derived from the service's persistent id, or from the group's when it
-    /// is shared. At most 255 characters of `A-Z a-z 0-9 - _`.
+    /// The durable's name, derived from the service's persistent id. At most 255 characters of
+    /// `A-Z a-z 0-9 - _`.
     pub name: String,
     /// The subjects; all of them when empty.
     pub filters: Vec<String>,
-    /// The first position of interest. A consumer of its own begins there at start, whatever the
-    /// server remembers; a shared one starts there when it has to be made.
+    /// The first position of interest. The consumer begins there at start, whatever the server
+    /// remembers.
     pub from_seq: u64,
-    /// Whether several services read through this durable.
-    pub shared: bool,
     /// How many events one batch has at most.
     pub batch_max: usize,
-    /// Of a shared one: how many events may be delivered and not acknowledged, over all services.
-    pub in_flight_max: u32,
-    /// Of a shared one: how long an event may be in hand before it is delivered again, to anyone.
-    pub ack_wait: Duration,
 }
 
-/// A durable pull consumer of the stream of events.
+/// A durable pull consumer of the stream of events, of one service alone. What several read through is
+/// a [`Queue`](crate::Queue).
 pub struct Consumer {
     ledger: Ledger,
     config: ConsumerConfig,
     source: Arc<Source>,
+    in_hand: Arc<InHand>,
     messages: Option<pull::Stream>,
     interruptions: Interruptions,
     /// What came and could not be decoded yet: nothing overtakes it.
@@ -69,18 +65,19 @@ impl Consumer {
     /// A consumer that is opened, and made where it is missing, with the first batch.
     pub fn new(context: Context, ledger: Ledger, config: ConsumerConfig) -> Self {
         let interruptions = Interruptions::of(&context.client());
-        let source = Source::new(context, config.name.clone(), config.from_seq);
+        let source = Arc::new(Source { context, consumer: config.name.clone() });
+        let in_hand = Arc::new(InHand::new(config.from_seq));
         let (messages, waiting, place) = (None, VecDeque::new(), Place::default());
-        Self { ledger, config, source, messages, interruptions, waiting, came: 0, place }
+        Self { ledger, config, source, in_hand, messages, interruptions, waiting, came: 0, place }
     }
 
     /// The next events: at least one, and what else is at hand, up to the limit. `None` once `stop`
     /// is cancelled. What is no event goes to the dead letters.
     ///
-    /// Connection losses and a deleted durable are repaired here. A durable of one's own then goes on
-    /// at the lowest position that was not settled, so that every event comes in the order of the
-    /// stream, though some come again later. Where the stream is not the one any more that was read,
-    /// it ends with an error: what comes is no sequel to what came.
+    /// Connection losses and a deleted durable are repaired here. The durable then goes on at the
+    /// lowest position that was not settled, so that every event comes in the order of the stream,
+    /// though some come again later. Where the stream is not the one any more that was read, it ends
+    /// with an error: what comes is no sequel to what came.
     pub async fn next_batch(
         &mut self,
         stop: &CancellationToken,
@@ -89,10 +86,7 @@ impl Consumer {
         loop {
             let failed = tokio::select! {
                 biased;
-                () = stop.cancelled() => {
-                    self.hand_back().await;
-                    return Ok(None);
-                }
+                () = stop.cancelled() => return Ok(None),
                 batch = self.try_batch() => match batch {
                     Ok(batch) if batch.is_empty() => None,
                     Ok(batch) => return Ok(Some(batch)),
@@ -121,9 +115,9 @@ impl Consumer {
             self.messages = Some(self.open().await?);
         }
         if self.waiting.is_empty() {
-            let again = self.source.returned.take().into_iter();
-            let again = again.map(|raw| Held::of_reader(raw, 0, Arc::clone(&self.source)));
-            self.waiting.extend(again);
+            let again = self.in_hand.returned.take();
+            self.waiting
+                .extend(again.into_iter().map(|raw| hold(raw, 0, &self.source, &self.in_hand)));
         }
         if self.waiting.is_empty() {
             let held = self.collect().await.inspect_err(|_| self.messages = None)?;
@@ -163,7 +157,7 @@ impl Consumer {
         let mut collected = Vec::new();
         let mut next = tokio::select! {
             next = stream.next() => next,
-            () = self.source.returned.some() => return Ok(collected),
+            () = self.in_hand.returned.some() => return Ok(collected),
             // The server has forgotten what it was asked for.
             () = self.interruptions.over() => {
                 return Err(fault("the connection was lost".into()));
@@ -171,9 +165,10 @@ impl Consumer {
         };
         loop {
             match next {
-                Some(Ok(message)) if self.config.shared || is_next(&message, self.came)? => {
+                Some(Ok(message)) if is_next(&message, self.came)? => {
                     self.came += 1;
-                    collected.push(hold(message, &self.source, self.config.shared)?);
+                    let (raw, left) = taken(&message)?;
+                    collected.push(hold(raw, left, &self.source, &self.in_hand));
                 }
                 // What was collected is still good; the error comes again with the next call.
                 _ if !collected.is_empty() => return Ok(collected),
@@ -196,15 +191,10 @@ impl Consumer {
     async fn open(&mut self) -> Result<pull::Stream, Fault> {
         self.waiting.clear();
         // It is delivered once more from the lowest position on that was not settled.
-        self.source.returned.take();
+        self.in_hand.returned.take();
         self.came = 0;
         let (context, config) = (&self.source.context, &self.config);
-        let durable = if config.shared {
-            // Others may hold positions below ours.
-            find_or_make(context, config, config.from_seq.max(1)).await?
-        } else {
-            make_anew(context, config, self.source.floor.lowest()).await?
-        };
+        let durable = make_anew(context, config, self.in_hand.floor.lowest()).await?;
         durable
             .stream()
             .max_messages_per_batch(config.batch_max.max(1))
@@ -212,21 +202,7 @@ impl Consumer {
             .heartbeat(HEARTBEAT)
             .messages()
             .await
-            .map_err(|error| opening(config, error))
-    }
-
-    /// Gives back at once what was fetched ahead, instead of leaving it until `ack_wait` is over.
-    async fn hand_back(&mut self) {
-        self.waiting.clear();
-        let Some(mut stream) = self.messages.take() else { return };
-        if !self.config.shared {
-            return;
-        }
-        while let Some(Some(Ok(message))) = unconstrained(stream.next()).now_or_never() {
-            if message.ack_with(AckKind::Nak(None)).await.is_err() {
-                return;
-            }
-        }
+            .map_err(|error| opening(&config.name, error))
     }
 }
 
@@ -246,27 +222,7 @@ async fn sort(decoded: Result<Known, Fault>, held: Held) -> Result<Option<Delive
     }
 }
 
-/// The durable of `config`, which is shared: as it is, or made at `start` where it is missing.
-pub(crate) async fn find_or_make(
-    context: &Context,
-    config: &ConsumerConfig,
-    start: u64,
-) -> Result<PullConsumer, Fault> {
-    let name = &config.name;
-    let found = context
-        .get_consumer_from_stream::<pull::Config, _, _>(name, subject::EVENTS)
-        .await
-        .ok()
-        .map(|consumer| consumer.cached_info().config.deliver_policy);
-    // The start of an existing consumer cannot be updated.
-    let policy = found.unwrap_or_else(|| beginning(start));
-    let made = found.is_none();
-    make(context, config, policy)
-        .await
-        .inspect(|_| tracing::info!(consumer = name, start, made, "reading events"))
-}
-
-/// The durable of `config`, which is one's own, at `start`. An old one goes, and with it what it was
+/// The durable of `config`, at `start`. An old one goes, and with it what it was
 /// asked for: by this reader, whose connection was lost, or by the run before this one. What was
 /// delivered there would never come, or behind what follows it.
 async fn make_anew(
@@ -278,14 +234,23 @@ async fn make_anew(
     match context.delete_consumer_from_stream(name, subject::EVENTS).await {
         Ok(_) => {}
         Err(error) if is_missing(error.kind()) => {}
-        Err(error) => return Err(opening(config, error)),
+        Err(error) => return Err(opening(name, error)),
     }
-    make(context, config, beginning(start))
+    let own = pull::Config {
+        durable_name: Some(name.clone()),
+        filter_subjects: config.filters.clone(),
+        deliver_policy: beginning(start),
+        // Nothing is lost with a message: whoever reads knows where it is, and begins there anew.
+        ack_policy: AckPolicy::None,
+        max_deliver: -1,
+        ..pull::Config::default()
+    };
+    make(context, name, own)
         .await
         .inspect(|_| tracing::info!(consumer = name, start, "reading events"))
 }
 
-fn beginning(start: u64) -> DeliverPolicy {
+pub(crate) fn beginning(start: u64) -> DeliverPolicy {
     if defect::has(Defect::ConsumerAtHead) {
         return DeliverPolicy::New;
     }
@@ -297,40 +262,19 @@ fn is_missing(kind: ConsumerErrorKind) -> bool {
         if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
 }
 
-async fn make(
+pub(crate) async fn make(
     context: &Context,
-    config: &ConsumerConfig,
-    policy: DeliverPolicy,
+    name: &str,
+    config: pull::Config,
 ) -> Result<PullConsumer, Fault> {
     context
-        .create_consumer_on_stream(pull_config(config, policy), subject::EVENTS)
+        .create_consumer_on_stream(config, subject::EVENTS)
         .await
-        .map_err(|error| opening(config, error))
+        .map_err(|error| opening(name, error))
 }
 
-fn pull_config(config: &ConsumerConfig, deliver_policy: DeliverPolicy) -> pull::Config {
-    let own = pull::Config {
-        durable_name: Some(config.name.clone()),
-        filter_subjects: config.filters.clone(),
-        deliver_policy,
-        // Nothing is lost with a message: whoever reads knows where it is, and begins there anew.
-        ack_policy: AckPolicy::None,
-        max_deliver: -1,
-        ..pull::Config::default()
-    };
-    if !config.shared {
-        return own;
-    }
-    pull::Config {
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: config.ack_wait,
-        max_ack_pending: i64::from(config.in_flight_max),
-        ..own
-    }
-}
-
-fn opening(config: &ConsumerConfig, cause: impl Into<crate::Cause>) -> Fault {
-    Fault::unreachable(format!("open consumer {}", config.name), cause)
+fn opening(name: &str, cause: impl Into<crate::Cause>) -> Fault {
+    Fault::unreachable(format!("open consumer {name}"), cause)
 }
 
 /// Whether no message of the durable went to anybody else since `came` of them came here.
@@ -339,29 +283,21 @@ fn is_next(message: &Message, came: u64) -> Result<bool, Fault> {
     Ok(info.consumer_sequence == came + 1)
 }
 
-/// Takes a message that was delivered into hands that give it back when it is dropped.
-/// Of one that is `shared` the server waits for an acknowledgement.
-pub(crate) fn hold(message: Message, source: &Arc<Source>, shared: bool) -> Result<Held, Fault> {
+/// What was delivered, and how many are left behind it.
+pub(crate) fn taken(message: &Message) -> Result<(Raw, u64), Fault> {
     let info = message.info().map_err(|error| Fault::unreachable("say a position", error))?;
-    let (stream_seq, left) = (info.stream_sequence, info.pending);
-    let (message, acker) = if shared {
-        let (message, acker) = message.split();
-        (message, Some(Box::new(acker)))
-    } else {
-        (message.message, None)
-    };
     let event_type = message
         .headers
         .as_ref()
         .and_then(|headers| headers.get(subject::TYPE_HEADER))
         .map(|value| value.as_str().to_owned());
-    let subject = message.subject.to_string();
-    let raw = Raw { stream_seq, subject, event_type, payload: message.payload };
-    let source = Arc::clone(source);
-    Ok(match acker {
-        Some(acker) => Held::of_server(raw, left, source, acker),
-        None => Held::of_reader(raw, left, source),
-    })
+    let (subject, payload) = (message.subject.to_string(), message.payload.clone());
+    Ok((Raw { stream_seq: info.stream_sequence, subject, event_type, payload }, info.pending))
+}
+
+/// Takes what was delivered into hands that give it back when it is dropped.
+fn hold(raw: Raw, left: u64, source: &Arc<Source>, in_hand: &Arc<InHand>) -> Held {
+    Held::of_reader(raw, left, Arc::clone(source), Arc::clone(in_hand))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What a durable consumer promises, on a real server.
 
 use async_nats::HeaderMap;
-use kantoku_domain::{
-    Envelope, Id, Kind, NamedType, Namespace, Timestamp, Type, typename::Command,
-};
+use kantoku_domain::{Kind, Namespace};
 
 use super::*;
-use crate::{Blobs, JetStream, dead, subject, testing::Server};
+use crate::{
+    Blobs, JetStream, dead, subject,
+    testing::{Server, apply_type, id},
+};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -23,43 +24,14 @@ async fn stand(events: u64) -> Option<Stand> {
     let blobs = Blobs::in_memory(Blobs::BYTES_MAX);
     let ledger = Ledger::new(Arc::new(store), Arc::new(blobs));
     for version in 1..=events {
-        append(&ledger, version).await;
+        apply_type(&ledger, version).await.unwrap();
     }
     Some(Stand { context, ledger, server })
 }
 
-async fn append(ledger: &Ledger, version: u64) {
-    let command = Command::Apply {
-        name: "page".parse().unwrap(),
-        description: format!("version {version}"),
-        definition: Type::String,
-    };
-    let envelope = Envelope {
-        aggregate_id: id(1),
-        command_id: id(100 + version),
-        at: Timestamp::from_micros(1),
-        actor: "test".into(),
-        service_id: "test".into(),
-        causation_id: None,
-        correlation_id: id(1),
-    };
-    ledger.execute::<NamedType>(&Namespace::default(), &command, &envelope).await.unwrap();
-}
-
-fn id(number: u64) -> Id {
-    format!("0193b0de-0000-7000-8000-{number:012x}").parse().unwrap()
-}
-
 fn consumer(stand: &Stand, from_seq: u64) -> Consumer {
-    let config = ConsumerConfig {
-        name: "test".into(),
-        filters: Vec::new(),
-        from_seq,
-        shared: false,
-        batch_max: 10,
-        in_flight_max: 100,
-        ack_wait: Duration::from_secs(60),
-    };
+    let config =
+        ConsumerConfig { name: "test".into(), filters: Vec::new(), from_seq, batch_max: 10 };
     Consumer::new(stand.context.clone(), stand.ledger.clone(), config)
 }
 
@@ -125,7 +97,7 @@ async fn what_is_no_event_goes_to_the_dead_letters_with_the_reason() {
         .unwrap()
         .await
         .unwrap();
-    append(&stand.ledger, 2).await;
+    apply_type(&stand.ledger, 2).await.unwrap();
 
     let mut consumer = consumer(&stand, 1);
     let mut deliveries = take(&mut consumer, 2).await;
@@ -179,7 +151,7 @@ async fn nothing_goes_to_the_run_before_this_one() {
         delivery.ack().await.unwrap();
     }
     for version in 5..=40 {
-        append(&stand.ledger, version).await;
+        apply_type(&stand.ledger, version).await.unwrap();
     }
     let taken = positions(&take(&mut new, 36).await);
     assert_eq!(taken, (5..=40).collect::<Vec<u64>>());
@@ -206,7 +178,7 @@ async fn an_older_store_in_the_place_of_the_one_that_was_read_is_noticed() {
         let kept = killed.keep();
         stand.server = killed.start_again().await;
         for version in 4..=6 {
-            append(&stand.ledger, version).await;
+            apply_type(&stand.ledger, version).await.unwrap();
         }
         let mut consumer = consumer(&stand, 1);
         digest(&mut consumer, 6).await;
@@ -215,7 +187,7 @@ async fn an_older_store_in_the_place_of_the_one_that_was_read_is_noticed() {
         killed.put_back(&kept);
         stand.server = killed.start_again().await;
         for version in 0..events_since {
-            append(&stand.ledger, 10 + version).await;
+            apply_type(&stand.ledger, 10 + version).await.unwrap();
         }
         let stop = CancellationToken::new();
         let next = tokio::time::timeout(DEADLINE, consumer.next_batch(&stop)).await.unwrap();
@@ -232,7 +204,7 @@ async fn a_server_that_comes_back_as_it_was_is_no_matter() {
     let mut consumer = consumer(&stand, 1);
     digest(&mut consumer, 3).await;
     stand.server = stand.server.kill().await.start_again().await;
-    append(&stand.ledger, 4).await;
+    apply_type(&stand.ledger, 4).await.unwrap();
     digest(&mut consumer, 4).await;
 }
 

@@ -6,7 +6,7 @@ use kantoku_domain::{Id, Kind, Namespace};
 use tokio::{sync::watch, time::timeout};
 
 use super::*;
-use crate::{Bus, ConsumerConfig, Redelivered, Settings, testing::Server};
+use crate::{Bus, QueueConfig, Redelivered, Settings, testing::Server};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -77,12 +77,9 @@ async fn a_queue_takes_in_again_what_it_could_not_read() {
     let at = garbage().await;
     let (_room, room) = watch::channel(8);
     let mut queue = bus.queue(
-        ConsumerConfig {
+        QueueConfig {
             name: "shared".into(),
             filters: vec![],
-            from_seq: 1,
-            shared: true,
-            batch_max: 8,
             in_flight_max: 8,
             ack_wait: DEADLINE,
         },

@@ -74,20 +74,19 @@ impl Delivery {
     }
 }
 
+/// Acknowledges all of a batch. What is lost of that is delivered again.
+pub async fn acknowledge(batch: Vec<Delivery>) {
+    for delivery in batch {
+        if let Err(fault) = delivery.ack().await {
+            tracing::debug!(%fault, "an event was not acknowledged");
+        }
+    }
+}
+
 /// What all deliveries of one consumer share.
 pub(crate) struct Source {
     pub(crate) context: Context,
     pub(crate) consumer: String,
-    pub(crate) floor: Floor,
-    pub(crate) returned: Returned,
-}
-
-impl Source {
-    /// Of a consumer that begins at `from_seq`.
-    pub(crate) fn new(context: Context, consumer: String, from_seq: u64) -> Arc<Self> {
-        let floor = Floor::new(from_seq.max(1));
-        Arc::new(Self { context, consumer, floor, returned: Returned::default() })
-    }
 }
 
 /// A delivered message, whether it is an event or not. Given back when dropped.
@@ -103,7 +102,7 @@ enum Keeper {
     /// The server, which several services read through, until it is acknowledged.
     Server(Box<Acker>),
     /// The reader itself, to whom the server delivers once.
-    Reader,
+    Reader(Arc<InHand>),
     /// Nobody.
     None,
 }
@@ -111,14 +110,18 @@ enum Keeper {
 impl Held {
     /// A message that the server waits for an acknowledgement of.
     pub(crate) fn of_server(raw: Raw, left: u64, source: Arc<Source>, acker: Box<Acker>) -> Self {
-        source.floor.open(raw.stream_seq);
         Self { raw, left, source, keeper: Keeper::Server(acker) }
     }
 
     /// A message that nobody waits for an acknowledgement of.
-    pub(crate) fn of_reader(raw: Raw, left: u64, source: Arc<Source>) -> Self {
-        source.floor.open(raw.stream_seq);
-        Self { raw, left, source, keeper: Keeper::Reader }
+    pub(crate) fn of_reader(
+        raw: Raw,
+        left: u64,
+        source: Arc<Source>,
+        in_hand: Arc<InHand>,
+    ) -> Self {
+        in_hand.floor.open(raw.stream_seq);
+        Self { raw, left, source, keeper: Keeper::Reader(in_hand) }
     }
 
     /// A message that was asked for once more: its durable has done with it.
@@ -131,31 +134,38 @@ impl Held {
     }
 
     pub(crate) async fn ack(mut self) -> Result<(), Fault> {
-        let keeper = std::mem::replace(&mut self.keeper, Keeper::None);
-        if matches!(keeper, Keeper::None) {
-            return Ok(());
+        match self.take_keeper() {
+            Keeper::Server(acker) => {
+                acker.ack().await.map_err(|error| Fault::unreachable("acknowledge an event", error))
+            }
+            Keeper::Reader(in_hand) => {
+                in_hand.floor.settle(self.raw.stream_seq);
+                Ok(())
+            }
+            Keeper::None => Ok(()),
         }
-        self.source.floor.settle(self.raw.stream_seq);
-        let Keeper::Server(acker) = keeper else { return Ok(()) };
-        acker.ack().await.map_err(|error| Fault::unreachable("acknowledge an event", error))
     }
 
     async fn retry(mut self, delay: Duration) -> Result<(), Fault> {
-        match std::mem::replace(&mut self.keeper, Keeper::None) {
+        match self.take_keeper() {
             Keeper::Server(acker) => acker
                 .ack_with(AckKind::Nak(Some(delay)))
                 .await
                 .map_err(|error| Fault::unreachable("postpone an event", error)),
-            Keeper::Reader => {
-                let (raw, source) = (self.raw.clone(), Arc::clone(&self.source));
+            Keeper::Reader(in_hand) => {
+                let raw = self.raw.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
-                    source.returned.put(raw);
+                    in_hand.returned.put(raw);
                 });
                 Ok(())
             }
             Keeper::None => Ok(()),
         }
+    }
+
+    fn take_keeper(&mut self) -> Keeper {
+        std::mem::replace(&mut self.keeper, Keeper::None)
     }
 
     pub(crate) async fn bury(self, reason: &str) -> Result<(), Fault> {
@@ -173,16 +183,29 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.keeper, Keeper::None) {
+        match self.take_keeper() {
             Keeper::Server(acker) => {
                 // Without a runtime the process is about to end, and the delivery times out instead.
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     runtime.spawn(async move { acker.ack_with(AckKind::Nak(None)).await });
                 }
             }
-            Keeper::Reader => self.source.returned.put(self.raw.clone()),
+            Keeper::Reader(in_hand) => in_hand.returned.put(self.raw.clone()),
             Keeper::None => {}
         }
+    }
+}
+
+/// What a reader of its own was delivered, until it is settled.
+pub(crate) struct InHand {
+    pub(crate) floor: Floor,
+    pub(crate) returned: Returned,
+}
+
+impl InHand {
+    /// Of a reader that begins at `from_seq`.
+    pub(crate) fn new(from_seq: u64) -> Self {
+        Self { floor: Floor::new(from_seq.max(1)), returned: Returned::default() }
     }
 }
 

@@ -6,7 +6,7 @@ use async_nats::{
     Client, StatusCode, Subject, Subscriber,
     jetstream::{
         AckKind, Context, Message,
-        consumer::{PullConsumer, pull::BatchConfig},
+        consumer::{AckPolicy, PullConsumer, pull, pull::BatchConfig},
     },
 };
 use futures::{FutureExt as _, StreamExt as _};
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    ConsumerConfig, Delivery, Fault, Ledger,
+    Delivery, Fault, Ledger,
     again::{Again, Wanted},
     consumer,
     delivery::{Held, Source},
@@ -34,6 +34,19 @@ const DELAY_MAX: Duration = Duration::from_secs(2);
 /// How many messages a request that the server ended was still good for.
 const LEFT: &str = "Nats-Pending-Messages";
 
+/// What a queue reads.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// The durable's name, derived from the group's. At most 255 characters of `A-Z a-z 0-9 - _`.
+    pub name: String,
+    /// The subjects; all of them when empty.
+    pub filters: Vec<String>,
+    /// How many events may be delivered and not acknowledged, over all services that share it.
+    pub in_flight_max: u32,
+    /// How long an event may be in hand before it is delivered again, to anyone.
+    pub ack_wait: Duration,
+}
+
 /// Deliveries of a shared durable, as many as there is room for.
 ///
 /// Nothing is fetched ahead: an event that lies with a service that is busy is one that no other
@@ -41,7 +54,7 @@ const LEFT: &str = "Nats-Pending-Messages";
 pub struct Queue {
     client: Client,
     ledger: Ledger,
-    config: ConsumerConfig,
+    config: QueueConfig,
     source: Arc<Source>,
     room: watch::Receiver<usize>,
     requests: Option<Requests>,
@@ -55,17 +68,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue of `config`, which must be shared. `room` says for how many events there is room at
-    /// each call of [`next`](Self::next). When it shrinks by other means than taking one, what was
+    /// The queue of `config`. `room` says for how many events there is room at each call of
+    /// [`next`](Self::next). When it shrinks by other means than taking one, what was
     /// asked for before may come all the same, and is to be given back by dropping it.
     pub(crate) fn new(
         client: Client,
         context: Context,
         ledger: Ledger,
-        config: ConsumerConfig,
+        config: QueueConfig,
         room: watch::Receiver<usize>,
     ) -> Self {
-        let source = Source::new(context, config.name.clone(), config.from_seq);
+        let source = Arc::new(Source { context, consumer: config.name.clone() });
         Self {
             client,
             ledger,
@@ -138,7 +151,9 @@ impl Queue {
         };
         let Some(message) = message else { return Ok(Next::Nothing) };
         let message = Message { message, context: self.source.context.clone() };
-        let held = consumer::hold(message, &self.source, true)?;
+        let (raw, left) = consumer::taken(&message)?;
+        let (_, acker) = message.split();
+        let held = Held::of_server(raw, left, Arc::clone(&self.source), Box::new(acker));
         self.hand_out(held).await
     }
 
@@ -210,10 +225,8 @@ struct Requests {
 
 impl Requests {
     async fn open(queue: &mut Queue) -> Result<Self, Fault> {
-        let config = &queue.config;
-        let start = config.from_seq.max(1);
         let interruptions = Interruptions::of(&queue.client);
-        let durable = consumer::find_or_make(&queue.source.context, config, start).await?;
+        let durable = find_or_make(&queue.source.context, &queue.config).await?;
         let inbox = match queue.inbox.take() {
             Some(inbox) => inbox,
             None => Inbox::open(&queue.client).await?,
@@ -287,6 +300,31 @@ impl Requests {
             _ => Err(fault(format!("status {status} {description}").into())),
         }
     }
+}
+
+/// The durable of `config`: as it is, or made at the first event where it is missing.
+async fn find_or_make(context: &Context, config: &QueueConfig) -> Result<PullConsumer, Fault> {
+    let name = &config.name;
+    let found = context
+        .get_consumer_from_stream::<pull::Config, _, _>(name, subject::EVENTS)
+        .await
+        .ok()
+        .map(|consumer| consumer.cached_info().config.deliver_policy);
+    let made = found.is_none();
+    let shared = pull::Config {
+        durable_name: Some(name.clone()),
+        filter_subjects: config.filters.clone(),
+        // The start of an existing consumer cannot be updated.
+        deliver_policy: found.unwrap_or_else(|| consumer::beginning(1)),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: config.ack_wait,
+        max_ack_pending: i64::from(config.in_flight_max),
+        max_deliver: -1,
+        ..pull::Config::default()
+    };
+    consumer::make(context, name, shared)
+        .await
+        .inspect(|_| tracing::info!(consumer = name, made, "reading events"))
 }
 
 fn fault(cause: crate::Cause) -> Fault {

@@ -1,10 +1,12 @@
 //! What a queue promises, on a real server.
 
 use async_nats::jetstream;
-use kantoku_domain::{Envelope, Id, NamedType, Namespace, Timestamp, Type, typename::Command};
 
 use super::*;
-use crate::{Blobs, JetStream, subject, testing::Server};
+use crate::{
+    Blobs, JetStream, subject,
+    testing::{Server, apply_type},
+};
 
 /// A request that a durable took with it when it went is made again after 35 s; an event that was lost
 /// with a connection comes again once [`ACK_WAIT`] is over.
@@ -18,25 +20,7 @@ async fn ledger(client: &Client, context: &Context) -> Ledger {
 
 async fn append(ledger: &Ledger, versions: std::ops::RangeInclusive<u64>) {
     for version in versions {
-        let id = |number: u64| -> Id {
-            format!("0193b0de-0000-7000-8000-{number:012x}").parse().unwrap()
-        };
-        let command = Command::Apply {
-            name: "page".parse().unwrap(),
-            description: format!("version {version}"),
-            definition: Type::String,
-        };
-        let envelope = Envelope {
-            aggregate_id: id(1),
-            command_id: id(100 + version),
-            at: Timestamp::from_micros(1),
-            actor: "test".into(),
-            service_id: "test".into(),
-            causation_id: None,
-            correlation_id: id(1),
-        };
-        let namespace = Namespace::default();
-        ledger.execute::<NamedType>(&namespace, &command, &envelope).await.unwrap();
+        apply_type(ledger, version).await.unwrap();
     }
 }
 
@@ -45,12 +29,9 @@ async fn service(server: &Server, room: usize) -> (Queue, watch::Sender<usize>) 
     let (client, _) = server.connect().await;
     let context = jetstream::new(client.clone());
     let ledger = ledger(&client, &context).await;
-    let config = ConsumerConfig {
+    let config = QueueConfig {
         name: "shared".into(),
         filters: Vec::new(),
-        from_seq: 1,
-        shared: true,
-        batch_max: 1,
         in_flight_max: 100,
         ack_wait: ACK_WAIT,
     };

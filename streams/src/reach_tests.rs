@@ -1,40 +1,17 @@
 //! What callers meet while NATS is away, and how soon after it is back.
 
-use kantoku_domain::{Envelope, Id, NamedType, Namespace, Timestamp, Type, typename::Command};
+use kantoku_domain::{NamedType, Namespace};
 use tokio::time::timeout;
 
 use super::*;
 use crate::{
     Blobs, ExecuteError, JetStream, Ledger, Redial, connect,
-    testing::{Server, pretend_server},
+    testing::{Server, apply_type, id, pretend_server},
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// What those have to wait who are told at once.
 const AT_ONCE: Duration = Duration::from_millis(250);
-
-fn id(number: u64) -> Id {
-    format!("0193b0de-0000-7000-8000-{number:012x}").parse().unwrap()
-}
-
-async fn apply(ledger: &Ledger, number: u64) -> Result<u64, ExecuteError> {
-    let command = Command::Apply {
-        name: "page".parse().unwrap(),
-        description: format!("version {number}"),
-        definition: Type::String,
-    };
-    let envelope = Envelope {
-        aggregate_id: id(1),
-        command_id: id(100 + number),
-        at: Timestamp::from_micros(1),
-        actor: "test".into(),
-        service_id: "test".into(),
-        causation_id: None,
-        correlation_id: id(1),
-    };
-    let namespace = Namespace::default();
-    Ok(ledger.execute::<NamedType>(&namespace, &command, &envelope).await?.stream_seq)
-}
 
 async fn ledger(server: &Server) -> (Ledger, Reach) {
     let (client, context) = server.ready().await;
@@ -47,7 +24,7 @@ async fn ledger(server: &Server) -> (Ledger, Reach) {
 async fn while_the_server_is_away_callers_are_told_at_once_and_soon_after_it_is_back_all_is_well() {
     let Some(server) = Server::start().await else { return };
     let (ledger, reach) = ledger(&server).await;
-    apply(&ledger, 1).await.unwrap();
+    apply_type(&ledger, 1).await.unwrap();
     let killed = server.kill().await;
     let lost = async {
         while reach.missing().is_none() {
@@ -56,17 +33,17 @@ async fn while_the_server_is_away_callers_are_told_at_once_and_soon_after_it_is_
     };
     timeout(DEADLINE, lost).await.unwrap();
     // The interruption has to last before it counts.
-    assert!(timeout(2 * GRACE, apply(&ledger, 2)).await.unwrap().is_err());
+    assert!(timeout(2 * GRACE, apply_type(&ledger, 2)).await.unwrap().is_err());
     for number in 0..100 {
         let start = Instant::now();
-        let error = apply(&ledger, 3 + number).await.unwrap_err();
+        let error = apply_type(&ledger, 3 + number).await.unwrap_err();
         assert!(start.elapsed() < AT_ONCE, "{number} after {:?}", start.elapsed());
         let ExecuteError::Fault(Fault::Unreachable { .. }) = error else { panic!("{error}") };
     }
     let server = killed.start_again().await;
     let back = Instant::now();
     let stored = loop {
-        match apply(&ledger, 1_000).await {
+        match apply_type(&ledger, 1_000).await {
             Ok(stored) => break stored,
             Err(error) => assert!(back.elapsed() < DEADLINE, "{error}"),
         }
@@ -88,7 +65,7 @@ async fn what_was_under_way_when_the_server_died_is_settled_when_it_is_back() {
     let callers: Vec<_> = (0..CALLERS)
         .map(|number| {
             let ledger = ledger.clone();
-            tokio::spawn(async move { apply(&ledger, number).await })
+            tokio::spawn(async move { apply_type(&ledger, number).await })
         })
         .collect();
     let server = server.kill().await.start_again().await;
@@ -133,9 +110,9 @@ async fn a_server_that_was_silent_is_found_to_answer_again() {
     for _ in 0..SILENT_AFTER {
         reach.unanswered();
     }
-    assert!(apply(&ledger, 1).await.is_err());
+    assert!(apply_type(&ledger, 1).await.is_err());
     assert!(reach.wait(DEADLINE).await, "somebody asked, and was answered");
-    apply(&ledger, 2).await.unwrap();
+    apply_type(&ledger, 2).await.unwrap();
 }
 
 /// Fifty clients of servers that hang up on everybody: how often each dials, and when.

@@ -10,13 +10,14 @@ use async_nats::{
     Client,
     jetstream::{self, Context},
 };
+use kantoku_domain::{Envelope, Id, NamedType, Namespace, Timestamp, Type, typename::Command};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,
-    process::{Child, Command},
+    process::{Child, Command as Process},
 };
 
-use crate::{Settings, connect, setup};
+use crate::{ExecuteError, Ledger, Settings, connect, setup};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -55,7 +56,7 @@ impl Server {
     async fn launch(directory: PathBuf, port: &str, jetstream: bool) -> Option<Self> {
         let tools = std::env::var_os("KTK_TOOLS_DIR").map(PathBuf::from);
         let program = tools.map_or("nats-server".into(), |tools| tools.join("bin/nats-server"));
-        let mut command = Command::new(&program);
+        let mut command = Process::new(&program);
         command.args(["-a", "127.0.0.1", "-p", port, "--ports_file_dir"]).arg(&directory);
         if jetstream {
             command.arg("-js").arg("-sd").arg(&directory);
@@ -197,4 +198,28 @@ async fn urls_from(ports: &PathBuf) -> (String, Option<String>) {
         assert!(Instant::now() < deadline, "nats-server told no port in {}", ports.display());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Gives the type `page` its next definition, as command `number`.
+pub(crate) async fn apply_type(ledger: &Ledger, number: u64) -> Result<u64, ExecuteError> {
+    let command = Command::Apply {
+        name: "page".parse().unwrap(),
+        description: format!("version {number}"),
+        definition: Type::String,
+    };
+    let envelope = Envelope {
+        aggregate_id: id(1),
+        command_id: id(100 + number),
+        at: Timestamp::from_micros(1),
+        actor: "test".into(),
+        service_id: "test".into(),
+        causation_id: None,
+        correlation_id: id(1),
+    };
+    let namespace = Namespace::default();
+    Ok(ledger.execute::<NamedType>(&namespace, &command, &envelope).await?.stream_seq)
+}
+
+pub(crate) fn id(number: u64) -> Id {
+    format!("0193b0de-0000-7000-8000-{number:012x}").parse().unwrap()
 }

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::{Id, Recorded};
-use kantoku_streams::{Bus, ConsumerConfig, Delivery, Fault, WentBack, full_jitter, warn_missing};
+use kantoku_streams::{
+    Bus, ConsumerConfig, Fault, WentBack, acknowledge, full_jitter, warn_missing,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -13,7 +15,6 @@ use super::{
 };
 
 const BATCH_MAX: usize = 1_000;
-const ACK_WAIT: Duration = Duration::from_secs(30);
 const DELAY_BASE: Duration = Duration::from_millis(50);
 const DELAY_MAX: Duration = Duration::from_secs(5);
 
@@ -54,10 +55,7 @@ async fn read_on(
         name: durable.to_owned(),
         filters: vec![],
         from_seq: events.head() + 1,
-        shared: false,
         batch_max: BATCH_MAX,
-        in_flight_max: 10 * BATCH_MAX as u32,
-        ack_wait: ACK_WAIT,
     });
     while let Some(batch) = consumer.next_batch(stop).await? {
         let mut order = Order::after(events.head());
@@ -127,15 +125,6 @@ async fn until_answered<T, F: Future<Output = Result<T, Fault>>>(
         }
     }
     None
-}
-
-async fn acknowledge(batch: Vec<Delivery>) {
-    for delivery in batch {
-        // What comes again is dropped.
-        if let Err(fault) = delivery.ack().await {
-            tracing::debug!(%fault, "an event was not acknowledged");
-        }
-    }
 }
 
 #[cfg(test)]

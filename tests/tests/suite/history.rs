@@ -27,10 +27,7 @@ impl History {
             name: format!("history-{context_id}"),
             filters: vec![],
             from_seq: 1,
-            shared: false,
             batch_max: 1_000,
-            in_flight_max: 10_000,
-            ack_wait: deadline,
         });
         let mut history = Self::default();
         let stop = CancellationToken::new();

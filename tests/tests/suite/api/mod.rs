@@ -78,10 +78,7 @@ impl Served {
             name: format!("until-{}", Uuid::new_v4()),
             filters: vec![],
             from_seq: 1,
-            shared: false,
             batch_max: 100,
-            in_flight_max: 1_000,
-            ack_wait: DEADLINE,
         });
         let stop = CancellationToken::new();
         let found = async {

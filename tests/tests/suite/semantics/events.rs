@@ -23,10 +23,7 @@ impl Events {
             name: format!("events-{}", Uuid::new_v4()),
             filters: vec![],
             from_seq: 1,
-            shared: false,
             batch_max: 1_000,
-            in_flight_max: 10_000,
-            ack_wait: DEADLINE,
         });
         let (write, all) = watch::channel(Vec::<Arc<Recorded>>::new());
         let reader = tokio::spawn(async move {
