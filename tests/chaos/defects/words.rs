@@ -9,6 +9,7 @@ use super::scene::{Findings, Scene, task};
 use crate::{
     ground::{DEADLINE, eventually},
     proxy::Line,
+    quiet::quiet,
     roles::API,
 };
 
@@ -46,8 +47,9 @@ async fn lose_answers(scene: Scene, time: Duration) -> Findings {
     scene.serve_all(&[API]).await;
     let mut client = scene.client("client").await;
     client.keyed("task.spawn", task("pass")).await.expect("accepted");
+    // The next event is that of the next command.
+    let before = quiet(&scene.world, DEADLINE).await.expect("the first task ends");
     scene.world.set_line(Some(API.id), Server::Nats, SLOW).await;
-    let before = scene.head().await.expect("the stream answers");
     let told = client.once("task.spawn", task("pass"));
     let lose = async {
         eventually("the event is stored", DEADLINE, async || {
