@@ -42,6 +42,8 @@ struct Executor {
     hung: Vec<HeldAttempt>,
     /// It beats no more until then.
     silent_until: i64,
+    /// When it was last heard.
+    heard_at: i64,
 }
 
 struct World {
@@ -349,13 +351,17 @@ impl World {
                 lease: Millis(LEASE.as_millis() as u64),
             };
             let reply = self.keeper.heard(&beat, now);
+            let silence = self.clock - executor.heard_at;
+            executor.heard_at = self.clock;
             let cancelled = reply.cancelled.iter().map(|order| (order.task_id, order.attempt));
             let lost = reply.lost.iter().map(|held| (held.task_id, held.attempt));
             for (task_id, attempt) in cancelled.chain(lost) {
                 let task = &self.tasks[&task_id].0;
                 let is_over = task.status != Status::Received || task.attempt != attempt;
-                // What takes it away may be lost; then its executor knows first.
-                assert!(is_over || self.careless > 0, "a healthy attempt was called off");
+                // It is taken away from who was silent; that may be lost on its way, or yet to be
+                // carried out, and then the executor knows first.
+                let is_due = silence >= LEASE.as_micros() as i64 || self.careless > 0;
+                assert!(is_over || is_due, "a healthy attempt was called off");
                 executor.stop(task_id, attempt);
             }
         }
