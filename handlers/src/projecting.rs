@@ -10,7 +10,7 @@ use kantoku_streams::{
     defect::{self, Defect},
     warn_missing,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Events that are taken from the stream at once, at most.
@@ -19,6 +19,12 @@ const BATCH_MAX: usize = 1_000;
 /// for the last batch of them.
 const GATHERED_MAX: usize = Projector::EVENTS_MAX;
 const GATHERED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Transactions begin so far apart at least. The first event after a quiet moment is shown at once; what
+/// comes close behind it, as the steps of a task do, is shown together, and leaves the processor to
+/// whoever makes the next event.
+const PACE: Duration = Duration::from_millis(10);
+/// Unless so many events wait.
+const PACED_MAX: usize = 256;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Postgres itself is not dialled as often as that.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -84,14 +90,22 @@ async fn project_on(
     let mut keeping = Keeping { bus, projector, stop, position: checkpoint.stream_seq };
     let mut reading = Box::pin(read(consumer, stop));
     let mut gathered = Gathered::default();
+    let mut next_start = Instant::now();
     loop {
-        if gathered.deliveries.is_empty() {
-            let (consumer, next) = reading.await;
-            reading = Box::pin(read(consumer, stop));
+        while gathered.deliveries.is_empty()
+            || (gathered.deliveries.len() < PACED_MAX && Instant::now() < next_start)
+        {
+            let (consumer, next) = tokio::select! {
+                biased;
+                read = &mut reading => read,
+                () = sleep_until(next_start), if !gathered.deliveries.is_empty() => break,
+            };
+            reading.set(read(consumer, stop));
             if let Some(ended) = gathered.add(next) {
                 return Ok(ended);
             }
         }
+        next_start = Instant::now() + PACE;
         let mut writing = pin!(keeping.keep(std::mem::take(&mut gathered).deliveries));
         let mut ended = None;
         // What comes while Postgres is busy is taken apart, and written together: the longer it takes,

@@ -6,7 +6,7 @@ use ktk::dev::SyncPolicy;
 
 use crate::{
     guard,
-    workloads::{HISTORY, NAMES},
+    workloads::{HISTORY, NAMES, is_of_a_stand},
 };
 
 /// How many finished tasks a history has, unless it is said.
@@ -15,7 +15,7 @@ const RUNS: usize = 3;
 
 pub(crate) const USAGE: &str = "\
 cargo bench -p kantoku-tests --bench system -- [WORKLOAD …] [OPTIONS]
-  WORKLOAD           W1 … W9; without any W1 to W6, and W7 to W9 where there is a history
+  WORKLOAD           W1 … W10; without any W1 to W6, and W7 to W9 where there is a history
   --runs N           how often each is measured; the line is that of the median run [default: 3]
   --sync WHEN        when NATS writes to the disk: interval or always [default: interval]
   --history N        finished tasks before W7, W8 and W9 [default: 1000000]
@@ -74,7 +74,7 @@ impl Args {
     /// Whether workload `name` is wanted.
     pub(crate) fn wants(&self, name: &str) -> bool {
         if self.workloads.is_empty() {
-            return self.history.is_some() || !HISTORY.contains(&name);
+            return is_of_a_stand(name) || (self.history.is_some() && HISTORY.contains(&name));
         }
         self.workloads.iter().any(|word| word == name)
     }

@@ -4,6 +4,7 @@
 //! [`args::USAGE`]). W1 to W6 run on a new stand each time, as the peers do; the line is that of the
 //! median run. docs/performance.md says what the figures mean.
 
+mod apart;
 mod args;
 mod grown;
 mod guard;
@@ -17,6 +18,7 @@ mod peers;
 mod proc;
 mod recovery;
 mod report;
+mod services;
 mod stand;
 mod workloads;
 
@@ -29,7 +31,7 @@ use self::{
     measured::{Measured, line},
     peers::Peers,
     stand::Stand,
-    workloads::{HISTORY, NAMES, again, started},
+    workloads::{APART, NAMES, again, is_of_a_stand, started},
 };
 
 #[tokio::main]
@@ -44,13 +46,16 @@ async fn main() -> ExitCode {
     let mut peers = Peers::new(args.peers.clone(), args.runs);
     peers.measure();
     let mut results = Results::default();
-    if NAMES.iter().any(|name| args.wants(name) && !HISTORY.contains(name)) {
+    if NAMES.iter().any(|name| args.wants(name) && is_of_a_stand(name)) {
         for run in 1..=args.runs {
             fresh(&args, run, &mut results).await;
         }
     }
     if let Some(tasks) = args.history {
         Box::pin(grown::run(&args, tasks, &mut results)).await;
+    }
+    if args.wants(APART) {
+        Box::pin(apart::run(&args, &mut results)).await;
     }
     peers.measure();
     let ours = results.lines();
@@ -98,7 +103,7 @@ async fn fresh(args: &Args, run: usize, results: &mut Results) {
     }
     results.common = machine::describe(&up).await;
     workloads::warm_up(&up).await;
-    for name in NAMES.iter().filter(|name| args.wants(name) && !HISTORY.contains(name)) {
+    for name in NAMES.iter().filter(|name| args.wants(name) && is_of_a_stand(name)) {
         if *name == "W6" {
             continue;
         }

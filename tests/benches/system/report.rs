@@ -50,6 +50,7 @@ fn figure(name: &str, line: &Value) -> String {
             let n = line["n"].as_f64().unwrap_or(1.0);
             format!("{} ms a task", shown(seconds * 1_000.0 / n))
         }
+        apart if apart.starts_with("W10") => format!("{} tasks/s", number(&line["rate"])),
         _ => format!("{} s", shown(seconds)),
     }
 }

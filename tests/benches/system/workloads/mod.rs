@@ -30,9 +30,16 @@ pub(crate) use footprint::{again, started};
 use crate::{manifests::PASS, measured::Measured, stand::Up};
 
 /// In the order in which they run: latencies before loads, as the peers are measured.
-pub(crate) const NAMES: [&str; 9] = ["W6", "W4", "W2", "W5", "W3", "W1", "W7", "W8", "W9"];
+pub(crate) const NAMES: [&str; 10] = ["W6", "W4", "W2", "W5", "W3", "W1", "W7", "W8", "W9", APART];
 /// Those that need a history.
 pub(crate) const HISTORY: [&str; 3] = ["W7", "W8", "W9"];
+/// The one by processes that run apart.
+pub(crate) const APART: &str = "W10";
+
+/// Whether workload `name` runs on a new stand, as the peers do.
+pub(crate) fn is_of_a_stand(name: &str) -> bool {
+    name != APART && !HISTORY.contains(&name)
+}
 
 /// How long one call waits.
 pub(crate) const WAIT: Millis = Millis(300_000);
