@@ -52,7 +52,12 @@ pub(crate) async fn run(args: &Args, results: &mut Results) {
         workloads::warm_up(&up).await;
         for run in 1..=args.runs {
             eprintln!("{name}: run {run} of {}", args.runs);
-            for (_, measured) in workloads::run("W1", &up).await {
+            let before = services.spent();
+            for (_, mut measured) in workloads::run("W1", &up).await {
+                for (service_id, seconds) in services.spent() {
+                    let each = (seconds - before[service_id]) * 1e6 / measured.n as f64;
+                    measured = measured.with(&format!("{service_id}_us"), each);
+                }
                 results.push(name, measured);
             }
             up.at_rest().await;

@@ -56,6 +56,11 @@ impl Cpu {
     }
 }
 
+/// Seconds of CPU that process `root` and all that descend from it have spent.
+pub(crate) fn spent_by(root: u32) -> f64 {
+    tree(root).into_iter().filter_map(Stat::of).map(|stat| stat.seconds).sum()
+}
+
 /// The memory of process `root` and all that descend from it in MB, what is shared counted by shares.
 /// `None` where the system does not tell.
 pub(crate) fn memory_mb(root: u32) -> Option<f64> {

@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     history::servers,
+    proc::spent_by,
     stand::{CALL_MAX, CONNECT_MAX, Stand, Up, ktk},
 };
 
@@ -69,6 +70,12 @@ impl Services {
         let mut child = self.running.remove(service_id).expect("it runs");
         assert!(child.try_wait().expect("asked").is_none(), "{service_id} has ended by itself");
         child.kill().await.expect("killed");
+    }
+
+    /// Seconds of CPU that each service has spent.
+    pub(crate) fn spent(&self) -> BTreeMap<&'static str, f64> {
+        let of = |child: &Child| child.id().map_or(0.0, spent_by);
+        self.running.iter().map(|(service_id, child)| (*service_id, of(child))).collect()
     }
 
     pub(crate) async fn client(&self) -> Client {
