@@ -7,6 +7,7 @@ mod fuzz;
 mod http;
 mod manifests;
 mod operations;
+mod others;
 mod queries;
 mod raw;
 mod semantics;
