@@ -19,6 +19,7 @@ mod metric_definitions;
 mod model;
 mod part;
 mod projector;
+pub mod query;
 pub mod reader;
 mod rebuild;
 mod rows;

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use kantoku_domain::{Id, Namespace, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::query::Catalogue;
+
 pub use context::{ContextDocument, ContextRestart, ContextStatus, Stop, TaskCounts};
 pub use event::EventDocument;
 pub use namespace::NamespaceDocument;
@@ -44,6 +46,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
     const COLUMNS: &'static [&'static str];
     /// What its status may be.
     const STATUSES: &'static [&'static str];
+    /// The fields that filters know.
+    const FIELDS: &'static Catalogue;
 
     /// The id.
     fn id(&self) -> Id;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::Record;
+use crate::query::{Catalogue, RESOURCES};
 
 /// Where a resource is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +165,7 @@ impl Record for ResourceDocument {
     const KIND: &'static str = "resource";
     const COLUMNS: &'static [&'static str] = &["status", "context_id"];
     const STATUSES: &'static [&'static str] = &["allocated", "ready", "failed", "released"];
+    const FIELDS: &'static Catalogue = &RESOURCES;
 
     fn id(&self) -> Id {
         self.id

@@ -26,11 +26,7 @@ impl Reader {
         {
             return Ok((known, as_of_seq));
         }
-        let key = if T::COLUMNS.contains(&"sub_status") {
-            "concat_ws('/', status, sub_status)"
-        } else {
-            "status"
-        };
+        let key = key::<T>();
         let mut sql =
             QueryBuilder::<Postgres>::new(format!("SELECT {key}, count(*) FROM {}", T::TABLE));
         push_filter::<T>(&mut sql, filter)?;
@@ -39,6 +35,11 @@ impl Reader {
             sql.build_query_as().fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
         Ok((counts.into_iter().map(|(key, count)| (key, count as u64)).collect(), as_of_seq))
     }
+}
+
+/// What records are counted by.
+pub(super) fn key<T: Record>() -> &'static str {
+    if T::COLUMNS.contains(&"sub_status") { "concat_ws('/', status, sub_status)" } else { "status" }
 }
 
 /// From the counts that are kept, for filters that ask for nothing else than they are kept by. `None`:

@@ -10,6 +10,7 @@ use super::{Page, Reader, bad_cursor, check_limit, places};
 use crate::{
     Error,
     document::{Record, TaskDocument},
+    query::{self, Condition, Known},
 };
 
 /// What a record must be. A field that the record does not have is refused, not ignored.
@@ -53,6 +54,12 @@ impl Filter {
             && self.labels.iter().all(labels)
     }
 
+    /// What of `condition` it can say of the records of a namespace, or of all, and what is left of
+    /// it. Both must hold.
+    pub fn of(namespace: Option<&Namespace>, condition: &Condition) -> (Self, Condition) {
+        super::find::split(namespace, condition)
+    }
+
     /// The same without what changes in the life of a record.
     #[must_use]
     pub fn lasting(&self) -> Self {
@@ -77,7 +84,7 @@ impl Reader {
     /// Tasks, with the status of their dependencies.
     pub async fn tasks(&self, query: &Query) -> Result<Page<TaskDocument>, Error> {
         let (mut tx, as_of_seq) = self.snapshot().await?;
-        let (mut items, next_cursor) = page(&mut tx, query).await?;
+        let (mut items, next_cursor) = page(&mut tx, query, &Besides::default()).await?;
         super::dependencies::complete(&mut tx, &mut items).await?;
         Ok(Page { items, next_cursor, as_of_seq })
     }
@@ -86,19 +93,30 @@ impl Reader {
     /// enough for a tree or a graph of a context).
     pub async fn records<T: Record>(&self, query: &Query) -> Result<Page<T>, Error> {
         let (mut tx, as_of_seq) = self.snapshot().await?;
-        let (items, next_cursor) = page(&mut tx, query).await?;
+        let (items, next_cursor) = page(&mut tx, query, &Besides::default()).await?;
         Ok(Page { items, next_cursor, as_of_seq })
     }
 }
 
-async fn page<T: Record>(
+/// What is asked of a list besides its [`Query`].
+#[derive(Default)]
+pub(super) struct Besides<'a> {
+    /// What else the records must be.
+    pub(super) condition: Option<(&'a Condition, &'a Known)>,
+    /// How many of them are passed over.
+    pub(super) skip: u32,
+}
+
+pub(super) async fn page<T: Record>(
     connection: &mut sqlx::PgConnection,
     query: &Query,
+    besides: &Besides<'_>,
 ) -> Result<(Vec<T>, Option<String>), Error> {
     let limit = check_limit(query.limit)?;
     let (compare, order) = if query.ascending { (">", "ASC") } else { ("<", "DESC") };
     // One more than asked for tells whether there is a next page.
     let limit_and_one = limit + 1;
+    let skip = i64::from(besides.skip);
     let in_places = places::are_asked::<T>(&query.filter);
     let mut sql = QueryBuilder::<Postgres>::default();
     if in_places {
@@ -109,14 +127,22 @@ async fn page<T: Record>(
         sql.push(format!("SELECT id, document FROM {}", T::TABLE));
         push_filter::<T>(&mut sql, &query.filter)?;
     }
+    if let Some((condition, known)) = besides.condition {
+        sql.push(" AND ");
+        query::sql::push(&mut sql, condition, known);
+    }
     if let Some(cursor) = &query.cursor {
         let (at, id) = parse_cursor(cursor).ok_or_else(bad_cursor)?;
         sql.push(format!(" AND (updated_at, id) {compare} ("));
         sql.push_bind(at.to_offset()).push(", ").push_bind(id.uuid()).push(")");
     }
-    sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT ")).push_bind(limit_and_one);
+    sql.push(format!(" ORDER BY updated_at {order}, id {order} LIMIT "));
+    sql.push_bind(if in_places { limit_and_one + skip } else { limit_and_one });
     if in_places {
         places::push_end(&mut sql, order, limit_and_one);
+    }
+    if skip > 0 {
+        sql.push(" OFFSET ").push_bind(skip);
     }
     let mut rows = sql.build().fetch(connection);
     let (mut items, mut bytes): (Vec<T>, usize) = (Vec::new(), 0);
@@ -137,10 +163,10 @@ const DOING: &str = "reading a list";
 
 /// How long the documents of one page are together, but for the last: a page may hold fewer than
 /// were asked for.
-const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A document, and the length of its text.
-fn document<T: Record>(row: &PgRow) -> Result<(T, usize), sqlx::Error> {
+pub(super) fn document<T: Record>(row: &PgRow) -> Result<(T, usize), sqlx::Error> {
     let length = row.try_get_raw("document")?.as_bytes().map_or(0, <[u8]>::len);
     let Json(item) = row.try_get("document")?;
     Ok((item, length))

@@ -5,6 +5,7 @@ mod count;
 mod dependencies;
 mod events;
 mod facts;
+mod find;
 mod follow;
 mod graph;
 mod ids;
@@ -30,6 +31,7 @@ use crate::{Database, Error};
 
 pub use changes::{Changes, Mark};
 pub use events::EventQuery;
+pub use find::{Find, IDS_MAX, SKIP_MAX, Sort, Values};
 pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
 pub use positions::ContextTasks;

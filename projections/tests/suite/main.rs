@@ -5,10 +5,12 @@
 
 mod batching;
 mod connection;
+mod finding;
 mod fuzz;
 mod given;
 mod kept;
 mod migrations;
+mod oracle;
 mod poison;
 mod postgres;
 mod queries;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Record, TaskState};
+use crate::query::{CONTEXTS, Catalogue};
 
 pub use counts::{ContextStatus, TaskCounts};
 pub use restart::ContextRestart;
@@ -191,6 +192,7 @@ impl Record for ContextDocument {
     const KIND: &'static str = "context";
     const COLUMNS: &'static [&'static str] = &["status", "pipeline", "paused", "labels"];
     const STATUSES: &'static [&'static str] = &["running", "ok", "failed", "cancelled"];
+    const FIELDS: &'static Catalogue = &CONTEXTS;
 
     fn id(&self) -> Id {
         self.id

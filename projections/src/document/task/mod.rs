@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Record;
+use crate::query::{Catalogue, TASKS};
 
 pub(crate) use apply::TaskState;
 pub use notes::{Approval, ChildrenCancelled, Revival, Successor};
@@ -229,6 +230,7 @@ impl Record for TaskDocument {
     ];
     const STATUSES: &'static [&'static str] =
         &["initialized", "ready", "received", "finished", "cancelled", "skipped"];
+    const FIELDS: &'static Catalogue = &TASKS;
 
     fn id(&self) -> Id {
         self.id

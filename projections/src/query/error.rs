@@ -1,0 +1,44 @@
+//! What is wrong with a filter, and where.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A filter that cannot be understood, or would cost too much.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{place}{message}")]
+pub struct Invalid {
+    /// Where.
+    pub place: Place,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+/// A place in a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The whole of it.
+    Whole,
+    /// Keys of JSON, from the outermost: `$or.0.labels.team.$in`.
+    Keys(Vec<String>),
+    /// A column of a text, 1 for the first.
+    Column(usize),
+}
+
+impl Invalid {
+    /// Something that is wrong with the whole.
+    pub(super) fn whole(message: impl Into<String>) -> Self {
+        Self { place: Place::Whole, message: message.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Keys(keys) if keys.is_empty() => Ok(()),
+            Self::Keys(keys) => write!(f, "{}: ", keys.join(".")),
+            Self::Column(column) => write!(f, "column {column}: "),
+        }
+    }
+}

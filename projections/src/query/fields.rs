@@ -1,0 +1,275 @@
+//! The fields that filters know: where each lies, and what it is.
+
+use kantoku_domain::nearest;
+
+use super::tree::Relation;
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Bool,
+    /// A time.
+    Time,
+    /// An id.
+    Id,
+    /// Whatever was put there.
+    Any,
+}
+
+/// A field that records of a kind have.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its name in filters.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    column: Option<&'static str>,
+    path: &'static [&'static str],
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// One value.
+    Plain,
+    /// Whether there is something.
+    Presence,
+    /// What lies in it is named by the keys that lead there.
+    Open,
+    /// One text for each name.
+    Labels,
+}
+
+/// The fields of a kind of record.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    /// What the records are called.
+    pub kind: &'static str,
+    /// What they have.
+    pub entries: &'static [Entry],
+    /// How they may stand to others.
+    pub relations: &'static [Relation],
+}
+
+/// A field that a filter names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// What it holds.
+    pub kind: Kind,
+    /// Its column, if it has one of its own.
+    pub(crate) column: Option<&'static str>,
+    /// The keys that lead to it in the document.
+    pub(crate) path: Vec<String>,
+    /// Whether it is about there being something at `path`.
+    pub(crate) is_presence: bool,
+    /// Whether it is a label, with this name.
+    pub(crate) is_label: bool,
+}
+
+const fn plain(kind: Kind, name: &'static str, path: &'static [&'static str]) -> Entry {
+    Entry { name, kind, column: None, path, shape: Shape::Plain }
+}
+
+const fn column(kind: Kind, name: &'static str, path: &'static [&'static str]) -> Entry {
+    Entry { name, kind, column: Some(name), path, shape: Shape::Plain }
+}
+
+const fn open(name: &'static str, path: &'static [&'static str]) -> Entry {
+    Entry { name, kind: Kind::Any, column: None, path, shape: Shape::Open }
+}
+
+const LABELS: Entry = Entry {
+    name: "labels",
+    kind: Kind::Text,
+    column: Some("labels"),
+    path: &["labels"],
+    shape: Shape::Labels,
+};
+const PAUSED: Entry = Entry {
+    name: "paused",
+    kind: Kind::Bool,
+    column: Some("paused"),
+    path: &["paused"],
+    shape: Shape::Presence,
+};
+
+use Kind::{Bool, Id, Number, Text, Time};
+
+/// What is known of tasks.
+pub const TASKS: Catalogue = Catalogue {
+    kind: "task",
+    relations: &[Relation::DescendantOf, Relation::BlockedBy],
+    entries: &[
+        column(Id, "id", &["id"]),
+        column(Text, "namespace", &["namespace"]),
+        column(Text, "status", &["status"]),
+        column(Text, "sub_status", &["sub_status"]),
+        column(Id, "context_id", &["context_id"]),
+        column(Text, "specification", &["specification"]),
+        LABELS,
+        PAUSED,
+        column(Id, "parent_id", &["parent_id"]),
+        column(Id, "restart_root", &["restart_root"]),
+        column(Bool, "unfolded", &["unfolded"]),
+        column(Number, "stream_seq", &["stream_seq"]),
+        column(Time, "updated_at", &["updated_at"]),
+        plain(Text, "step", &["step"]),
+        plain(Number, "version", &["version"]),
+        plain(Id, "restart_parent", &["restart_parent"]),
+        plain(Id, "restarted_as", &["restarted_as"]),
+        plain(Bool, "current", &["current"]),
+        plain(Number, "attempt", &["attempt"]),
+        plain(Text, "queue", &["queue"]),
+        plain(Text, "shard_key", &["shard_key"]),
+        plain(Number, "priority", &["priority"]),
+        plain(Text, "reason", &["reason"]),
+        plain(Text, "cancelled_by", &["cancelled_by"]),
+        plain(Id, "root_cause", &["root_cause"]),
+        plain(Text, "cause", &["cause"]),
+        plain(Text, "node", &["node"]),
+        plain(Number, "origin", &["origin"]),
+        plain(Number, "position", &["position"]),
+        plain(Time, "created_at", &["created_at"]),
+        plain(Time, "waiting_since", &["waiting_since"]),
+        plain(Time, "not_before", &["not_before"]),
+        plain(Time, "ready_at", &["ready_at"]),
+        plain(Time, "started_at", &["started_at"]),
+        plain(Time, "finished_at", &["finished_at"]),
+        open("inputs", &["inputs"]),
+        open("outputs", &["outputs"]),
+        open("result", &["result"]),
+        open("error", &["error"]),
+        open("paused", &["paused"]),
+        open("delegated", &["delegated"]),
+        open("depends_on", &["depends_on"]),
+        open("when", &["when"]),
+        open("retry", &["retry"]),
+        open("timeouts", &["timeouts"]),
+        open("approvals", &["approvals"]),
+        open("restarted", &["restarted"]),
+        open("revived", &["revived"]),
+        open("expired", &["expired"]),
+        open("other_causes", &["other_causes"]),
+        open("children_cancelled", &["children_cancelled"]),
+    ],
+};
+
+/// What is known of contexts.
+pub const CONTEXTS: Catalogue = Catalogue {
+    kind: "context",
+    relations: &[],
+    entries: &[
+        column(Id, "id", &["id"]),
+        column(Text, "namespace", &["namespace"]),
+        column(Text, "status", &["status"]),
+        column(Text, "pipeline", &["pipeline", "name"]),
+        PAUSED,
+        LABELS,
+        column(Number, "stream_seq", &["stream_seq"]),
+        column(Time, "updated_at", &["updated_at"]),
+        plain(Time, "created_at", &["created_at"]),
+        plain(Time, "finished_at", &["finished_at"]),
+        plain(Text, "cancelled", &["cancelled"]),
+        plain(Text, "cancelled_by", &["cancelled_by"]),
+        open("pipeline", &["pipeline"]),
+        open("tasks", &["tasks"]),
+        open("params", &["params"]),
+        open("outputs", &["outputs"]),
+        open("paused", &["paused"]),
+        open("last_cancelled", &["last_cancelled"]),
+        open("restarts", &["restarts"]),
+    ],
+};
+
+/// What is known of resources.
+pub const RESOURCES: Catalogue = Catalogue {
+    kind: "resource",
+    relations: &[Relation::ProducedBy],
+    entries: &[
+        column(Id, "id", &["id"]),
+        column(Text, "namespace", &["namespace"]),
+        column(Text, "status", &["status"]),
+        column(Id, "context_id", &["context_id"]),
+        column(Time, "updated_at", &["updated_at"]),
+        plain(Id, "custodian", &["custodian"]),
+        plain(Text, "output", &["output"]),
+        plain(Text, "digest", &["digest"]),
+        plain(Number, "size", &["size"]),
+        plain(Number, "stream_seq", &["stream_seq"]),
+        plain(Time, "created_at", &["created_at"]),
+        plain(Time, "resolved_at", &["resolved_at"]),
+        open("type", &["type"]),
+        open("value", &["value"]),
+    ],
+};
+
+impl Catalogue {
+    /// The field that `keys` lead to.
+    pub fn field(&self, keys: &[String]) -> Result<Field, String> {
+        let (Some(name), rest) = (keys.first(), keys.get(1..).unwrap_or_default()) else {
+            return Err("there is no field without a name".into());
+        };
+        if rest.iter().any(|key| key.contains('\0')) {
+            return Err("the name of a field has a NUL character, which none has".into());
+        }
+        let fits = |entry: &&Entry| match entry.shape {
+            _ if entry.name != name => false,
+            Shape::Plain | Shape::Presence => rest.is_empty(),
+            Shape::Labels => rest.len() == 1,
+            Shape::Open => true,
+        };
+        let entry = self.entries.iter().find(fits).ok_or_else(|| self.unknown(name, rest))?;
+        let path = entry.path.iter().map(ToString::to_string).chain(rest.iter().cloned());
+        Ok(Field {
+            kind: entry.kind,
+            column: entry.column,
+            path: path.collect(),
+            is_presence: entry.shape == Shape::Presence,
+            is_label: entry.shape == Shape::Labels,
+        })
+    }
+
+    /// The keys in `written`, as JSON has it: dots part them. What follows `labels.` is one name.
+    pub fn keys(written: &str) -> Vec<String> {
+        match written.split_once('.') {
+            Some((first, rest)) if first == LABELS.name => vec![first.to_owned(), rest.to_owned()],
+            _ => written.split('.').map(str::to_owned).collect(),
+        }
+    }
+
+    /// The names of the fields, as they are written; what can be asked first stands first.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let written = |entry: &Entry| match entry.shape {
+            Shape::Labels => format!("{}.NAME", entry.name),
+            Shape::Open => format!("{}.…", entry.name),
+            Shape::Plain | Shape::Presence => entry.name.to_owned(),
+        };
+        self.entries.iter().map(written)
+    }
+
+    fn unknown(&self, name: &str, rest: &[String]) -> String {
+        let kind = self.kind;
+        let named = self.entries.iter().find(|entry| entry.name == name);
+        if let Some(entry) = named {
+            return match entry.shape {
+                Shape::Labels if rest.is_empty() => {
+                    format!("name one of the labels: {name}.NAME, or {name}[\"NAME\"]")
+                }
+                Shape::Labels => format!("write a label with dots in its name {name}[\"a.b\"]"),
+                _ => format!("there is nothing in {name}: it has one value"),
+            };
+        }
+        let known = self.entries.iter().map(|entry| entry.name);
+        if let Some(meant) = nearest(name, known) {
+            let meant = if meant == LABELS.name { "labels.NAME" } else { meant };
+            return format!("a {kind} has no field {name:?}; did you mean {meant:?}?");
+        }
+        let known: Vec<String> = self.names().collect();
+        format!("a {kind} is not filtered by {name:?}, but by {}", known.join(", "))
+    }
+}

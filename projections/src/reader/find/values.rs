@@ -1,0 +1,121 @@
+//! How many records there are, and which values a field has among them.
+
+use std::collections::BTreeMap;
+
+use kantoku_domain::Namespace;
+use kantoku_streams::now;
+use serde_json::Value;
+use sqlx::{Postgres, QueryBuilder, types::Json};
+
+use super::{DOING, check_limit, push_where, related, split, too_slow};
+use crate::{
+    Error,
+    document::Record,
+    query::{Condition, Field, Kind},
+    reader::{Reader, count},
+};
+
+/// The values of a field, each with the number of records that have it; those with most first. Null
+/// stands for those that have none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// The values.
+    pub values: Vec<(Value, u64)>,
+    /// Whether these are all of them.
+    pub is_complete: bool,
+    /// The position that they are as of.
+    pub as_of_seq: u64,
+}
+
+impl Reader {
+    /// How many records are so, and the position that this is as of.
+    pub async fn count_where<T: Record>(
+        &self,
+        namespace: Option<&Namespace>,
+        condition: &Condition,
+    ) -> Result<(u64, u64), Error> {
+        let (by_status, as_of_seq) = self.count_found::<T>(namespace, condition).await?;
+        Ok((by_status.values().sum(), as_of_seq))
+    }
+
+    /// How many records are so by status, as [`Reader::count`] has it, and the position that this is
+    /// as of.
+    pub async fn count_found<T: Record>(
+        &self,
+        namespace: Option<&Namespace>,
+        condition: &Condition,
+    ) -> Result<(BTreeMap<String, u64>, u64), Error> {
+        let (filter, rest) = split(namespace, condition);
+        if rest == Condition::always() {
+            return self.count::<T>(&filter).await;
+        }
+        let (mut tx, as_of_seq) = self.bounded().await?;
+        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        let key = count::key::<T>();
+        let mut sql = QueryBuilder::new(format!("SELECT {key}, count(*) FROM {}", T::TABLE));
+        push_where(&mut sql, namespace, condition, &known);
+        sql.push(" GROUP BY 1");
+        let counts: Result<Vec<(String, i64)>, _> = sql.build_query_as().fetch_all(&mut *tx).await;
+        let counts = counts.map_err(Error::database(DOING)).map_err(too_slow)?;
+        Ok((counts.into_iter().map(|(key, count)| (key, count as u64)).collect(), as_of_seq))
+    }
+
+    /// How many records there are for each value of a field.
+    pub async fn count_by<T: Record>(
+        &self,
+        field: &Field,
+        namespace: Option<&Namespace>,
+        condition: &Condition,
+        limit: u32,
+    ) -> Result<Values, Error> {
+        let limit = check_limit(limit)?;
+        let (mut tx, as_of_seq) = self.bounded().await?;
+        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        let mut sql = QueryBuilder::new("SELECT value, count(*) FROM (SELECT ");
+        push_value(&mut sql, field);
+        sql.push(format!(" AS value FROM {}", T::TABLE));
+        push_where(&mut sql, namespace, condition, &known);
+        sql.push(") found GROUP BY value ORDER BY 2 DESC, value LIMIT ").push_bind(limit + 1);
+        let rows: Result<Vec<(Option<Json<Value>>, i64)>, _> =
+            sql.build_query_as().fetch_all(&mut *tx).await;
+        let mut rows = rows.map_err(Error::database(DOING)).map_err(too_slow)?;
+        let is_complete = rows.len() as i64 <= limit;
+        rows.truncate(limit as usize);
+        let value = |value: Option<Json<Value>>| value.map_or(Value::Null, |Json(value)| value);
+        let values = rows.into_iter().map(|(found, count)| (value(found), count as u64));
+        Ok(Values { values: values.collect(), is_complete, as_of_seq })
+    }
+
+    /// The values that a field has, in their order; and whether these are all of them.
+    pub async fn distinct<T: Record>(
+        &self,
+        field: &Field,
+        namespace: Option<&Namespace>,
+        condition: &Condition,
+        limit: u32,
+    ) -> Result<(Vec<Value>, bool), Error> {
+        let limit = check_limit(limit)?;
+        let (mut tx, _) = self.bounded().await?;
+        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        let mut sql = QueryBuilder::new("SELECT DISTINCT value FROM (SELECT ");
+        push_value(&mut sql, field);
+        sql.push(format!(" AS value FROM {}", T::TABLE));
+        push_where(&mut sql, namespace, condition, &known);
+        sql.push(") found WHERE value IS NOT NULL ORDER BY value LIMIT ").push_bind(limit + 1);
+        let rows: Result<Vec<Json<Value>>, _> = sql.build_query_scalar().fetch_all(&mut *tx).await;
+        let mut rows = rows.map_err(Error::database(DOING)).map_err(too_slow)?;
+        let is_complete = rows.len() as i64 <= limit;
+        rows.truncate(limit as usize);
+        Ok((rows.into_iter().map(|Json(value)| value).collect(), is_complete))
+    }
+}
+
+/// What the field has, as JSON; NULL for null.
+fn push_value(sql: &mut QueryBuilder<Postgres>, field: &Field) {
+    match field.column.filter(|_| !field.is_label && field.kind != Kind::Time) {
+        Some(column) => sql.push("to_jsonb(").push(column).push(")"),
+        None => {
+            sql.push("NULLIF(document #> ").push_bind(field.path.clone()).push(", 'null'::jsonb)")
+        }
+    };
+}
