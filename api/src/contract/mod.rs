@@ -183,7 +183,8 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
 }
 
 /// What records must be: field to value. A field is written as in the document (`status`,
-/// `context_id`, `labels.team`); the value is what it must equal.
+/// `context_id`, `labels.team`); the value is what it must equal, or operators: `{"$in": ["a"]}`.
+/// See docs/semantics/queries.md.
 pub type Filter = Map<String, Value>;
 
 /// How long a read waits for `min_seq`, and a wait for its end, unless it says otherwise.
@@ -223,9 +224,16 @@ pub struct ListParams {
     /// What they must be.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub filter: Filter,
-    /// `updated_at`, or `-updated_at` for the last changed first, which is the default.
+    /// What they must be besides, as a text: `status == "finished" && attempt > 1`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// A field with a type, such as `updated_at`, `created_at` or `status`; with `-` the last first.
+    /// `-updated_at`, the last changed first, unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sort: Option<String>,
+    /// How many are passed over before the first page, up to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// Only these fields of each, written like `status` or `labels.team`; all unless given. Not for
     /// the typed client, which knows whole documents only.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -272,6 +272,9 @@ pub struct SubscribeParams {
     /// What they must be; all of the namespace when empty.
     #[serde(default)]
     pub filter: Filter,
+    /// What they must be besides, as a text: `status == "finished" && attempt > 1`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Only changes at higher positions, without those that match now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq: Option<u64>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kantoku_projections::{
     document::{ContextDocument, Record, ResourceDocument, TaskDocument},
-    reader::{Page, Query},
+    reader::{Find, Page, Sort},
 };
 use serde::Serialize;
 use serde_json::{
@@ -45,36 +45,33 @@ async fn get<T: Record>(api: Arc<Api>, params: GetParams) -> Result<T, ApiError>
 }
 
 async fn list_tasks(api: Arc<Api>, params: ListParams) -> Result<Box<RawValue>, ApiError> {
-    let query = query::<TaskDocument>(&api, &params).await?;
-    page(api.reader.tasks(&query).await?, params.fields.as_deref())
+    let find = find::<TaskDocument>(&api, &params).await?;
+    page(api.reader.find_tasks(&find).await?, params.fields.as_deref())
 }
 
 async fn list<T: Record>(api: Arc<Api>, params: ListParams) -> Result<Box<RawValue>, ApiError> {
-    let query = query::<T>(&api, &params).await?;
-    page(api.reader.records::<T>(&query).await?, params.fields.as_deref())
+    let find = find::<T>(&api, &params).await?;
+    page(api.reader.find::<T>(&find).await?, params.fields.as_deref())
 }
 
 async fn count_tasks(api: Arc<Api>, params: ListParams) -> Result<Counts, ApiError> {
-    let filter = query::<TaskDocument>(&api, &params).await?.filter;
-    let (by_status, as_of_seq) = api.reader.count::<TaskDocument>(&filter).await?;
+    let Find { namespace, condition, .. } = find::<TaskDocument>(&api, &params).await?;
+    let counted = api.reader.count_found::<TaskDocument>(namespace.as_ref(), &condition).await;
+    let (by_status, as_of_seq) = counted?;
     Ok(Counts { total: by_status.values().sum(), by_status, as_of_seq })
 }
 
-async fn query<T: Record>(api: &Api, params: &ListParams) -> Result<Query, ApiError> {
+async fn find<T: Record>(api: &Api, params: &ListParams) -> Result<Find, ApiError> {
     api.catch_up(params.min_seq, params.timeout).await?;
     let namespace = params.namespace.clone().unwrap_or_default();
     let namespace = (!params.all_namespaces).then_some(namespace);
-    let ascending = match params.sort.as_deref() {
-        None | Some("-updated_at") => false,
-        Some("updated_at") => true,
-        Some(other) => {
-            let message = format!("{other:?} is no order: write updated_at or -updated_at");
-            return Err(ApiError::new(Code::Invalid, message).field("sort"));
-        }
-    };
-    Ok(Query {
-        filter: api.filter::<T>(namespace, &params.filter).await?,
-        ascending,
+    let also = params.condition.as_deref();
+    let sort = params.sort.as_deref().map(|sort| Sort::parse(T::FIELDS, sort)).transpose()?;
+    Ok(Find {
+        condition: api.condition::<T>(namespace.clone(), &params.filter, also).await?,
+        namespace,
+        sort: sort.unwrap_or_default(),
+        skip: params.skip.unwrap_or_default(),
         limit: params.limit.unwrap_or(LIMIT),
         cursor: params.cursor.clone(),
     })

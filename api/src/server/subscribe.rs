@@ -9,8 +9,10 @@ use futures::{StreamExt as _, stream, stream::BoxStream};
 use kantoku_domain::Id;
 use kantoku_projections::{
     document::{ContextDocument, TaskDocument},
+    query::{Condition, Known},
     reader::{Filter, Mark},
 };
+use kantoku_streams::now;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -71,6 +73,8 @@ struct Following<T: Followed> {
     follower: Follower<T>,
     interest: Interest,
     filter: Filter,
+    /// What else they must be.
+    rest: Condition,
     phase: Phase<T>,
     /// Everything before this was sent, or is among `queue`.
     after: Mark,
@@ -127,7 +131,14 @@ impl<T: Followed> Following<T> {
         params: SubscribeParams,
     ) -> Result<BoxStream<'static, Result<T, ApiError>>, ApiError> {
         let namespace = params.namespace.unwrap_or_default();
-        let filter = api.filter::<T>(Some(namespace), &params.filter).await?;
+        let also = params.condition.as_deref();
+        let condition = api.condition::<T>(Some(namespace.clone()), &params.filter, also).await?;
+        if !condition.relations().is_empty() {
+            let message = "what is related to another record changes without an event of its own; \
+                           list it, or follow a context";
+            return Err(ApiError::new(Code::Invalid, message).field("filter"));
+        }
+        let (filter, rest) = Filter::of(Some(&namespace), &condition);
         let patience = patience(params.timeout)?;
         if let Some(from_seq) = params.from_seq {
             api.reader.wait_for(from_seq, patience).await?;
@@ -136,7 +147,7 @@ impl<T: Followed> Following<T> {
             Some(_) => Phase::CatchUp { told_all: true },
             None => Phase::Snapshot { since: None },
         };
-        let changing = filter.lasting() != filter;
+        let changing = filter.lasting() != filter || rest != Condition::always();
         let following = Self {
             follower: documents.follow(),
             interest: interest(&filter),
@@ -146,6 +157,7 @@ impl<T: Followed> Following<T> {
             page: None,
             matching: changing.then(Matching::default),
             filter,
+            rest,
             api,
         };
         Ok(stream::try_unfold(following, |mut following| async move {
@@ -211,7 +223,7 @@ impl<T: Followed> Following<T> {
         let changes = T::changed(&self.api.reader, &lasting, self.after, PAGE).await?;
         self.after = changes.next;
         for record in changes.items {
-            if told_all && !self.filter.matches(&record) {
+            if told_all && !self.matches(&record) {
                 self.queue.push_back(Arc::new(record));
             } else {
                 self.send(Arc::new(record))?;
@@ -238,9 +250,17 @@ impl<T: Followed> Following<T> {
         Ok(())
     }
 
+    fn matches(&self, record: &T) -> bool {
+        if !self.filter.matches(record) || self.rest == Condition::always() {
+            return self.filter.matches(record);
+        }
+        let known = Known { now: now(), ..Known::default() };
+        serde_json::to_value(record).is_ok_and(|document| self.rest.matches(&document, &known))
+    }
+
     /// Queues the record if it matches, or did when it was sent before.
     fn send(&mut self, record: Arc<T>) -> Result<(), ApiError> {
-        let matches = self.filter.matches(&*record);
+        let matches = self.matches(&record);
         let is_due = match &mut self.matching {
             None => matches,
             Some(matching) if matches => {

@@ -93,10 +93,10 @@ pub(super) fn is_in(field: Field, values: Vec<Literal>) -> Result<Condition, Str
     let values = values.into_iter().filter(|value| *value != Literal::Null);
     let values = values.map(|value| value.of(&field)).collect::<Result<Vec<_>, _>>()?;
     let listed = Condition::Field(field.clone(), Test::In(values));
-    Ok(match nothing {
-        true => Condition::any([Condition::Field(field, Test::Exists).negated(), listed]),
-        false => listed,
-    })
+    if !nothing {
+        return Ok(listed);
+    }
+    Ok(Condition::any([Condition::Field(field, Test::Exists).negated(), listed]))
 }
 
 /// `field` stands so to the value.
@@ -127,10 +127,10 @@ pub(super) fn matches(field: Field, pattern: Result<Pattern, String>) -> Result<
 
 /// A text that Postgres stores.
 fn storable(text: String) -> Result<String, String> {
-    match text.contains('\0') {
-        true => Err("it is compared with a text with a NUL character, which none has".into()),
-        false => Ok(text),
+    if text.contains('\0') {
+        return Err("it is compared with a text with a NUL character, which none has".into());
     }
+    Ok(text)
 }
 
 /// A time as people write it: `now`, `now-1h`, `-15m`, or a date and a time.

@@ -1,4 +1,4 @@
-//! Filters written as JSON, as MongoDB writes them.
+//! Filters written as JSON, with the operators of `MongoDB`.
 
 use kantoku_domain::nearest;
 use serde_json::{Map, Value};

@@ -111,10 +111,10 @@ impl Reading<'_> {
 
     fn comparison(&mut self) -> Result<Condition, Invalid> {
         let column = self.word().column;
-        let left = match self.side()? {
-            Side::Whole(condition) => return Ok(condition),
-            side => side,
-        };
+        let left = self.side()?;
+        if let Side::Whole(condition) = left {
+            return Ok(condition);
+        }
         if matches!(self.peek(), Token::Name(name) if name == "in") {
             self.at += 1;
             return self.is_in(left, column);
@@ -168,7 +168,9 @@ impl Reading<'_> {
                 Side::Field(list, at) => {
                     literal::includes(list, value).map_err(|message| wrong_at(at, message))
                 }
-                _ => Err(wrong_at(column, "write a field: status in [\"ready\"]")),
+                Side::Value(_) | Side::Whole(_) => {
+                    Err(wrong_at(column, "write a field: status in [\"ready\"]"))
+                }
             },
             Side::Whole(_) => Err(wrong_at(column, "write a field: status in [\"ready\"]")),
         }

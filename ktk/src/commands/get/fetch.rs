@@ -86,6 +86,7 @@ async fn context_id(name: &str, session: &Session) -> Result<Id, CommandError> {
 /// Records by time of change, the last changed first.
 pub(super) async fn records<L, T>(
     filter: Filter,
+    condition: Option<String>,
     session: &Session,
 ) -> Result<List<T>, CommandError>
 where
@@ -95,6 +96,7 @@ where
     let wanted = wanted(session);
     let params = ListParams {
         filter,
+        condition,
         limit: Some(page_size(wanted, 0)),
         namespace: session.namespace(),
         all_namespaces: session.all_namespaces(),

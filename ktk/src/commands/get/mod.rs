@@ -24,6 +24,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk get tasks
   ktk get tasks --status failed -l team=search -o wide
   ktk get tasks --context @last -w
+  ktk get tasks --where 'attempt > 1 && updated_at > now - duration(\"1h\")'
   ktk get task/0193a5c2 -o json
   ktk get cx @last @failed
   ktk get pipelines -o yaml > backup.yaml
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Only what belongs to this context
     #[arg(long, value_name = "ID")]
     context: Option<String>,
+    /// Only what is so, e.g. 'attempt > 1 && !has(error)'; see docs/semantics/queries.md
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
 }
 
 pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), CommandError> {
@@ -99,7 +103,8 @@ where
 {
     if args.names.is_empty() {
         let filter = fetch::filter(T::kind(), args, session).await?;
-        return show(session, &fetch::records::<L, T>(filter, session).await?);
+        let condition = args.condition.clone();
+        return show(session, &fetch::records::<L, T>(filter, condition, session).await?);
     }
     refuse_filters(args, session)?;
     in_one_namespace(session)?;
@@ -165,7 +170,7 @@ async fn namespaces(args: &Args, session: &Session) -> Result<(), CommandError> 
 }
 
 async fn events(args: &Args, session: &Session) -> Result<(), CommandError> {
-    if args.status.is_some() || !session.labels().is_empty() {
+    if args.status.is_some() || args.condition.is_some() || !session.labels().is_empty() {
         return Err(CommandError::usage("events have no status and no labels"));
     }
     in_one_namespace(session)?;
@@ -252,10 +257,11 @@ fn in_one_namespace(session: &Session) -> Result<(), CommandError> {
 
 /// What has been named, or has neither status nor labels, is not filtered: rather say so.
 fn refuse_filters(args: &Args, session: &Session) -> Result<(), CommandError> {
-    let filters = args.status.is_some() || args.context.is_some() || !session.labels().is_empty();
+    let filters = args.status.is_some() || args.context.is_some() || args.condition.is_some();
+    let filters = filters || !session.labels().is_empty();
     if filters {
         return Err(CommandError::usage(
-            "-l, --status and --context filter lists of tasks, contexts and resources",
+            "-l, --status, --context and --where filter lists of tasks, contexts and resources",
         ));
     }
     Ok(())

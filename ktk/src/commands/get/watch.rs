@@ -37,6 +37,7 @@ where
     }
     let params = SubscribeParams {
         filter: fetch::filter(T::kind(), args, session).await?,
+        condition: args.condition.clone(),
         from_seq: None,
         namespace: session.namespace(),
         timeout: session.read_timeout(),

@@ -46,7 +46,7 @@ async fn until(
         filter: Filter::from_iter(filter),
         from_seq: Some(task.stream_seq),
         namespace: session.namespace(),
-        timeout: None,
+        ..SubscribeParams::default()
     };
     let mut changes = session.subscribe::<TaskSubscribe>(&params).await?;
     while let Some(change) = changes.next().await {

@@ -65,7 +65,7 @@ async fn follow(
         filter: Filter::from_iter([("context_id".into(), Value::from(context_id.to_string()))]),
         from_seq: Some(view.position()),
         namespace: session.namespace(),
-        timeout: None,
+        ..SubscribeParams::default()
     };
     let mut changes = session.subscribe::<TaskSubscribe>(&params).await?;
     let mut end = Box::pin(wait(context_id, deadline, session));

@@ -27,6 +27,9 @@ pub struct Values {
     pub as_of_seq: u64,
 }
 
+/// A value, and how many have it.
+type Counted = (Option<Json<Value>>, i64);
+
 impl Reader {
     /// How many records are so, and the position that this is as of.
     pub async fn count_where<T: Record>(
@@ -76,8 +79,7 @@ impl Reader {
         sql.push(format!(" AS value FROM {}", T::TABLE));
         push_where(&mut sql, namespace, condition, &known);
         sql.push(") found GROUP BY value ORDER BY 2 DESC, value LIMIT ").push_bind(limit + 1);
-        let rows: Result<Vec<(Option<Json<Value>>, i64)>, _> =
-            sql.build_query_as().fetch_all(&mut *tx).await;
+        let rows = sql.build_query_as::<Counted>().fetch_all(&mut *tx).await;
         let mut rows = rows.map_err(Error::database(DOING)).map_err(too_slow)?;
         let is_complete = rows.len() as i64 <= limit;
         rows.truncate(limit as usize);
