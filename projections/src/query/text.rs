@@ -145,16 +145,13 @@ impl Reading<'_> {
 
     /// A field of its own is true or false.
     fn alone(&self, side: Side, column: usize) -> Result<Condition, Invalid> {
-        match side {
-            Side::Field(field, at) => {
-                literal::equals(field, Literal::Bool(true)).map_err(|message| wrong_at(at, message))
-            }
-            _ => {
-                let found = self.peek().show();
-                let message = format!("a value is no condition; compare it, before {found}");
-                Err(wrong_at(column, message))
-            }
+        if let Side::Field(field, at) = side {
+            let made = literal::equals(field, Literal::Bool(true));
+            return made.map_err(|message| wrong_at(at, message));
         }
+        let found = self.peek().show();
+        let message = format!("a value is no condition; compare it, before {found}");
+        Err(wrong_at(column, message))
     }
 
     /// `FIELD in [VALUE, …]`, or `VALUE in FIELD` where that is a list.
@@ -210,7 +207,7 @@ impl Reading<'_> {
             },
             Token::Name(name) => self.named(name, column),
             Token::End => Err(wrong_at(column, "the text ends where a condition was expected")),
-            token => {
+            token @ Token::Sign(_) => {
                 let message = format!("{} stands where a field was expected", token.show());
                 Err(wrong_at(column, message))
             }
