@@ -47,7 +47,7 @@ fn spawn(specification: &str, x: &Value) -> Value {
     json!({"specification": specification, "inputs": {"x": {"value": x}}})
 }
 
-async fn subscribe<S: Subscription>(
+pub(super) async fn subscribe<S: Subscription>(
     client: &Client,
     params: Value,
 ) -> impl Stream<Item = Result<S::Item, serde_json::Error>> + Unpin + use<S> {
@@ -56,7 +56,7 @@ async fn subscribe<S: Subscription>(
 }
 
 /// The next notification.
-async fn next<T>(
+pub(super) async fn next<T>(
     subscription: &mut (impl Stream<Item = Result<T, serde_json::Error>> + Unpin),
 ) -> T {
     let next = tokio::time::timeout(DEADLINE, subscription.next()).await.expect("in time");

@@ -3,6 +3,7 @@
 mod bounds;
 mod commands;
 mod feed;
+mod filters;
 mod fuzz;
 mod http;
 mod manifests;
