@@ -43,7 +43,9 @@ pub(crate) async fn run(args: &Args, results: &mut Results) {
     let stand = Stand::new(args.sync);
     let mut services = Services::start(&stand).await;
     for (index, (name, processes)) in WAYS.into_iter().enumerate() {
-        processes.iter().for_each(|(service_id, only)| services.serve(service_id, only));
+        for (service_id, only) in processes {
+            services.serve(service_id, only);
+        }
         let up = services.up().await;
         if index == 0 {
             manifests::apply(&up.client).await;
