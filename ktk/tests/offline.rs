@@ -295,3 +295,28 @@ fn at_last_says_that_nothing_was_started() {
     let (_, stderr) = ended(home.ktk(&["describe", "context", "@last"]), 3);
     assert!(stderr.contains("nothing was started") && stderr.contains("try: "), "{stderr}");
 }
+
+#[test]
+fn an_api_without_keys_is_not_open_to_others_unless_that_is_said() {
+    let home = Home::new();
+    let servers =
+        ["--nats-url", "nats://127.0.0.1:1", "--database-url", "postgres://127.0.0.1:1/a"];
+    let serve = |more: &[&str]| {
+        let mut command = home.ktk(&["serve", "--timeout", "100ms"]);
+        command.args(servers).args(more);
+        command
+    };
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let (stdout, stderr) = ended(serve(&["--listen", address]), 2);
+        assert_eq!(stdout, "");
+        assert!(stderr.contains("--insecure") && stderr.contains(address), "{stderr}");
+    }
+    // These come as far as the missing servers.
+    for more in [
+        &["--listen", "127.0.0.1:0"][..],
+        &["--listen", "0.0.0.0:0", "--insecure"],
+        &["--listen", "0.0.0.0:0", "--only", "executor"],
+    ] {
+        ended(serve(more), 8);
+    }
+}

@@ -50,6 +50,10 @@ pub(crate) struct ServeArgs {
     /// or the next that is free]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Let whoever reaches the address of the API do everything, though it is not of this machine
+    /// alone: the API knows no keys yet
+    #[arg(long)]
+    insecure: bool,
     /// A name under which clients ask for the API, besides those of this machine; * for any.
     /// Repeatable
     #[arg(long = "host", value_name = "NAME")]
@@ -90,6 +94,16 @@ impl ServeArgs {
         };
         if self.database_url.is_none() && parts.iter().any(|part| part.needs_database()) {
             return Err(missing("--database-url", "KTK_DATABASE_URL"));
+        }
+        if let Some(address) = self.listen
+            && parts.contains(&Part::Api)
+            && !address.ip().is_loopback()
+            && !self.insecure
+        {
+            return Err(ServeError::Usage(format!(
+                "whoever reaches {address} could do everything, as the API knows no keys yet: listen \
+                 on 127.0.0.1, behind a proxy that asks who comes, or say --insecure"
+            )));
         }
         let state_dir = self.state_dir.or_else(default_state_dir).ok_or_else(|| {
             ServeError::Usage("--state-dir is missing: there is no home directory".into())
