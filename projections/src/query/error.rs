@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kantoku_domain::nearest;
 use thiserror::Error;
 
 /// A filter that cannot be understood, or would cost too much.
@@ -29,6 +30,20 @@ impl Invalid {
     /// Something that is wrong with the whole.
     pub(super) fn whole(message: impl Into<String>) -> Self {
         Self { place: Place::Whole, message: message.into() }
+    }
+}
+
+/// `there is no function "hsa"`, with what may be meant, or else with all that is known. `what` is all before
+/// the name.
+pub(super) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("{what} {name:?}; did you mean {meant:?}?"),
+        None => format!("{what} {name:?}, but {}", known.join(", ")),
     }
 }
 

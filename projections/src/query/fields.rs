@@ -29,7 +29,8 @@ pub struct Entry {
     /// What it holds.
     pub kind: Kind,
     column: Option<&'static str>,
-    path: &'static [&'static str],
+    /// The keys that lead to it in the document behind its name.
+    below: &'static [&'static str],
     shape: Shape,
 }
 
@@ -71,32 +72,22 @@ pub struct Field {
     pub(crate) is_label: bool,
 }
 
-const fn plain(kind: Kind, name: &'static str, path: &'static [&'static str]) -> Entry {
-    Entry { name, kind, column: None, path, shape: Shape::Plain }
+const fn plain(kind: Kind, name: &'static str) -> Entry {
+    Entry { name, kind, column: None, below: &[], shape: Shape::Plain }
 }
 
-const fn column(kind: Kind, name: &'static str, path: &'static [&'static str]) -> Entry {
-    Entry { name, kind, column: Some(name), path, shape: Shape::Plain }
+const fn column(kind: Kind, name: &'static str) -> Entry {
+    Entry { column: Some(name), ..plain(kind, name) }
 }
 
-const fn open(name: &'static str, path: &'static [&'static str]) -> Entry {
-    Entry { name, kind: Kind::Any, column: None, path, shape: Shape::Open }
+const fn open(name: &'static str) -> Entry {
+    Entry { shape: Shape::Open, ..plain(Kind::Any, name) }
 }
 
-const LABELS: Entry = Entry {
-    name: "labels",
-    kind: Kind::Text,
-    column: Some("labels"),
-    path: &["labels"],
-    shape: Shape::Labels,
-};
-const PAUSED: Entry = Entry {
-    name: "paused",
-    kind: Kind::Bool,
-    column: Some("paused"),
-    path: &["paused"],
-    shape: Shape::Presence,
-};
+const LABELS: Entry = Entry { shape: Shape::Labels, ..column(Kind::Text, "labels") };
+const PAUSED: Entry = Entry { shape: Shape::Presence, ..column(Kind::Bool, "paused") };
+/// Of the pipeline that a context runs, the column has the name.
+const PIPELINE: Entry = Entry { below: &["name"], ..column(Kind::Text, "pipeline") };
 
 use Kind::{Bool, Id, Number, Text, Time};
 
@@ -105,57 +96,57 @@ pub const TASKS: Catalogue = Catalogue {
     kind: "task",
     relations: &[Relation::DescendantOf, Relation::BlockedBy],
     entries: &[
-        column(Id, "id", &["id"]),
-        column(Text, "namespace", &["namespace"]),
-        column(Text, "status", &["status"]),
-        column(Text, "sub_status", &["sub_status"]),
-        column(Id, "context_id", &["context_id"]),
-        column(Text, "specification", &["specification"]),
+        column(Id, "id"),
+        column(Text, "namespace"),
+        column(Text, "status"),
+        column(Text, "sub_status"),
+        column(Id, "context_id"),
+        column(Text, "specification"),
         LABELS,
         PAUSED,
-        column(Id, "parent_id", &["parent_id"]),
-        column(Id, "restart_root", &["restart_root"]),
-        column(Bool, "unfolded", &["unfolded"]),
-        column(Number, "stream_seq", &["stream_seq"]),
-        column(Time, "updated_at", &["updated_at"]),
-        plain(Text, "step", &["step"]),
-        plain(Number, "version", &["version"]),
-        plain(Id, "restart_parent", &["restart_parent"]),
-        plain(Id, "restarted_as", &["restarted_as"]),
-        plain(Bool, "current", &["current"]),
-        plain(Number, "attempt", &["attempt"]),
-        plain(Text, "queue", &["queue"]),
-        plain(Text, "shard_key", &["shard_key"]),
-        plain(Number, "priority", &["priority"]),
-        plain(Text, "reason", &["reason"]),
-        plain(Text, "cancelled_by", &["cancelled_by"]),
-        plain(Id, "root_cause", &["root_cause"]),
-        plain(Text, "cause", &["cause"]),
-        plain(Text, "node", &["node"]),
-        plain(Number, "origin", &["origin"]),
-        plain(Number, "position", &["position"]),
-        plain(Time, "created_at", &["created_at"]),
-        plain(Time, "waiting_since", &["waiting_since"]),
-        plain(Time, "not_before", &["not_before"]),
-        plain(Time, "ready_at", &["ready_at"]),
-        plain(Time, "started_at", &["started_at"]),
-        plain(Time, "finished_at", &["finished_at"]),
-        open("inputs", &["inputs"]),
-        open("outputs", &["outputs"]),
-        open("result", &["result"]),
-        open("error", &["error"]),
-        open("paused", &["paused"]),
-        open("delegated", &["delegated"]),
-        open("depends_on", &["depends_on"]),
-        open("when", &["when"]),
-        open("retry", &["retry"]),
-        open("timeouts", &["timeouts"]),
-        open("approvals", &["approvals"]),
-        open("restarted", &["restarted"]),
-        open("revived", &["revived"]),
-        open("expired", &["expired"]),
-        open("other_causes", &["other_causes"]),
-        open("children_cancelled", &["children_cancelled"]),
+        column(Id, "parent_id"),
+        column(Id, "restart_root"),
+        column(Bool, "unfolded"),
+        column(Number, "stream_seq"),
+        column(Time, "updated_at"),
+        plain(Text, "step"),
+        plain(Number, "version"),
+        plain(Id, "restart_parent"),
+        plain(Id, "restarted_as"),
+        plain(Bool, "current"),
+        plain(Number, "attempt"),
+        plain(Text, "queue"),
+        plain(Text, "shard_key"),
+        plain(Number, "priority"),
+        plain(Text, "reason"),
+        plain(Text, "cancelled_by"),
+        plain(Id, "root_cause"),
+        plain(Text, "cause"),
+        plain(Text, "node"),
+        plain(Number, "origin"),
+        plain(Number, "position"),
+        plain(Time, "created_at"),
+        plain(Time, "waiting_since"),
+        plain(Time, "not_before"),
+        plain(Time, "ready_at"),
+        plain(Time, "started_at"),
+        plain(Time, "finished_at"),
+        open("inputs"),
+        open("outputs"),
+        open("result"),
+        open("error"),
+        open("paused"),
+        open("delegated"),
+        open("depends_on"),
+        open("when"),
+        open("retry"),
+        open("timeouts"),
+        open("approvals"),
+        open("restarted"),
+        open("revived"),
+        open("expired"),
+        open("other_causes"),
+        open("children_cancelled"),
     ],
 };
 
@@ -164,25 +155,25 @@ pub const CONTEXTS: Catalogue = Catalogue {
     kind: "context",
     relations: &[],
     entries: &[
-        column(Id, "id", &["id"]),
-        column(Text, "namespace", &["namespace"]),
-        column(Text, "status", &["status"]),
-        column(Text, "pipeline", &["pipeline", "name"]),
+        column(Id, "id"),
+        column(Text, "namespace"),
+        column(Text, "status"),
+        PIPELINE,
         PAUSED,
         LABELS,
-        column(Number, "stream_seq", &["stream_seq"]),
-        column(Time, "updated_at", &["updated_at"]),
-        plain(Time, "created_at", &["created_at"]),
-        plain(Time, "finished_at", &["finished_at"]),
-        plain(Text, "cancelled", &["cancelled"]),
-        plain(Text, "cancelled_by", &["cancelled_by"]),
-        open("pipeline", &["pipeline"]),
-        open("tasks", &["tasks"]),
-        open("params", &["params"]),
-        open("outputs", &["outputs"]),
-        open("paused", &["paused"]),
-        open("last_cancelled", &["last_cancelled"]),
-        open("restarts", &["restarts"]),
+        column(Number, "stream_seq"),
+        column(Time, "updated_at"),
+        plain(Time, "created_at"),
+        plain(Time, "finished_at"),
+        plain(Text, "cancelled"),
+        plain(Text, "cancelled_by"),
+        open("pipeline"),
+        open("tasks"),
+        open("params"),
+        open("outputs"),
+        open("paused"),
+        open("last_cancelled"),
+        open("restarts"),
     ],
 };
 
@@ -191,20 +182,20 @@ pub const RESOURCES: Catalogue = Catalogue {
     kind: "resource",
     relations: &[Relation::ProducedBy],
     entries: &[
-        column(Id, "id", &["id"]),
-        column(Text, "namespace", &["namespace"]),
-        column(Text, "status", &["status"]),
-        column(Id, "context_id", &["context_id"]),
-        column(Time, "updated_at", &["updated_at"]),
-        plain(Id, "custodian", &["custodian"]),
-        plain(Text, "output", &["output"]),
-        plain(Text, "digest", &["digest"]),
-        plain(Number, "size", &["size"]),
-        plain(Number, "stream_seq", &["stream_seq"]),
-        plain(Time, "created_at", &["created_at"]),
-        plain(Time, "resolved_at", &["resolved_at"]),
-        open("type", &["type"]),
-        open("value", &["value"]),
+        column(Id, "id"),
+        column(Text, "namespace"),
+        column(Text, "status"),
+        column(Id, "context_id"),
+        column(Time, "updated_at"),
+        plain(Id, "custodian"),
+        plain(Text, "output"),
+        plain(Text, "digest"),
+        plain(Number, "size"),
+        plain(Number, "stream_seq"),
+        plain(Time, "created_at"),
+        plain(Time, "resolved_at"),
+        open("type"),
+        open("value"),
     ],
 };
 
@@ -224,7 +215,8 @@ impl Catalogue {
             Shape::Open => true,
         };
         let entry = self.entries.iter().find(fits).ok_or_else(|| self.unknown(name, rest))?;
-        let path = entry.path.iter().map(ToString::to_string).chain(rest.iter().cloned());
+        let own = [entry.name].into_iter().chain(entry.below.iter().copied());
+        let path = own.map(str::to_owned).chain(rest.iter().cloned());
         Ok(Field {
             kind: entry.kind,
             column: entry.column,
@@ -243,7 +235,7 @@ impl Catalogue {
     }
 
     /// The names of the fields, as they are written; what can be asked first stands first.
-    pub fn names(&self) -> impl Iterator<Item = String> {
+    fn names(&self) -> impl Iterator<Item = String> {
         let written = |entry: &Entry| match entry.shape {
             Shape::Labels => format!("{}.NAME", entry.name),
             Shape::Open => format!("{}.…", entry.name),

@@ -1,11 +1,10 @@
 //! Filters written as JSON, with the operators of `MongoDB`.
 
-use kantoku_domain::nearest;
 use serde_json::{Map, Value};
 
 use super::{
     cost,
-    error::{Invalid, Place},
+    error::{Invalid, Place, unknown},
     fields::{Catalogue, Field},
     literal::{self, Literal},
     pattern::Pattern,
@@ -63,6 +62,11 @@ impl Reading<'_> {
         Invalid { place: Place::Keys(self.place.clone()), message: message.into() }
     }
 
+    /// What was made here, or why it could not be.
+    fn made<T>(&self, made: Result<T, String>) -> Result<T, Invalid> {
+        made.map_err(|message| self.wrong(message))
+    }
+
     fn object(&mut self, filter: &Map<String, Value>) -> Result<Condition, Invalid> {
         let mut parts = Vec::new();
         for (key, value) in filter {
@@ -82,8 +86,7 @@ impl Reading<'_> {
             },
             _ if key.starts_with('$') => self.relation(key, value),
             _ => {
-                let field = self.catalogue.field(&Catalogue::keys(key));
-                let field = field.map_err(|message| self.wrong(message))?;
+                let field = self.made(self.catalogue.field(&Catalogue::keys(key)))?;
                 self.field(&field, value)
             }
         }
@@ -115,7 +118,11 @@ impl Reading<'_> {
                 let message = format!("{key} is asked of a field: {{\"FIELD\": {{{key:?}: …}}}}");
                 return Err(self.wrong(message));
             }
-            return Err(self.wrong(unknown(&format!("a filter of a {kind}"), key, known)));
+            return Err(self.wrong(unknown(
+                &format!("a filter of a {kind} has no operator"),
+                key,
+                known,
+            )));
         };
         let id = value.as_str().and_then(|text| text.parse().ok());
         let advice = || self.wrong(format!("write {{{key:?}: \"ID\"}} with all of an id"));
@@ -124,8 +131,7 @@ impl Reading<'_> {
 
     fn field(&mut self, field: &Field, value: &Value) -> Result<Condition, Invalid> {
         let Value::Object(operators) = value else {
-            let value = self.scalar(value)?;
-            return literal::equals(field.clone(), value).map_err(|message| self.wrong(message));
+            return self.equals(field, value);
         };
         if operators.is_empty() {
             return Err(self.wrong("there is no operator in it: write {\"$eq\": …}"));
@@ -151,7 +157,7 @@ impl Reading<'_> {
         let own = field.clone();
         let order = |here: &Self, order| {
             let value = here.scalar(value)?;
-            literal::ordered(own.clone(), order, value).map_err(|message| here.wrong(message))
+            here.made(literal::ordered(own.clone(), order, value))
         };
         match operator {
             "$eq" => self.equals(field, value),
@@ -174,20 +180,20 @@ impl Reading<'_> {
                     return Err(self.wrong("write a pattern in quotes"));
                 };
                 let pattern = with_options(pattern, options).and_then(|it| Pattern::new(&it));
-                literal::matches(own, pattern).map_err(|message| self.wrong(message))
+                self.made(literal::matches(own, pattern))
             }
             "$includes" => {
                 let value = self.scalar(value)?;
-                literal::includes(own, value).map_err(|message| self.wrong(message))
+                self.made(literal::includes(own, value))
             }
             "$not" => Ok(self.field(field, value)?.negated()),
-            _ => Err(self.wrong(unknown("a field", operator, OPERATORS))),
+            _ => Err(self.wrong(unknown("a field has no operator", operator, OPERATORS))),
         }
     }
 
     fn equals(&self, field: &Field, value: &Value) -> Result<Condition, Invalid> {
         let value = self.scalar(value)?;
-        literal::equals(field.clone(), value).map_err(|message| self.wrong(message))
+        self.made(literal::equals(field.clone(), value))
     }
 
     fn listed(&self, field: &Field, value: &Value) -> Result<Condition, Invalid> {
@@ -195,7 +201,7 @@ impl Reading<'_> {
             return Err(self.wrong("write a list of values: [\"a\", \"b\"]"));
         };
         let values = values.iter().map(|value| self.scalar(value)).collect::<Result<_, _>>()?;
-        literal::is_in(field.clone(), values).map_err(|message| self.wrong(message))
+        self.made(literal::is_in(field.clone(), values))
     }
 
     fn scalar(&self, value: &Value) -> Result<Literal, Invalid> {
@@ -216,13 +222,5 @@ fn with_options(pattern: &str, options: Option<&Value>) -> Result<String, String
         Some(Value::String(options)) if options == "i" => Ok(format!("(?i){pattern}")),
         Some(Value::String(options)) if options.is_empty() => Ok(pattern.to_owned()),
         Some(_) => Err("of options, it knows \"i\" only, for letters in any case".into()),
-    }
-}
-
-fn unknown<'a>(of: &str, operator: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    match nearest(operator, known.iter().copied()) {
-        Some(meant) => format!("{of} has no operator {operator:?}; did you mean {meant:?}?"),
-        None => format!("{of} has no operator {operator:?}, but {}", known.join(", ")),
     }
 }

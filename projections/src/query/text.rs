@@ -1,10 +1,8 @@
 //! Filters written as a text, for people: a part of the Common Expression Language.
 
-use kantoku_domain::nearest;
-
 use super::{
     Test, cost,
-    error::{Invalid, Place},
+    error::{Invalid, Place, unknown},
     fields::{Catalogue, Field},
     lexer::{Token, Word, words},
     literal::{self, Literal},
@@ -14,6 +12,8 @@ use super::{
 
 /// What can be asked of a text: `name.matches("^a")`.
 const METHODS: [&str; 4] = ["matches", "startsWith", "endsWith", "contains"];
+
+const UNKNOWN: &str = "there is no function";
 
 /// Reads a filter of records of this kind, and refuses what costs too much.
 pub fn parse(catalogue: &Catalogue, text: &str) -> Result<Condition, Invalid> {
@@ -310,14 +310,14 @@ impl Reading<'_> {
             _ => {
                 let relations = self.catalogue.relations.iter().map(|it| it.name());
                 let known = ["has", "timestamp", "duration"].into_iter().chain(relations);
-                Err(wrong_at(column, unknown("function", function, known)))
+                Err(wrong_at(column, unknown(UNKNOWN, function, known)))
             }
         }
     }
 
     fn method(&mut self, field: Field, method: &str, column: usize) -> Result<Condition, Invalid> {
         if !METHODS.contains(&method) {
-            return Err(wrong_at(column, unknown("function", method, METHODS)));
+            return Err(wrong_at(column, unknown(UNKNOWN, method, METHODS)));
         }
         let text = self.text_of_call(column, method)?;
         let pattern = match method {
@@ -341,12 +341,4 @@ impl Reading<'_> {
 
 fn wrong_at(column: usize, message: impl Into<String>) -> Invalid {
     Invalid { place: Place::Column(column), message: message.into() }
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("there is no {what} {name:?}; did you mean {meant:?}?"),
-        None => format!("there is no {what} {name:?}, but {}", known.join(", ")),
-    }
 }
