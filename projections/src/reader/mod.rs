@@ -127,6 +127,14 @@ impl Reader {
     /// A transaction that sees one state of all tables, and the position of that state. Fails soon
     /// where Postgres is away: nobody gains by waiting for as long as a connection may take.
     async fn snapshot(&self) -> Result<(Transaction<'static, Postgres>, u64), Error> {
+        self.snapshot_by(BEGIN_QUERY).await
+    }
+
+    /// The same, begun by `statements`, in one round trip.
+    async fn snapshot_by(
+        &self,
+        statements: &'static str,
+    ) -> Result<(Transaction<'static, Postgres>, u64), Error> {
         let doing = "beginning a query";
         let mut is_there = self.is_there.clone();
         if !matches!(timeout(GRACE, is_there.wait_for(|is| *is)).await, Ok(Ok(_))) {
@@ -135,7 +143,7 @@ impl Reader {
         // On its own, so that it comes to its end though the caller loses patience or goes: a
         // connection is not given back in the middle of a beginning, which the next would inherit.
         let pool = self.database.pool().clone();
-        let begin = tokio::spawn(async move { pool.begin_with(BEGIN_QUERY).await });
+        let begin = tokio::spawn(async move { pool.begin_with(statements).await });
         let begun = timeout(BEGIN_TIMEOUT, begin).await.map_err(|_| away())?;
         let mut tx = begun.map_err(|_| away())?.map_err(Error::database(doing))?;
         let as_of: i64 = sqlx::query_scalar("SELECT stream_seq FROM checkpoint")

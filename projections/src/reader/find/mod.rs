@@ -9,7 +9,7 @@ mod values;
 use futures::TryStreamExt as _;
 use kantoku_domain::{Id, Namespace};
 use kantoku_streams::now;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder, Row as _, Transaction};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _, Transaction};
 use uuid::Uuid;
 
 use self::cursor::Place;
@@ -28,8 +28,11 @@ pub(super) use split::split;
 pub use sort::Sort;
 pub use values::Values;
 
+/// A snapshot in which no statement takes longer than [`STATEMENT_SECONDS_MAX`].
+const BEGIN_BOUNDED_QUERY: &str = "\
+    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '5s'";
 /// How long one statement of such a query may take.
-const STATEMENT_MS_MAX: u32 = 5_000;
+const STATEMENT_SECONDS_MAX: u32 = 5;
 /// How many records may be passed over.
 pub const SKIP_MAX: u32 = 10_000;
 /// How many ids one answer may have.
@@ -68,10 +71,17 @@ impl Default for Find {
     }
 }
 
+/// A snapshot to find records in, and what their condition is judged by.
+struct Asked {
+    tx: Transaction<'static, Postgres>,
+    known: Known,
+    as_of_seq: u64,
+}
+
 impl Reader {
     /// Tasks, with the status of their dependencies.
     pub async fn find_tasks(&self, find: &Find) -> Result<Page<TaskDocument>, Error> {
-        let (mut tx, as_of_seq) = self.bounded().await?;
+        let (mut tx, as_of_seq) = self.snapshot_by(BEGIN_BOUNDED_QUERY).await?;
         let (mut items, next_cursor) = page(&mut tx, find).await.map_err(too_slow)?;
         super::dependencies::complete(&mut tx, &mut items).await.map_err(too_slow)?;
         Ok(Page { items, next_cursor, as_of_seq })
@@ -79,7 +89,7 @@ impl Reader {
 
     /// Records as they are stored.
     pub async fn find<T: Record>(&self, find: &Find) -> Result<Page<T>, Error> {
-        let (mut tx, as_of_seq) = self.bounded().await?;
+        let (mut tx, as_of_seq) = self.snapshot_by(BEGIN_BOUNDED_QUERY).await?;
         let (items, next_cursor) = page(&mut tx, find).await.map_err(too_slow)?;
         Ok(Page { items, next_cursor, as_of_seq })
     }
@@ -91,26 +101,22 @@ impl Reader {
         namespace: Option<&Namespace>,
         condition: &Condition,
     ) -> Result<(Vec<Id>, u64), Error> {
-        let (mut tx, as_of_seq) = self.bounded().await?;
-        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        let Asked { mut tx, known, as_of_seq } = self.ask(condition).await?;
         let mut sql = QueryBuilder::new(format!("SELECT id FROM {}", T::TABLE));
         push_where(&mut sql, namespace, condition, &known);
         sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(IDS_MAX) + 1);
-        let ids: Result<Vec<Uuid>, _> = sql.build_query_scalar().fetch_all(&mut *tx).await;
-        let ids = ids.map_err(Error::database(DOING)).map_err(too_slow)?;
+        let ids: Vec<Uuid> = sql.build_query_scalar().fetch_all(&mut *tx).await.map_err(failed)?;
         if ids.len() > IDS_MAX as usize {
             return Err(invalid("filter", format!("it is about more than {IDS_MAX} records")));
         }
         Ok((ids.into_iter().map(Id::from_uuid).collect(), as_of_seq))
     }
 
-    /// A snapshot in which no statement takes too long.
-    async fn bounded(&self) -> Result<(Transaction<'static, Postgres>, u64), Error> {
-        let (mut tx, as_of_seq) = self.snapshot().await?;
-        let limit = format!("SET LOCAL statement_timeout = {STATEMENT_MS_MAX}");
-        let set = sqlx::query(AssertSqlSafe(limit)).execute(&mut *tx).await;
-        set.map_err(Error::database(DOING))?;
-        Ok((tx, as_of_seq))
+    /// Begins a query for what `condition` is about.
+    async fn ask(&self, condition: &Condition) -> Result<Asked, Error> {
+        let (mut tx, as_of_seq) = self.snapshot_by(BEGIN_BOUNDED_QUERY).await?;
+        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        Ok(Asked { tx, known, as_of_seq })
     }
 }
 
@@ -214,6 +220,10 @@ fn invalid(field: &'static str, message: impl Into<String>) -> Error {
     Error::Query { field, message: message.into() }
 }
 
+fn failed(error: sqlx::Error) -> Error {
+    too_slow(Error::database(DOING)(error))
+}
+
 /// Says what to do about a query that was stopped as it took too long.
 fn too_slow(error: Error) -> Error {
     const QUERY_CANCELED: &str = "57014";
@@ -223,9 +233,8 @@ fn too_slow(error: Error) -> Error {
         return error;
     }
     let message = format!(
-        "it took longer than {} s to find what it is about; ask for less: one namespace, a status, \
-         a specification, a label",
-        STATEMENT_MS_MAX / 1_000
+        "it took longer than {STATEMENT_SECONDS_MAX} s to find what it is about; ask for less: one \
+         namespace, a status, a specification, a label"
     );
     invalid("filter", message)
 }

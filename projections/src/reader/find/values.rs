@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::Namespace;
-use kantoku_streams::now;
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder, types::Json};
 
-use super::{DOING, check_limit, push_where, related, split, too_slow};
+use super::{Asked, check_limit, failed, push_where, split};
 use crate::{
     Error,
     document::Record,
@@ -31,16 +30,6 @@ pub struct Values {
 type Counted = (Option<Json<Value>>, i64);
 
 impl Reader {
-    /// How many records are so, and the position that this is as of.
-    pub async fn count_where<T: Record>(
-        &self,
-        namespace: Option<&Namespace>,
-        condition: &Condition,
-    ) -> Result<(u64, u64), Error> {
-        let (by_status, as_of_seq) = self.count_found::<T>(namespace, condition).await?;
-        Ok((by_status.values().sum(), as_of_seq))
-    }
-
     /// How many records are so by status, as [`Reader::count`] has it, and the position that this is
     /// as of.
     pub async fn count_found<T: Record>(
@@ -52,14 +41,13 @@ impl Reader {
         if rest == Condition::always() {
             return self.count::<T>(&filter).await;
         }
-        let (mut tx, as_of_seq) = self.bounded().await?;
-        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
+        let Asked { mut tx, known, as_of_seq } = self.ask(condition).await?;
         let key = count::key::<T>();
         let mut sql = QueryBuilder::new(format!("SELECT {key}, count(*) FROM {}", T::TABLE));
         push_where(&mut sql, namespace, condition, &known);
         sql.push(" GROUP BY 1");
-        let counts: Result<Vec<(String, i64)>, _> = sql.build_query_as().fetch_all(&mut *tx).await;
-        let counts = counts.map_err(Error::database(DOING)).map_err(too_slow)?;
+        let counts: Vec<(String, i64)> =
+            sql.build_query_as().fetch_all(&mut *tx).await.map_err(failed)?;
         Ok((counts.into_iter().map(|(key, count)| (key, count as u64)).collect(), as_of_seq))
     }
 
@@ -72,17 +60,14 @@ impl Reader {
         limit: u32,
     ) -> Result<Values, Error> {
         let limit = check_limit(limit)?;
-        let (mut tx, as_of_seq) = self.bounded().await?;
-        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
-        let mut sql = QueryBuilder::new("SELECT value, count(*) FROM (SELECT ");
-        push_value(&mut sql, field);
-        sql.push(format!(" AS value FROM {}", T::TABLE));
+        let Asked { mut tx, known, as_of_seq } = self.ask(condition).await?;
+        let mut sql = QueryBuilder::new("SELECT value, count(*) FROM (");
+        push_values::<T>(&mut sql, field);
         push_where(&mut sql, namespace, condition, &known);
         sql.push(") found GROUP BY value ORDER BY 2 DESC, value LIMIT ").push_bind(limit + 1);
-        let rows = sql.build_query_as::<Counted>().fetch_all(&mut *tx).await;
-        let mut rows = rows.map_err(Error::database(DOING)).map_err(too_slow)?;
-        let is_complete = rows.len() as i64 <= limit;
-        rows.truncate(limit as usize);
+        let mut rows: Vec<Counted> =
+            sql.build_query_as().fetch_all(&mut *tx).await.map_err(failed)?;
+        let is_complete = cut(&mut rows, limit);
         let value = |value: Option<Json<Value>>| value.map_or(Value::Null, |Json(value)| value);
         let values = rows.into_iter().map(|(found, count)| (value(found), count as u64));
         Ok(Values { values: values.collect(), is_complete, as_of_seq })
@@ -97,27 +82,33 @@ impl Reader {
         limit: u32,
     ) -> Result<(Vec<Value>, bool), Error> {
         let limit = check_limit(limit)?;
-        let (mut tx, _) = self.bounded().await?;
-        let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
-        let mut sql = QueryBuilder::new("SELECT DISTINCT value FROM (SELECT ");
-        push_value(&mut sql, field);
-        sql.push(format!(" AS value FROM {}", T::TABLE));
+        let Asked { mut tx, known, .. } = self.ask(condition).await?;
+        let mut sql = QueryBuilder::new("SELECT DISTINCT value FROM (");
+        push_values::<T>(&mut sql, field);
         push_where(&mut sql, namespace, condition, &known);
         sql.push(") found WHERE value IS NOT NULL ORDER BY value LIMIT ").push_bind(limit + 1);
-        let rows: Result<Vec<Json<Value>>, _> = sql.build_query_scalar().fetch_all(&mut *tx).await;
-        let mut rows = rows.map_err(Error::database(DOING)).map_err(too_slow)?;
-        let is_complete = rows.len() as i64 <= limit;
-        rows.truncate(limit as usize);
+        let mut rows: Vec<Json<Value>> =
+            sql.build_query_scalar().fetch_all(&mut *tx).await.map_err(failed)?;
+        let is_complete = cut(&mut rows, limit);
         Ok((rows.into_iter().map(|Json(value)| value).collect(), is_complete))
     }
 }
 
-/// What the field has, as JSON; NULL for null.
-fn push_value(sql: &mut QueryBuilder<Postgres>, field: &Field) {
+/// What each record has in the field, as JSON; NULL for null. What records is to follow.
+fn push_values<T: Record>(sql: &mut QueryBuilder<Postgres>, field: &Field) {
+    sql.push("SELECT ");
     match field.column.filter(|_| !field.is_label && field.kind != Kind::Time) {
         Some(column) => sql.push("to_jsonb(").push(column).push(")"),
         None => {
             sql.push("NULLIF(document #> ").push_bind(field.path.clone()).push(", 'null'::jsonb)")
         }
     };
+    sql.push(format!(" AS value FROM {}", T::TABLE));
+}
+
+/// Leaves `limit` of the rows, of which one more was asked for; whether these are all.
+fn cut<T>(rows: &mut Vec<T>, limit: i64) -> bool {
+    let is_complete = rows.len() as i64 <= limit;
+    rows.truncate(limit as usize);
+    is_complete
 }
