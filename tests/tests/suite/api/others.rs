@@ -5,7 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use kantoku_api::contract::{TaskCount, TaskGet};
@@ -19,39 +19,30 @@ const NODE_CLIENT: &str = "json-rpc-2.0@1.8.1";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_in_python_gets_from_spawn_to_result() {
     let Some(library) = installed("python", &python_install) else { return };
-    let script = clients().join("round_trip.py");
-    round_trip(move |url| {
-        Command::new("python3")
-            .env("PYTHONPATH", &library)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .args([script.as_os_str(), url.as_ref()])
-            .output()
-    })
-    .await;
+    let mut client = Command::new("python3");
+    client.env("PYTHONPATH", library).env("PYTHONDONTWRITEBYTECODE", "1");
+    client.arg(clients().join("round_trip.py"));
+    round_trip(client).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_in_javascript_gets_from_spawn_to_result() {
     let Some(library) = installed("node", &node_install) else { return };
-    let script = clients().join("round_trip.mjs");
-    round_trip(move |url| {
-        Command::new("node")
-            .env("NODE_MODULES", library.join("node_modules"))
-            .args([script.as_os_str(), url.as_ref()])
-            .output()
-    })
-    .await;
+    let mut client = Command::new("node");
+    client.env("NODE_MODULES", library.join("node_modules"));
+    client.arg(clients().join("round_trip.mjs"));
+    round_trip(client).await;
 }
 
 /// Has a client spawn a task and wait for it, and one more by a notification.
-async fn round_trip(run: impl FnOnce(&str) -> std::io::Result<Output> + Send + 'static) {
+async fn round_trip(mut other: Command) {
     let served = Served::start().await;
     let node = served.stand.node("node").await;
     let executor = served.stand.executor("executor");
     let client = served.client().await;
     apply(&client, vec![pass()]).await.expect("applied");
-    let url = served.url();
-    let output = tokio::task::spawn_blocking(move || run(&url)).await.expect("no panic");
+    other.arg(served.url());
+    let output = tokio::task::spawn_blocking(move || other.output()).await.expect("no panic");
     let output = output.expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
