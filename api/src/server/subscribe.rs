@@ -251,11 +251,11 @@ impl<T: Followed> Following<T> {
     }
 
     fn matches(&self, record: &T) -> bool {
-        if !self.filter.matches(record) || self.rest == Condition::always() {
-            return self.filter.matches(record);
-        }
-        let known = Known { now: now(), ..Known::default() };
-        serde_json::to_value(record).is_ok_and(|document| self.rest.matches(&document, &known))
+        let is_rest = || {
+            let known = Known { now: now(), ..Known::default() };
+            serde_json::to_value(record).is_ok_and(|document| self.rest.matches(&document, &known))
+        };
+        self.filter.matches(record) && (self.rest == Condition::always() || is_rest())
     }
 
     /// Queues the record if it matches, or did when it was sent before.
