@@ -8,6 +8,7 @@ use kantoku_streams::{
     BlobError, ExecuteError, Fault,
     defect::{self, Defect},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -129,7 +130,7 @@ fn brief(mut text: String, bytes_max: usize) -> String {
 }
 
 /// The `data` of an error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorData {
     /// For programs, finer than the code.
     pub reason: String,

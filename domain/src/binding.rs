@@ -1,12 +1,13 @@
 //! What a task reads: each input bound to a value or a resource, with the script that fits it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{BlobRef, Datum, Id, Type};
 
 /// Where an input comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A value given at spawn.
@@ -27,7 +28,7 @@ impl From<Datum> for Source {
 }
 
 /// One input of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {
     /// Where the value comes from.
     pub source: Source,

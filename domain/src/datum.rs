@@ -1,10 +1,11 @@
 //! The value of a resource: in the event, or beside it in the blob store.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Where a value that is too large for an event lies: by content, in the blob store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct BlobRef {
     /// `sha256:<hex>` of the bytes.
     pub digest: String,

@@ -1,5 +1,6 @@
 //! What travels around a command and an event.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Id, Kind, Namespace, Partition, Timestamp};
@@ -46,7 +47,7 @@ impl Envelope {
 }
 
 /// What is stored around every event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// Identifies the event: uuid v5 of the command's id and an index.
     pub event_id: Id,
@@ -75,7 +76,7 @@ impl Metadata {
 }
 
 /// An event as stored: the event document of the API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recorded {
     /// Position in the stream.
     pub stream_seq: u64,

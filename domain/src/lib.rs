@@ -34,6 +34,7 @@ mod rejection;
 pub mod resource;
 pub mod restart;
 mod retry;
+mod schema;
 pub mod specification;
 pub mod standing;
 mod stored;

@@ -1,8 +1,9 @@
 //! A chain of hashes over events: who changes one, leaves one out or adds one changes every link
 //! after it.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +46,20 @@ impl FromStr for Chain {
             *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
         }
         Ok(Self(bytes))
+    }
+}
+
+impl JsonSchema for Chain {
+    fn schema_name() -> Cow<'static, str> {
+        "Chain".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A link of the chain over events, as hexadecimal digits.",
+            "type": "string",
+            "pattern": "^[0-9a-fA-F]{64}$",
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use kantoku_domain::{BlobRef, Id, Kind, Namespace, Recorded};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -47,6 +48,20 @@ impl Line {
 impl PartialEq for Line {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
+    }
+}
+
+impl JsonSchema for Line {
+    fn schema_name() -> Cow<'static, str> {
+        "Line".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The document of an event, to the letter as it is stored, whichever \
+                            version wrote it.",
+            "type": "object",
+        })
     }
 }
 

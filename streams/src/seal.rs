@@ -9,6 +9,7 @@ use async_nats::{
     jetstream::{Context, publish::PublishAck, response::Response, stream::RawMessageErrorKind},
 };
 use kantoku_domain::{Id, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{AppendError, Cause, Chain, Fault, direct, jetstream::is_conflict, subject};
@@ -17,7 +18,7 @@ use crate::{AppendError, Cause, Chain, Fault, direct, jetstream::is_conflict, su
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the chain over all events was at a position.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Seal {
     /// The position of the last event that it holds; 0 for none.
     pub stream_seq: u64,
@@ -37,7 +38,7 @@ pub struct Seal {
 }
 
 /// An order to begin a chain anew, as the stream is not the one any more that was sealed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Begun {
     /// Who gave it.
     pub by: String,
@@ -61,7 +62,7 @@ impl Seal {
 }
 
 /// A seal, and its own position among the seals.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredSeal {
     /// Among the seals.
     pub position: u64,

@@ -6,6 +6,7 @@ use kantoku_domain::{
     Id, Timestamp,
     task::{Failure, SpecificationRef},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GetParams, Input, methods};
@@ -19,7 +20,7 @@ methods! {
 pub const ATTEMPTS_MAX: usize = 1_000;
 
 /// Attempts of a chain of restarts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempts {
     /// In the order in which they began, at most [`ATTEMPTS_MAX`].
     pub items: Vec<Attempt>,
@@ -30,7 +31,7 @@ pub struct Attempts {
 }
 
 /// One try.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// The task.
     pub task_id: Id,
@@ -63,7 +64,7 @@ pub struct Attempt {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AttemptOutcome {
     /// It has not.

@@ -1,6 +1,7 @@
 //! `task.cancel`, `context.cancel`
 
 use kantoku_domain::{Id, Namespace, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -16,7 +17,7 @@ methods! {
 pub const ALIVE_MAX: usize = 1_000;
 
 /// Orders something to stop.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelParams {
     /// The id, or its beginning.
@@ -37,7 +38,7 @@ pub struct CancelParams {
 }
 
 /// The order was given, or had been before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// The position to read from to see it.
     pub stream_seq: u64,
@@ -49,7 +50,7 @@ pub struct Cancelled {
 }
 
 /// A task that an executor works on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alive {
     /// The task.
     pub task_id: Id,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_projections::{document::ContextDocument, reader::Page};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ subscriptions! {
 }
 
 /// A context that was waited for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContextWaited {
     /// Whether all its tasks have ended; if not, the wait was over first.
     pub done: bool,
@@ -37,7 +38,7 @@ pub struct ContextWaited {
 }
 
 /// A context as it is since a position.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContextChanged {
     /// The position.
     pub stream_seq: u64,

@@ -1,6 +1,7 @@
 //! `dead_letter.*`: what consumers could not digest.
 
 use kantoku_domain::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -15,7 +16,7 @@ methods! {
 }
 
 /// Which dead letters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLettersParams {
     /// Only those of higher numbers.
@@ -27,7 +28,7 @@ pub struct DeadLettersParams {
 }
 
 /// Some dead letters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetters {
     /// Oldest first, without their messages.
     pub items: Vec<DeadLetter>,
@@ -36,7 +37,7 @@ pub struct DeadLetters {
 }
 
 /// Names a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterParams {
     /// Its number.
@@ -44,7 +45,7 @@ pub struct DeadLetterParams {
 }
 
 /// What a consumer could not digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Its number.
     pub letter: u64,
@@ -66,7 +67,7 @@ pub struct DeadLetter {
 }
 
 /// What became of a dead letter that was to be delivered again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Redelivery {
     /// A service has it in hand, and the letter is gone; if it fails again, there is a new one.

@@ -7,6 +7,7 @@ use kantoku_projections::{
     document::{PipelineDocument, SpecificationDocument, TypeDocument},
     reader::Page,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ methods! {
 }
 
 /// Names a version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionParams {
     /// The name.
@@ -50,7 +51,7 @@ pub struct VersionParams {
 }
 
 /// Asks for a page of names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamesParams {
     /// How many, 1 to 1,000; 100 unless given.
@@ -71,7 +72,7 @@ pub struct NamesParams {
 }
 
 /// A pipeline to start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunParams {
     /// Which; its latest version.
@@ -91,7 +92,7 @@ pub struct RunParams {
 }
 
 /// A pipeline that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The context that it runs in.
     pub context_id: Id,

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{Id, Millis, Namespace, Recorded};
 use kantoku_projections::reader::Page;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{methods, subscriptions};
@@ -18,7 +19,7 @@ subscriptions! {
 }
 
 /// Which events.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsParams {
     /// Of which aggregate.
@@ -51,7 +52,7 @@ pub struct EventsParams {
 }
 
 /// Which events to follow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventSubscribeParams {
     /// Of which aggregate.

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{BlobRef, Id, Namespace, Timestamp};
 use kantoku_streams::{Chain, Line};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoParams, Started, methods};
@@ -21,7 +22,7 @@ methods! {
 }
 
 /// Which stretch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportParams {
     /// The first position, 1 for all.
@@ -42,7 +43,7 @@ pub struct ExportParams {
 }
 
 /// Part of a stretch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exported {
     /// What this is part of.
     pub header: ExportHeader,
@@ -56,7 +57,7 @@ pub struct Exported {
 }
 
 /// A message of the stream that is no event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
     /// Where it lies.
     pub stream_seq: u64,
@@ -65,7 +66,7 @@ pub struct LeftOut {
 }
 
 /// The first line of an export.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportHeader {
     /// [`Self::FORMAT`].
     pub kantoku: String,
@@ -96,7 +97,7 @@ impl ExportHeader {
 }
 
 /// The last line of an export.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportTrailer {
     /// How many events there are.
     pub events: u64,
@@ -110,7 +111,7 @@ pub struct ExportTrailer {
 }
 
 /// Events to put back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
     /// Lines of an export, as they stand there.
@@ -121,7 +122,7 @@ pub struct ImportParams {
 }
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Imported {
     /// How many were not there already.
     pub appended: u64,
@@ -130,7 +131,7 @@ pub struct Imported {
 }
 
 /// A large value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     /// Its JSON, to the letter.

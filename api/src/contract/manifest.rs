@@ -1,6 +1,7 @@
 //! `manifest.*`
 
 use kantoku_domain::{Namespace, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ methods! {
 }
 
 /// Documents. They may refer to each other in any order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestParams {
     /// At most [`DOCUMENTS_MAX`](kantoku_domain::manifest::DOCUMENTS_MAX).
@@ -28,7 +29,7 @@ pub struct ManifestParams {
 }
 
 /// What became of the documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// One per document, in their order.
     pub items: Vec<AppliedItem>,
@@ -37,7 +38,7 @@ pub struct Applied {
 }
 
 /// What became of one document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppliedItem {
     /// `Specification`, `Type`, `Pipeline` or `Policy`.
     pub kind: String,
@@ -50,7 +51,7 @@ pub struct AppliedItem {
 }
 
 /// What an apply came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It is new.
@@ -62,14 +63,14 @@ pub enum Change {
 }
 
 /// The problems of documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Validated {
     /// All there are.
     pub problems: Vec<DocumentProblem>,
 }
 
 /// A problem of one document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentProblem {
     /// Index of the document, from 0.
     pub document: usize,

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{Name, Namespace};
 use kantoku_projections::document::NamespaceDocument;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, methods};
@@ -30,7 +31,7 @@ methods! {
 }
 
 /// A task or context that is to wait.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseParams {
     /// The id, or its beginning.
@@ -47,7 +48,7 @@ pub struct PauseParams {
 }
 
 /// A task or context that is to go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeParams {
     /// The id, or its beginning.
@@ -61,7 +62,7 @@ pub struct ResumeParams {
 }
 
 /// A specification that is to wait.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedPauseParams {
     /// The name.
@@ -78,7 +79,7 @@ pub struct NamedPauseParams {
 }
 
 /// A specification that is to go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedResumeParams {
     /// The name.
@@ -92,7 +93,7 @@ pub struct NamedResumeParams {
 }
 
 /// A namespace that is to wait.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamespacePauseParams {
     /// Why, for people.
@@ -107,7 +108,7 @@ pub struct NamespacePauseParams {
 }
 
 /// A namespace that is to go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamespaceResumeParams {
     /// The same key for the same namespace is the same command: it takes effect once.
@@ -119,7 +120,7 @@ pub struct NamespaceResumeParams {
 }
 
 /// Names a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamespaceParams {
     /// Which; `default` unless given.
@@ -128,7 +129,7 @@ pub struct NamespaceParams {
 }
 
 /// A word that a task waits for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveParams {
     /// The task, or the beginning of its id.
@@ -147,7 +148,7 @@ pub struct ApproveParams {
 }
 
 /// An approval, now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approved {
     /// Who has given it.
     pub given: Vec<String>,

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{Millis, Name, Namespace};
 use kantoku_projections::{document::PolicyDocument, reader::Page};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Accepted, NamesParams, methods};
@@ -16,7 +17,7 @@ methods! {
 }
 
 /// Names a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyParams {
     /// The name.
@@ -33,7 +34,7 @@ pub struct PolicyParams {
 }
 
 /// A policy that is to hold no longer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyDeleteParams {
     /// The name.

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{Id, Namespace, Type};
 use kantoku_projections::{document::ResourceDocument, reader::Page};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ methods! {
 pub const RESOURCES_MAX: usize = 10_000;
 
 /// Resources to create.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllocateParams {
     /// How many, 1 to [`RESOURCES_MAX`].
@@ -43,7 +44,7 @@ pub struct AllocateParams {
 }
 
 /// Resources that exist now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Allocated {
     /// Their ids.
     pub ids: Vec<Id>,
@@ -52,7 +53,7 @@ pub struct Allocated {
 }
 
 /// Values for resources.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitializeParams {
     /// At most [`RESOURCES_MAX`].
@@ -66,7 +67,7 @@ pub struct InitializeParams {
 }
 
 /// The value of a resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitializeItem {
     /// Which.
@@ -76,7 +77,7 @@ pub struct InitializeItem {
 }
 
 /// What became of each resource. When there is only one, its failure is that of the call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Initialized {
     /// In their order: `None` when it was done, else why not.
     pub errors: Vec<Option<String>>,
@@ -85,7 +86,7 @@ pub struct Initialized {
 }
 
 /// A value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadedValue {
     /// The resource.
     pub id: Id,
@@ -96,7 +97,7 @@ pub struct LoadedValue {
 }
 
 /// Resources to let go of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseParams {
     /// At most [`RESOURCES_MAX`].

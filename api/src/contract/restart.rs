@@ -5,6 +5,7 @@ use kantoku_domain::{
     context::Superseded,
     restart::{OutputPolicy, Plan, VersionPolicy},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -17,7 +18,7 @@ methods! {
 }
 
 /// A task to restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskRestartParams {
     /// The id, or its beginning.
@@ -50,7 +51,7 @@ pub struct TaskRestartParams {
 }
 
 /// What of a context is to run again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContextTarget {
     /// What has failed. What was skipped because of that waits again.
@@ -63,7 +64,7 @@ pub enum ContextTarget {
 }
 
 /// A context to restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContextRestartParams {
     /// The id, or its beginning.
@@ -96,7 +97,7 @@ pub struct ContextRestartParams {
 }
 
 /// What a restart comes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Restarted {
     /// The context.
     pub context_id: Id,

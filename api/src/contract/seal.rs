@@ -1,6 +1,7 @@
 //! `seal.*`: what the chain over all events was.
 
 use kantoku_streams::StoredSeal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::methods;
@@ -14,7 +15,7 @@ methods! {
 }
 
 /// Which seals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SealsParams {
     /// Only those at higher positions among the seals.
@@ -23,7 +24,7 @@ pub struct SealsParams {
 }
 
 /// Some seals.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Seals {
     /// In order; some hundreds at most, none at the end.
     pub items: Vec<StoredSeal>,
@@ -32,7 +33,7 @@ pub struct Seals {
 }
 
 /// Why a chain is to begin anew.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SealRestartParams {
     /// For whoever reads the seals later.

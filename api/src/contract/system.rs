@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoParams, methods};
@@ -15,14 +16,14 @@ methods! {
 }
 
 /// The services that are present.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Services {
     /// By kind, then id.
     pub items: Vec<Service>,
 }
 
 /// A service that is present.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Service {
     /// Survives restarts.
     pub service_id: String,
@@ -47,7 +48,7 @@ pub struct Service {
 }
 
 /// What this is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Info {
     /// Of the API's build.
     pub version: String,

@@ -9,6 +9,7 @@ use kantoku_projections::{
     document::{ContextDocument, TaskDocument, TaskStatus},
     reader::Page,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -45,7 +46,7 @@ subscriptions! {
 pub const SPAWN_BATCH_MAX: usize = 10_000;
 
 /// One input of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     /// A value.
@@ -55,7 +56,7 @@ pub enum Input {
 }
 
 /// A task to create.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpawnParams {
     /// What it does; its latest version.
@@ -94,7 +95,7 @@ pub struct SpawnParams {
 }
 
 /// A task that exists now, or did before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spawned {
     /// The task.
     pub task_id: Id,
@@ -107,7 +108,7 @@ pub struct Spawned {
 }
 
 /// Tasks to create, at most [`SPAWN_BATCH_MAX`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpawnBatchParams {
     /// The tasks; their own `namespace` goes before the batch's.
@@ -118,7 +119,7 @@ pub struct SpawnBatchParams {
 }
 
 /// What became of one task of a batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpawnResult {
     /// It exists.
@@ -135,7 +136,7 @@ pub enum SpawnResult {
 }
 
 /// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpawnedBatch {
     /// One result per task, in their order.
     pub results: Vec<SpawnResult>,
@@ -144,7 +145,7 @@ pub struct SpawnedBatch {
 }
 
 /// Numbers by status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// All of them.
     pub total: u64,
@@ -155,7 +156,7 @@ pub struct Counts {
 }
 
 /// A task that was waited for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskWaited {
     /// Whether it has ended; if not, the wait was over first.
     pub done: bool,
@@ -174,7 +175,7 @@ pub struct TaskWaited {
 }
 
 /// A context with all its tasks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tree {
     /// The context.
     pub context: ContextDocument,
@@ -190,7 +191,7 @@ pub struct Tree {
 pub const TREE_TASKS_MAX: usize = 50_000;
 
 /// A task in a tree.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeTask {
     /// The id.
     pub id: Id,
@@ -224,7 +225,7 @@ pub struct TreeTask {
 }
 
 /// Which lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogsParams {
     /// The task, or the beginning of its id.
@@ -244,7 +245,7 @@ pub struct LogsParams {
 }
 
 /// Lines that a task wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogPage {
     /// In the order in which they were written.
     pub lines: Vec<LogEntry>,
@@ -253,7 +254,7 @@ pub struct LogPage {
 }
 
 /// A line that a task wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogEntry {
     /// The attempt that wrote it.
     pub attempt: u32,
@@ -266,7 +267,7 @@ pub struct LogEntry {
 }
 
 /// Which tasks or contexts to follow.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeParams {
     /// What they must be; all of the namespace when empty.
@@ -287,7 +288,7 @@ pub struct SubscribeParams {
 }
 
 /// A task as it is since a position.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskChanged {
     /// The position.
     pub stream_seq: u64,

@@ -2,6 +2,7 @@
 
 use kantoku_domain::{Id, Timestamp};
 use kantoku_projections::document::TaskStatus;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GetParams, methods};
@@ -12,7 +13,7 @@ methods! {
 }
 
 /// Why a task is where it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// The task.
     pub task_id: Id,
@@ -29,7 +30,7 @@ pub struct Why {
 }
 
 /// Who says why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhySource {
     /// The scheduler that decides about the task.
@@ -39,7 +40,7 @@ pub enum WhySource {
 }
 
 /// One fact that holds a task up, or ended it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyFact {
     /// For programs: `input`, `dependency` (nobody will bring it), `approval`, `time`, `event`,
     /// `probe`, `paused`, `limit`, `running`, `ready`, `busy`, `no_executor`, `backoff`, `due`,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, value::MapAccessDeserializer},
@@ -10,7 +11,7 @@ use serde::{
 use crate::{Id, Millis, Recorded, cron::Cron};
 
 /// A window of time that opens again and again: from each start of `cron` for `duration`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// When it opens.
@@ -23,7 +24,7 @@ pub struct Window {
 }
 
 /// Whose clock is meant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Timezone {
     /// Coordinated universal time.
     #[default]
@@ -51,7 +52,7 @@ impl Approval {
 }
 
 /// An event that somebody waits for, in the namespace of the task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventPattern {
     /// Its stored name, e.g. `SpecificationApplied`.
@@ -94,13 +95,17 @@ trait Short: Sized {
     fn short(text: String) -> Self;
 }
 
-#[derive(Deserialize)]
+/// People who have to say yes.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LongApproval {
+pub(crate) struct LongApproval {
+    /// What is approved, unique in the task.
     name: String,
+    /// How many different people have to.
     #[serde(default = "one")]
     count: u32,
-    #[serde(default)]
+    /// Who may; empty: anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     by: Vec<String>,
 }
 
@@ -123,12 +128,16 @@ impl Short for Approval {
     }
 }
 
-#[derive(Deserialize)]
+/// A GET that is answered as expected.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LongProbe {
+pub(crate) struct LongProbe {
+    /// Where to. It is stored in events, so it may hold no password.
     url: String,
+    /// The status that is waited for.
     #[serde(default = "ok")]
     expect: u16,
+    /// How often it is asked.
     #[serde(default = "half_a_minute")]
     every: Millis,
 }

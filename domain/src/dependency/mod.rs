@@ -14,6 +14,7 @@ mod trigger;
 mod validate;
 mod why;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Id, Millis, Timestamp};
@@ -22,6 +23,7 @@ pub use evaluate::Status;
 pub use explain::{Explanation, Ground};
 pub use facts::{Cause, Ending, Facts, How, Known, Probed, RootCauses};
 pub use leaf::{Approval, EventPattern, HttpProbe, Timezone, Window};
+pub(crate) use leaf::{LongApproval, LongProbe};
 pub use needs::Needs;
 pub use readiness::{Hopeless, Readiness};
 pub use trigger::{Counts, Trigger, TriggerRule, Triggered, Upstream};
@@ -32,7 +34,7 @@ pub type Dependency = Expression<Id>;
 /// An expression over facts. A task may run when all its inputs are resolved and this holds.
 ///
 /// `R` is how tasks and resources are named: by ids in a task, by texts in a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expression<R> {
     /// Every part holds. Empty: holds.

@@ -1,5 +1,6 @@
 //! When a step of a pipeline runs, by how the steps before it have ended.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Facts, How, Known, RootCauses};
@@ -10,7 +11,7 @@ use crate::{Id, stored::is_default};
 /// *Failed* means that it finished failed, was cancelled, or was skipped because of such a task, or
 /// that what it was to hand over cannot arrive any more. *Skipped* means that a rule chose not to
 /// run it, though nobody failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TriggerRule {
     /// All have finished ok.
@@ -111,7 +112,7 @@ impl TriggerRule {
 }
 
 /// A rule, and the tasks that it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// The rule.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -121,7 +122,7 @@ pub struct Trigger {
 }
 
 /// A task before another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Upstream {
     /// The task.
     pub task: Id,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Template;
@@ -28,7 +29,7 @@ pub struct Definition {
 }
 
 /// A limit. One of `specification`, `label` and `key` says of which tasks and how they are counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// The tasks of a specification, together.
@@ -52,7 +53,7 @@ pub struct Limit {
 }
 
 /// How many attempts may start in any span of time of this length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// How many.
@@ -62,7 +63,7 @@ pub struct Rate {
 }
 
 /// How waiting counts as priority, so that nothing waits for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ageing {
     /// Who has waited longer by this goes before who has one more of priority.

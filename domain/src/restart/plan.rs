@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{OutputPolicy, VersionPolicy};
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What is to run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// One task; with fresh outputs, also what has read the old ones.
@@ -26,7 +27,9 @@ pub enum Target {
 }
 
 /// What becomes of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Nothing: it stays as it is.
@@ -40,7 +43,7 @@ pub enum Action {
 }
 
 /// What becomes of one task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The task.
     pub task_id: Id,
@@ -75,7 +78,7 @@ impl Entry {
 }
 
 /// What a restart comes to, task by task, in an order in which it can be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The context.
     pub context_id: Id,
@@ -96,7 +99,7 @@ pub struct Plan {
 }
 
 /// An output of a pipeline that a fresh resource will hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
     /// The task that runs again.
     pub task_id: Id,

@@ -1,9 +1,10 @@
 //! What can go wrong in an attempt.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What went wrong in an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`,
     /// `result`, `infrastructure`.

@@ -1,5 +1,6 @@
 //! What people and rules decide about a task besides running it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Planned;
@@ -136,7 +137,7 @@ pub struct Revival {
 
 /// A task that was skipped waits again, as the task because of which it was skipped was restarted
 /// with its outputs reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revived {
     /// That task.
     pub root_cause: Id,

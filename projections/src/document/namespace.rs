@@ -1,10 +1,11 @@
 //! A namespace, as far as it is more than a word.
 
 use kantoku_domain::{Namespace, pause::Paused};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A namespace. Each one that can be written exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamespaceDocument {
     /// Its name.
     pub name: Namespace,

@@ -6,12 +6,13 @@ use kantoku_domain::{
     Id, Name, Namespace, Recorded, Timestamp, Type,
     pipeline::{Applied, Step},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
 
 /// A version of a pipeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineDocument {
     /// The same for all versions.
     pub id: Id,

@@ -6,12 +6,13 @@ use kantoku_domain::{
     Id, Name, Namespace, Recorded, Timestamp,
     policy::{Ageing, Applied, Deleted, Limit},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
 
 /// A version of a policy. The latest holds, unless it was deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyDocument {
     /// The same for all versions.
     pub id: Id,
@@ -41,7 +42,7 @@ pub struct PolicyDocument {
 }
 
 /// That something was deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deletion {
     /// By whom.
     pub by: String,

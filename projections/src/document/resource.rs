@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::{BlobRef, Datum, Event, Id, Namespace, Recorded, Timestamp, Type};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::Record;
 use crate::query::{Catalogue, RESOURCES};
 
 /// Where a resource is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResourceStatus {
     /// It has no value yet.
@@ -37,7 +38,7 @@ impl ResourceStatus {
 }
 
 /// A resource. One with a value has either `value`, or `digest` and `size` of a blob.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceDocument {
     /// The id.
     pub id: Id,

@@ -6,12 +6,13 @@ use kantoku_domain::{
     Executable, Id, Name, Namespace, Recorded, RetryPolicy, Timeouts, Timestamp, Type,
     pause::Paused, specification::Applied,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
 
 /// A version of a specification.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpecificationDocument {
     /// The same for all versions.
     pub id: Id,

@@ -1,12 +1,13 @@
 //! A version of a named type.
 
 use kantoku_domain::{Id, Name, Namespace, Recorded, Timestamp, Type, typename::Applied};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
 
 /// A version of a named type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TypeDocument {
     /// The same for all versions.
     pub id: Id,

@@ -20,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use kantoku_domain::Id;
 use kantoku_streams::defect::{self, Defect};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use tokio::{sync::watch, time::timeout};
@@ -65,7 +66,8 @@ pub struct Found<T> {
 }
 
 /// Part of a list, as of a position.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub struct Page<T> {
     /// The documents.
     pub items: Vec<T>,

@@ -1,12 +1,13 @@
 //! What the tasks of a context come to.
 
 use kantoku_domain::task::Outcome;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{TaskState, TaskStatus};
 
 /// What the tasks of a context come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContextStatus {
     /// A task may still run.
@@ -34,7 +35,7 @@ impl ContextStatus {
 
 /// How many tasks are in which state. A task that has ended counts if it is current: nothing took
 /// its place, nor that of a task that it descends from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskCounts {
     /// Waiting.
     pub initialized: u64,

@@ -11,6 +11,7 @@ use kantoku_domain::{
     context::{PipelineRef, Restarted},
     pause::Paused,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ pub use restart::ContextRestart;
 pub use stop::Stop;
 
 /// A context. One that a single task opened has no pipeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContextDocument {
     /// The id.
     pub id: Id,

@@ -5,10 +5,11 @@ use kantoku_domain::{
     context::{RestartSettled, Restarted, Superseded},
     restart::{OutputPolicy, Target, VersionPolicy},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A restart of several tasks of a context.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContextRestart {
     /// Its id, as tasks name it in `restarted.step_of`.
     pub id: Id,

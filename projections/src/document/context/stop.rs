@@ -1,10 +1,11 @@
 //! An order to stop all of a context.
 
 use kantoku_domain::{Recorded, Timestamp, context::Cancelled};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An order to stop all of a context: all that was ordered before it, spawned or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// Why.
     pub reason: String,

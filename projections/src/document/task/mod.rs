@@ -14,6 +14,7 @@ use kantoku_domain::{
     pause::Paused,
     task::{Delegation, Expired, Failure, Outcome, Output, Spawned},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub use status::{Dependency, DependencyStatus, TaskStatus};
 pub use waits::Awaited;
 
 /// A task. `dependencies` is never stored: it depends on other rows and is added by queries.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskDocument {
     /// The id.
     pub id: Id,

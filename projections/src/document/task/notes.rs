@@ -4,10 +4,11 @@ use kantoku_domain::{
     Id, Timestamp,
     restart::{OutputPolicy, VersionPolicy},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The task that took the place of another, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Successor {
     /// The task.
     pub id: Id,
@@ -27,7 +28,7 @@ pub struct Successor {
 }
 
 /// Why a task that was skipped waits again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revival {
     /// The task because of which it was skipped.
     pub root_cause: Id,
@@ -38,7 +39,7 @@ pub struct Revival {
 }
 
 /// An order to stop what a task had spawned before it ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChildrenCancelled {
     /// Why.
     pub reason: String,
@@ -50,7 +51,7 @@ pub struct ChildrenCancelled {
 }
 
 /// A yes to an approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// Whose.
     pub by: String,

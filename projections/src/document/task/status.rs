@@ -1,10 +1,11 @@
 //! Where a task is, and what of it is waited for.
 
 use kantoku_domain::Dependency as Expression;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a task is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
     /// It waits.
@@ -42,7 +43,7 @@ impl TaskStatus {
 }
 
 /// Whether what a task waits for has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DependencyStatus {
     /// It may happen yet.
@@ -55,7 +56,8 @@ pub enum DependencyStatus {
 
 /// One thing that a task waits for. When all are ready it may run, and when one has failed it never
 /// will, unless a restart brings what it lacks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "AwaitedPart")]
 pub struct Dependency {
     /// The input's name, `when: ` and the task's rule, or `depends_on`.
     pub name: String,
