@@ -81,8 +81,35 @@ impl Code {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
+    /// The codes of the application, those of JSON-RPC aside.
+    pub(crate) fn of_application() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|code| code.number() > 0)
+    }
+
+    /// What it means, for people.
+    pub(crate) const fn about(self) -> &'static str {
+        match self {
+            Self::Rejected => "The rules refuse it, as things are.",
+            Self::Conflict => "Others were faster, each time.",
+            Self::NotFound => "There is no such thing.",
+            Self::Invalid => "A value or a definition is not what it should be.",
+            Self::Unauthenticated => "It is not known who asks.",
+            Self::Forbidden => "Who asks may not.",
+            Self::Limit => "Too much, too many, or too often.",
+            Self::Unavailable => "Something that is needed is away.",
+            Self::UnknownOutcome => "It may have been done.",
+            Self::PositionNotReached => "The read model did not get to min_seq in time.",
+            Self::Archived => "It has been archived.",
+            Self::Parse => "The message is no JSON.",
+            Self::InvalidRequest => "The message is JSON, but no request.",
+            Self::MethodNotFound => "There is no such method.",
+            Self::InvalidParams => "A parameter is missing, unknown or of another type.",
+            Self::Internal => "A mistake of the server.",
+        }
+    }
+
     /// The reason unless a better one is known.
-    const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",
@@ -103,7 +130,7 @@ impl Code {
         }
     }
 
-    const fn is_retryable(self) -> bool {
+    pub(crate) const fn is_retryable(self) -> bool {
         matches!(
             self,
             Self::Conflict

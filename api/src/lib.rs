@@ -7,6 +7,7 @@ mod client;
 pub mod contract;
 mod error;
 mod feed;
+mod schema;
 pub mod server;
 
 pub use client::{Client, ClientError};

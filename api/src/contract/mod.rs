@@ -8,6 +8,7 @@ mod cancel;
 mod context;
 mod dead_letter;
 mod definition;
+mod discover;
 mod event;
 mod export;
 mod manifest;
@@ -31,6 +32,7 @@ pub use cancel::*;
 pub use context::*;
 pub use dead_letter::*;
 pub use definition::*;
+pub use discover::*;
 pub use event::*;
 pub use export::*;
 pub use manifest::*;
@@ -48,44 +50,48 @@ pub use why::*;
 pub trait Method: Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
+    /// What it does, for people.
+    const SUMMARY: &'static str;
     /// What it takes, as a JSON object.
-    type Params: Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What it answers.
-    type Answer: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    type Answer: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
 }
 
 /// A method that is called once and answers until it is told to stop. Over WebSocket only.
 pub trait Subscription: Send + Sync + 'static {
     /// The name on the wire, also that of the notifications.
     const NAME: &'static str;
+    /// What it does, for people.
+    const SUMMARY: &'static str;
     /// The name of the method that ends it.
     const UNSUBSCRIBE: &'static str;
     /// What it takes, as a JSON object.
-    type Params: Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What each notification holds.
-    type Item: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    type Item: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
 }
 
 /// Declares methods: `/// doc` `Name = "wire.name": Params => Answer;`
 macro_rules! methods {
-    ($($(#[$doc:meta])* $name:ident = $wire:literal: $params:ty => $answer:ty;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $wire:literal: $params:ty => $answer:ty;)*) => {
         /// The names of the methods above.
         #[cfg(test)]
         pub(super) const METHODS: &[&str] = &[$($wire),*];
 
         /// Shows the methods above.
-        #[cfg(test)]
         pub(super) fn visit_methods(visitor: &mut impl crate::contract::Visitor) {
             $(visitor.method::<$name>();)*
         }
 
         $(
-            $(#[$doc])*
+            $(#[doc = $doc])*
             #[derive(Clone, Copy, Debug)]
             pub struct $name;
 
             impl crate::contract::Method for $name {
                 const NAME: &'static str = $wire;
+                const SUMMARY: &'static str = concat!($($doc, "\n"),*);
                 type Params = $params;
                 type Answer = $answer;
             }
@@ -96,24 +102,24 @@ use methods;
 
 /// Declares subscriptions: `/// doc` `Name = "wire.name" until "wire.end": Params => Item;`
 macro_rules! subscriptions {
-    ($($(#[$doc:meta])* $name:ident = $wire:literal until $end:literal: $params:ty => $item:ty;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $wire:literal until $end:literal: $params:ty => $item:ty;)*) => {
         /// The names of the subscriptions above, and of the methods that end them.
         #[cfg(test)]
         pub(super) const SUBSCRIPTIONS: &[&str] = &[$($wire, $end),*];
 
         /// Shows the subscriptions above.
-        #[cfg(test)]
         pub(super) fn visit_subscriptions(visitor: &mut impl crate::contract::Visitor) {
             $(visitor.subscription::<$name>();)*
         }
 
         $(
-            $(#[$doc])*
+            $(#[doc = $doc])*
             #[derive(Clone, Copy, Debug)]
             pub struct $name;
 
             impl crate::contract::Subscription for $name {
                 const NAME: &'static str = $wire;
+                const SUMMARY: &'static str = concat!($($doc, "\n"),*);
                 const UNSUBSCRIBE: &'static str = $end;
                 type Params = $params;
                 type Item = $item;
@@ -133,6 +139,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         context::SUBSCRIPTIONS,
         dead_letter::METHODS,
         definition::METHODS,
+        discover::METHODS,
         event::METHODS,
         event::SUBSCRIPTIONS,
         export::METHODS,
@@ -152,14 +159,12 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 /// Sees every method and subscription.
-#[cfg(test)]
 pub(crate) trait Visitor {
     fn method<M: Method>(&mut self);
     fn subscription<S: Subscription>(&mut self);
 }
 
 /// Shows all of them.
-#[cfg(test)]
 pub(crate) fn visit(visitor: &mut impl Visitor) {
     attempt::visit_methods(visitor);
     cancel::visit_methods(visitor);
@@ -167,6 +172,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     context::visit_subscriptions(visitor);
     dead_letter::visit_methods(visitor);
     definition::visit_methods(visitor);
+    discover::visit_methods(visitor);
     event::visit_methods(visitor);
     event::visit_subscriptions(visitor);
     export::visit_methods(visitor);

@@ -14,6 +14,7 @@ mod config;
 mod context;
 mod dead_letter;
 mod definition;
+mod discover;
 mod dispatch;
 mod event;
 mod export;
@@ -183,6 +184,7 @@ fn methods() -> Module {
         cancel::register,
         dead_letter::register,
         definition::register,
+        discover::register,
         event::register,
         export::register,
         import::register,
