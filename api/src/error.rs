@@ -81,6 +81,11 @@ impl Code {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
     /// The codes of the application, those of JSON-RPC aside.
     pub(crate) fn of_application() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|code| code.number() > 0)

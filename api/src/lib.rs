@@ -7,8 +7,10 @@ mod client;
 pub mod contract;
 mod error;
 mod feed;
+mod rest;
 mod schema;
 pub mod server;
+mod status;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, Code, ErrorData};

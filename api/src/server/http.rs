@@ -21,28 +21,32 @@ use super::{
     socket, upgrade,
     weight::ARRIVING_BYTES,
 };
-use crate::{ApiError, Code};
+use crate::{ApiError, Code, rest};
 
 /// When a client that was refused for want of room may come again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// Where requests come in, of whatever form.
 #[derive(Clone)]
-struct Edge {
+pub(crate) struct Edge {
     dispatcher: Dispatcher,
     connections: Arc<Semaphore>,
 }
 
-/// The route `/rpc`.
+/// The route `/rpc`, and those that stand for its methods.
 pub(super) fn router(dispatcher: Dispatcher) -> Router {
     let connections = Arc::new(Semaphore::new(dispatcher.limits.connections_max));
     let edge = Edge { dispatcher, connections };
-    Router::new().route("/rpc", post(call).get(connect)).with_state(edge)
+    let rest = rest::router(&edge);
+    Router::new().route("/rpc", post(call).get(connect)).with_state(edge).merge(rest)
 }
 
 /// A refusal before any request was looked at.
 fn refused(status: StatusCode, reason: &'static str, error: ApiError) -> Response {
     metric::refused(reason);
-    let mut response = (status, json(message::response(None, &Err(error)))).into_response();
+    let mut response = (status, json(message::response(None, &Err(error.clone())))).into_response();
+    // For those who write it in another form.
+    response.extensions_mut().insert(error);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
@@ -66,10 +70,18 @@ impl AsRef<[u8]> for Sent {
 }
 
 /// A message whose body has arrived.
-struct Arrived {
-    message: Vec<u8>,
+#[derive(Default)]
+pub(crate) struct Arrived {
+    pub(crate) message: Vec<u8>,
     held: Held,
     held_bytes: usize,
+}
+
+impl From<Vec<u8>> for Arrived {
+    /// One that was made here.
+    fn from(message: Vec<u8>) -> Self {
+        Self { message, ..Self::default() }
+    }
 }
 
 /// Why a body did not arrive.
@@ -82,7 +94,7 @@ enum Missing {
 
 impl Edge {
     /// Whether the request may come in; holds its place for as long as it takes.
-    fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Box<Response>> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Box<Response>> {
         let api = &self.dispatcher.api;
         admission::check(&api.config, headers).map_err(|no| {
             let error = ApiError::new(Code::Forbidden, no.message);
@@ -104,7 +116,11 @@ impl Edge {
     }
 
     /// The body, up to the limit, if there is room for it.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Arrived, Box<Response>> {
+    pub(crate) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Arrived, Box<Response>> {
         let limits = &self.dispatcher.limits;
         let refuse = |status, reason, error| Err(Box::new(refused(status, reason, error)));
         if !is_json(headers) {
@@ -166,6 +182,12 @@ impl Edge {
             }
         }
         missing.map_or(Ok(arrived), Err)
+    }
+
+    /// Carries out one request, and gives its response.
+    pub(crate) async fn ask(&self, request: Arrived, caller: Caller) -> Bytes {
+        let Answer { text, held, .. } = self.carry_out(request, caller).await;
+        Bytes::from_owner(Sent { text: text.unwrap_or_default(), _held: held })
     }
 
     /// Carries out a message that has arrived.

@@ -68,6 +68,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::feed::Feed;
 pub use config::{ApiConfig, Limits};
 use dispatch::Dispatcher;
+pub(crate) use http::{Arrived, Edge};
 pub use listen::serve;
 pub use module::Caller;
 use module::Module;
@@ -165,7 +166,7 @@ impl Api {
     }
 }
 
-/// The route `/rpc`, for HTTP POST and WebSocket.
+/// The route `/rpc`, for HTTP POST and WebSocket, and the routes of REST.
 pub fn router(api: &Arc<Api>) -> axum::Router {
     http::router(Dispatcher {
         api: Arc::clone(api),
