@@ -22,7 +22,7 @@ pub const ATTEMPTS_MAX: usize = 1_000;
 /// Attempts of a chain of restarts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempts {
-    /// In the order in which they began, at most [`ATTEMPTS_MAX`].
+    /// In the order in which they began, at most 1,000.
     pub items: Vec<Attempt>,
     /// Whether there were more, before these.
     pub truncated: bool,

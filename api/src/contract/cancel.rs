@@ -43,7 +43,7 @@ pub struct Cancelled {
     /// The position to read from to see it.
     pub stream_seq: u64,
     /// What it reaches that ran when it was given and is not known to have ended since: processes
-    /// are told to stop, and killed once their grace time is over. At most [`ALIVE_MAX`].
+    /// are told to stop, and killed once their grace time is over. At most 1,000.
     pub alive: Vec<Alive>,
     /// How many these are in all; `None` if that could not be told in time.
     pub alive_total: Option<u64>,

@@ -24,6 +24,7 @@ pub struct DeadLettersParams {
     pub after: u64,
     /// How many, 1 to 1,000; 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
 }
 

@@ -56,6 +56,7 @@ pub struct VersionParams {
 pub struct NamesParams {
     /// How many, 1 to 1,000; 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! `manifest.*`
 
-use kantoku_domain::{Namespace, Problem};
+use kantoku_domain::{Namespace, Problem, manifest::DOCUMENTS_MAX};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,8 @@ methods! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestParams {
-    /// At most [`DOCUMENTS_MAX`](kantoku_domain::manifest::DOCUMENTS_MAX).
+    /// At most 20,000.
+    #[schemars(length(max = DOCUMENTS_MAX))]
     pub documents: Vec<Value>,
     /// Says what would happen, and does nothing.
     #[serde(default)]

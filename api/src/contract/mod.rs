@@ -240,6 +240,7 @@ pub struct ListParams {
     pub sort: Option<String>,
     /// How many are passed over before the first page, up to 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10_000))]
     pub skip: Option<u32>,
     /// Only these fields of each, written like `status` or `labels.team`; all unless given. Not for
     /// the typed client, which knows whole documents only.
@@ -247,6 +248,7 @@ pub struct ListParams {
     pub fields: Option<Vec<String>>,
     /// How many at most, 1 to 1,000; 100 unless given. Large records make a page shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,8 @@ pub const RESOURCES_MAX: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllocateParams {
-    /// How many, 1 to [`RESOURCES_MAX`].
+    /// How many, 1 to 10,000.
+    #[schemars(range(min = 1, max = RESOURCES_MAX))]
     pub count: usize,
     /// What their values must be; anything unless given.
     #[serde(default, rename = "type")]
@@ -56,7 +57,8 @@ pub struct Allocated {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InitializeParams {
-    /// At most [`RESOURCES_MAX`].
+    /// At most 10,000.
+    #[schemars(length(max = RESOURCES_MAX))]
     pub items: Vec<InitializeItem>,
     /// The same key for the same resource is the same command: it takes effect once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,8 @@ pub struct LoadedValue {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseParams {
-    /// At most [`RESOURCES_MAX`].
+    /// At most 10,000.
+    #[schemars(length(max = RESOURCES_MAX))]
     pub ids: Vec<Id>,
     /// The same key for the same resource is the same command: it takes effect once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

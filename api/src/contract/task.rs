@@ -107,11 +107,12 @@ pub struct Spawned {
     pub stream_seq: u64,
 }
 
-/// Tasks to create, at most [`SPAWN_BATCH_MAX`].
+/// Tasks to create, at most 10,000.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpawnBatchParams {
     /// The tasks; their own `namespace` goes before the batch's.
+    #[schemars(length(max = SPAWN_BATCH_MAX))]
     pub tasks: Vec<SpawnParams>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,7 +180,7 @@ pub struct TaskWaited {
 pub struct Tree {
     /// The context.
     pub context: ContextDocument,
-    /// Its tasks, at most [`TREE_TASKS_MAX`], in the order in which they can run.
+    /// Its tasks, at most 50,000, in the order in which they can run.
     pub tasks: Vec<TreeTask>,
     /// Whether there are more.
     pub truncated: bool,
@@ -238,6 +239,7 @@ pub struct LogsParams {
     pub after: Option<u64>,
     /// How many lines, 1 to 10,000; 1,000 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
     pub limit: Option<u32>,
     /// Whose; `default` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

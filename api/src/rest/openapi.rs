@@ -249,8 +249,8 @@ mod tests {
     #[test]
     fn what_may_be_null_in_a_call_is_left_out_of_a_query() {
         let reference = json!({ "$ref": "#/components/schemas/A" });
-        let null = json!({ "type": "null" });
-        let schema = without_null(json!({ "anyOf": [reference, null], "description": "a" }));
+        let nothing = json!({ "type": "null" });
+        let schema = without_null(json!({ "anyOf": [reference, nothing], "description": "a" }));
         assert_eq!(schema, json!({ "$ref": "#/components/schemas/A", "description": "a" }));
         let schema = without_null(json!({ "type": ["string", "null"], "default": null }));
         assert_eq!(schema, json!({ "type": "string" }));

@@ -36,6 +36,7 @@ pub type Dependency = Expression<Id>;
 /// `R` is how tasks and resources are named: by ids in a task, by texts in a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(rename = "Expression_over_{R}")]
 pub enum Expression<R> {
     /// Every part holds. Empty: holds.
     All(Vec<Self>),

@@ -52,8 +52,7 @@ pub struct ContextDocument {
     /// Whether it is to wait, by whom and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,
-    /// The restarts of several of its tasks, oldest first: the last
-    /// [`ContextDocument::RESTARTS_MAX`].
+    /// The restarts of several of its tasks, oldest first: the last 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restarts: Vec<ContextRestart>,
     /// When it began.

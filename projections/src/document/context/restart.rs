@@ -31,7 +31,7 @@ pub struct ContextRestart {
     pub steps: u64,
     /// Whether each of them was, or was found overtaken.
     pub settled: bool,
-    /// Those that somebody overtook: the first [`ContextRestart::SUPERSEDED_MAX`].
+    /// Those that somebody overtook: the first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<Superseded>,
     /// How many these are in all.

@@ -11,6 +11,7 @@ mod operations;
 mod others;
 mod queries;
 mod raw;
+mod rest;
 mod semantics;
 mod socket;
 mod tampering;

@@ -58,14 +58,21 @@ async fn round_trip(mut other: Command) {
     served.stop().await;
 }
 
-fn clients() -> PathBuf {
+pub(super) fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
 
 fn python_install(into: &Path) -> Command {
+    let mut command = pip_install(into, PYTHON_CLIENT);
+    command.arg("--no-deps");
+    command
+}
+
+/// Installs a package of Python with what it needs.
+pub(super) fn pip_install(into: &Path, package: &str) -> Command {
     let mut command = Command::new("python3");
-    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    command.args(["--no-deps", "--target"]).arg(into).arg(PYTHON_CLIENT);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
+    command.arg(into).arg(package);
     command
 }
 
@@ -76,11 +83,11 @@ fn node_install(into: &Path) -> Command {
     command
 }
 
-/// Where the client of a language is installed, which is done once. `None`: it cannot be.
-fn installed(language: &str, install: &dyn Fn(&Path) -> Command) -> Option<PathBuf> {
+/// Where something is installed, which is done once. `None`: it cannot be.
+pub(super) fn installed(name: &str, install: &dyn Fn(&Path) -> Command) -> Option<PathBuf> {
     let test = std::env::current_exe().expect("a test runs");
     let target = test.ancestors().nth(3).expect("target directory");
-    let dir = target.join("clients").join(language);
+    let dir = target.join("clients").join(name);
     let marker = dir.join("installed");
     if marker.exists() {
         return Some(dir);
@@ -95,6 +102,6 @@ fn installed(language: &str, install: &dyn Fn(&Path) -> Command) -> Option<PathB
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
-    eprintln!("SKIPPED: no client for {language} can be installed here: {why}");
+    eprintln!("SKIPPED: what tests in {name} need cannot be installed here: {why}");
     None
 }

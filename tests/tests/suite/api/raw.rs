@@ -12,12 +12,20 @@ use tokio::{
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    head: String,
     pub(super) body: String,
 }
 
 impl Answer {
     pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The value of a header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut found = headers.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value)
     }
 
     pub(super) fn code(&self) -> i64 {
@@ -31,10 +39,15 @@ pub(super) async fn post(address: SocketAddr, body: &str) -> Answer {
     send(address, "POST", &headers, body).await
 }
 
-/// Sends a request with these headers.
+/// Sends a request to `/rpc` with these headers.
 pub(super) async fn send(address: SocketAddr, method: &str, headers: &str, body: &str) -> Answer {
+    send_to(address, &format!("{method} /rpc"), headers, body).await
+}
+
+/// Sends a request with these headers; `to` is a method and a path.
+pub(super) async fn send_to(address: SocketAddr, to: &str, headers: &str, body: &str) -> Answer {
     let head = format!(
-        "{method} /rpc HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "{to} HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     exchange(address, &[&head, body]).await
@@ -50,5 +63,6 @@ pub(super) async fn exchange(address: SocketAddr, texts: &[&str]) -> Answer {
     stream.read_to_string(&mut answer).await.expect("received");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Answer { status: status.expect("a status"), body: body.to_owned() }
+    let (head, body) = (head.to_owned(), body.to_owned());
+    Answer { status: status.expect("a status"), head, body }
 }

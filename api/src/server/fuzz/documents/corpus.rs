@@ -57,6 +57,7 @@ fn reads(known: &Known) -> Vec<(&'static str, Value)> {
         ("namespace.get", json!({"namespace": "default"})),
         ("service.list", json!({})),
         ("system.info", json!({})),
+        ("rpc.discover", json!({})),
         ("projection.list", json!({})),
         ("operation.get", json!({"id": task})),
     ]
