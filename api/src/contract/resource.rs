@@ -58,7 +58,7 @@ pub struct Allocated {
 #[serde(deny_unknown_fields)]
 pub struct InitializeParams {
     /// At most 10,000.
-    #[schemars(length(max = RESOURCES_MAX))]
+    #[schemars(length(min = 1, max = RESOURCES_MAX))]
     pub items: Vec<InitializeItem>,
     /// The same key for the same resource is the same command: it takes effect once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub struct LoadedValue {
 #[serde(deny_unknown_fields)]
 pub struct ReleaseParams {
     /// At most 10,000.
-    #[schemars(length(max = RESOURCES_MAX))]
+    #[schemars(length(min = 1, max = RESOURCES_MAX))]
     pub ids: Vec<Id>,
     /// The same key for the same resource is the same command: it takes effect once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,7 +39,7 @@ fn check_count(count: usize, field: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!("{count} resources are not 1 to {RESOURCES_MAX}");
-    Err(ApiError::new(Code::Limit, message).field(field))
+    Err(ApiError::new(Code::Limit, message).field(field).for_good())
 }
 
 async fn allocate(

@@ -47,7 +47,7 @@ async fn spawn_batch(
             "{} tasks are more than {SPAWN_BATCH_MAX}; send them in several calls",
             params.tasks.len()
         );
-        return Err(ApiError::new(Code::Limit, message).field("tasks"));
+        return Err(ApiError::new(Code::Limit, message).field("tasks").for_good());
     }
     let of_batch = params.namespace.unwrap_or_default();
     let specifications = Specifications::default();

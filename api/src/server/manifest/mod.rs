@@ -61,7 +61,7 @@ async fn examine(
 ) -> Result<(Checked, Arc<Known>), ApiError> {
     if documents.len() > DOCUMENTS_MAX {
         let message = format!("{} documents are more than {DOCUMENTS_MAX}", documents.len());
-        return Err(ApiError::new(Code::Limit, message).field("documents"));
+        return Err(ApiError::new(Code::Limit, message).field("documents").for_good());
     }
     let documents = blocking(move || Documents::read(&documents)).await?;
     let known = Arc::new(Known::load(api, namespace, &documents).await?);
