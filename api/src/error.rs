@@ -307,7 +307,11 @@ impl From<Fault> for ApiError {
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
-        Self::new(blob_code(&error), error)
+        match error {
+            // It will be as large the next time.
+            BlobError::TooLarge { .. } => Self::new(Code::Limit, error).for_good(),
+            _ => Self::new(blob_code(&error), error),
+        }
     }
 }
 

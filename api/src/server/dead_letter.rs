@@ -16,6 +16,9 @@ use crate::{
 /// How many letters a page has unless it says otherwise.
 const LIMIT: u32 = 100;
 
+/// How many it may have.
+const LIMIT_MAX: u32 = 1_000;
+
 /// How much of a message is shown, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -26,8 +29,12 @@ pub(super) fn register(module: &mut Module) {
 }
 
 async fn list(api: Arc<Api>, params: DeadLettersParams) -> Result<DeadLetters, ApiError> {
-    let limit = params.limit.unwrap_or(LIMIT) as usize;
-    let page = api.bus.dead_letters(params.after, limit).await?;
+    let limit = params.limit.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        let message = format!("{limit} is not between 1 and {LIMIT_MAX}");
+        return Err(ApiError::new(Code::Invalid, message).field("limit"));
+    }
+    let page = api.bus.dead_letters(params.after, limit as usize).await?;
     Ok(DeadLetters { items: page.letters.into_iter().map(document).collect(), left: page.left })
 }
 

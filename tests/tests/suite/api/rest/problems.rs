@@ -18,6 +18,7 @@ async fn a_refusal_says_what_is_wrong_and_where() {
         ("GET /v1/tasks?limit=one", &[], &none, 400, -32602, Some("limit")),
         ("GET /v1/tasks?limit=1&limit=2", &[], &none, 400, -32602, Some("limit")),
         ("GET /v1/tasks?namespace=a", &[], &none, 400, -32602, Some("namespace")),
+        ("GET /v1/dead-letters?limit=0", &[], &none, 422, 1003, Some("limit")),
         ("GET /v1/tasks?limit=0", &[], &none, 422, 1003, Some("limit")),
         ("GET /v1/tasks?where=nothing+%3D%3D", &[], &none, 422, 1003, Some("where")),
         ("GET /v1/tasks?filter=%7B%22colour%22:1%7D", &[], &none, 422, 1003, Some("filter.colour")),
