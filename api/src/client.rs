@@ -7,7 +7,7 @@ use jsonrpsee::{
         client::{ClientT as _, Error as RpcError, SubscriptionClientT as _},
         traits::ToRpcParams,
     },
-    ws_client::{WsClient, WsClientBuilder},
+    ws_client::{HeaderMap, HeaderValue, WsClient, WsClientBuilder},
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -69,12 +69,36 @@ pub enum ClientError {
     },
 }
 
+/// What the request for a connection says beside its address.
+fn headers(authorization: Option<&str>, url: &str) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Some(text) = authorization {
+        let mut value = HeaderValue::from_str(text).map_err(|_| ClientError::Unreachable {
+            url: url.to_owned(),
+            reason: "the key cannot be sent: it holds what a header cannot".to_owned(),
+        })?;
+        value.set_sensitive(true);
+        headers.insert("authorization", value);
+    }
+    Ok(headers)
+}
+
 impl Client {
     /// Connects to the API at `url` (`http://host:port`), giving up after `timeout`, which is also
     /// how long a call may take.
     pub async fn connect(url: &str, timeout: Duration) -> Result<Self, ClientError> {
+        Self::connect_as(None, url, timeout).await
+    }
+
+    /// Connects as the one whom the header `Authorization` names.
+    pub async fn connect_as(
+        authorization: Option<&str>,
+        url: &str,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
         let socket_url = format!("{}/rpc", url.trim_end_matches('/').replacen("http", "ws", 1));
         let rpc = WsClientBuilder::new()
+            .set_headers(headers(authorization, url)?)
             .connection_timeout(timeout)
             .request_timeout(timeout)
             .max_request_size(REQUEST_BYTES_MAX as u32)

@@ -1,21 +1,25 @@
 //! The words of the command line, and what each comes to.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal as _},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     commands::ClientCommand,
+    complete,
     dev::{self, DevCommand, DevOutput, LaunchArgs},
     error::CommandError,
+    man,
     output::Format,
+    plugin,
     serve::{self, ServeArgs},
-    session::{GlobalArgs, Session},
+    session::GlobalArgs,
 };
 
 /// The hidden word by which this binary is a worker for scripts. Not clap's: see `main`.
@@ -57,19 +61,52 @@ enum Command {
     /// Starts a program that dies with its parent
     #[command(hide = true)]
     Launch(LaunchArgs),
+    /// Print what makes a shell complete the words of this program
+    #[command(after_help = complete::EXAMPLES)]
+    Completion(complete::Args),
+    /// Write manual pages
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::Args),
+    /// Commands of others: `ktk foo` is `ktk-foo` in the PATH
+    #[command(after_help = plugin::EXAMPLES)]
+    Plugin(plugin::Args),
     #[command(flatten)]
     Client(ClientCommand),
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
 }
 
 impl Cli {
+    /// Answers a shell that asks how a word could go on, and ends; returns if none asks.
+    pub fn complete() {
+        complete::answer(Self::command);
+    }
+
+    /// The words that commands begin with.
+    pub(crate) fn words() -> Vec<String> {
+        Self::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    }
+
     /// Carries out the command. Called first thing in `main`, before any thread exists, as the
     /// launcher may enter a user namespace.
     pub fn run(self) -> ExitCode {
+        let draws = matches!(self.command, Command::Client(ClientCommand::Graph(_)));
+        if matches!(self.global.output(), Format::Picture(_)) && !draws {
+            let text = "-o tree, dot, mermaid and svg are for `ktk graph`";
+            return fail(&CommandError::usage(text));
+        }
         match self.command {
             Command::Launch(args) => dev::launch_main(&args),
             Command::Dev { command } => run_dev(command, &self.global),
             Command::Serve(args) => run_serve(*args, &self.global),
             Command::Client(command) => run_client(command, self.global),
+            Command::Completion(args) => ended(complete::run(&args)),
+            Command::Man(args) => ended(man::run(&args, Self::command())),
+            Command::Plugin(args) => ended(plugin::run(&args, self.global.output())),
+            Command::External(words) => {
+                let Err(error) = plugin::exec(&words, &self.global);
+                fail(&error)
+            }
         }
     }
 }
@@ -122,7 +159,10 @@ fn run_client(command: ClientCommand, global: GlobalArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return no_runtime(&error),
     };
-    let session = Session::new(global);
+    let session = match command.session(global) {
+        Ok(session) => session,
+        Err(error) => return fail(&error),
+    };
     let done = runtime.block_on(async {
         tokio::select! {
             done = command.run(&session) => done,
@@ -135,6 +175,10 @@ fn run_client(command: ClientCommand, global: GlobalArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+fn ended(done: Result<(), CommandError>) -> ExitCode {
+    done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
 fn fail(error: &CommandError) -> ExitCode {

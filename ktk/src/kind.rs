@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use kantoku_domain::nearest;
+use kantoku_domain::{manifest, nearest};
 
 /// A kind of thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,11 @@ impl Kind {
 resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
 events (ev), services (svc), deadletters (dl), seals (sl)";
 
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.into_iter().map(|(kind, _)| kind)
+    }
+
     /// Its name in the singular.
     pub(crate) fn name(self) -> &'static str {
         self.names()[0]
@@ -51,6 +56,17 @@ events (ev), services (svc), deadletters (dl), seals (sl)";
     /// Its name in the plural.
     pub(crate) fn plural(self) -> &'static str {
         self.names()[2]
+    }
+
+    /// Its name as manifests write it.
+    pub(crate) fn title(self) -> String {
+        let (first, rest) = self.name().split_at(1);
+        first.to_ascii_uppercase() + rest
+    }
+
+    /// Whether manifests declare it. All others are records of what happened.
+    pub(crate) fn is_declared(self) -> bool {
+        manifest::KINDS.contains(&self.title().as_str())
     }
 
     fn names(self) -> [&'static str; 3] {
@@ -98,5 +114,12 @@ mod tests {
         assert_eq!("Tasks".parse(), Ok(Kind::Task));
         let error = "taks".parse::<Kind>().unwrap_err();
         assert!(error.contains("did you mean \"task\""), "{error}");
+    }
+
+    #[test]
+    fn every_kind_that_manifests_declare_is_known() {
+        let declared = Kind::all().filter(|kind| kind.is_declared());
+        let titles: Vec<String> = declared.map(Kind::title).collect();
+        assert_eq!(titles.len(), manifest::KINDS.len(), "{titles:?}");
     }
 }

@@ -2,27 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs, io,
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
 use kantoku_domain::Id;
 use serde::{Deserialize, Serialize};
 
-use crate::{dev, session::Session};
+use crate::{dev, private_file, session::Session};
 
 /// How many servers and namespaces are remembered.
 const REMEMBERED_MAX: usize = 100;
 /// A file that is longer is not ours.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// How often another command is waited for that writes the file, and for how long each time.
-const LOCK_TRIES: usize = 100;
-const LOCK_WAIT: Duration = Duration::from_millis(2);
-
 /// What was started last at one server in one namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Last {
@@ -51,32 +43,15 @@ impl Last {
 
     /// Among what other commands have written, some perhaps at this moment.
     fn write(self, path: &Path, key: String) -> io::Result<()> {
-        if let Some(dir) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
-        let _lock = lock(&path.with_extension("lock"))?;
-        let mut all = read(path);
-        if all.len() >= REMEMBERED_MAX && !all.contains_key(&key) {
-            all.clear();
-        }
-        all.insert(key, self);
-        write(path, &all)
+        private_file::update(path, || {
+            let mut all = read(path);
+            if all.len() >= REMEMBERED_MAX && !all.contains_key(&key) {
+                all.clear();
+            }
+            all.insert(key, self);
+            Ok(serde_json::to_vec(&all)?)
+        })
     }
-}
-
-/// Held until the file is closed. One who was stopped in the middle is not waited for: what is lost
-/// then is a memory.
-fn lock(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_WAIT),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
-    }
-    Ok(file)
 }
 
 fn key(session: &Session) -> String {
@@ -103,15 +78,6 @@ fn read(path: &Path) -> BTreeMap<String, Last> {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// Readers find the old content or the new, whole.
-fn write(path: &Path, all: &BTreeMap<String, Last>) -> io::Result<()> {
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(&serde_json::to_vec(all)?)?;
-    fs::rename(&partial, path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +89,7 @@ mod tests {
         let path = dir.path().join("state/last.json");
         let last =
             |n: u128| Last { context_id: Id::from_uuid(uuid::Uuid::from_u128(n)), task_id: None };
-        thread::scope(|scope| {
+        std::thread::scope(|scope| {
             for n in 0..16 {
                 let path = &path;
                 scope.spawn(move || last(n).write(path, format!("server {n}")).unwrap());

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
     match word.to_str() {
         Some(SCRIPT_WORKER) => kantoku_preprocessors::worker_main(),
         Some(REAPER) => kantoku_executor::reaper_main(),
-        _ => Cli::parse().run(),
+        _ => {
+            Cli::complete();
+            Cli::parse().run()
+        }
     }
 }

@@ -15,9 +15,10 @@ use kantoku_api::{
 use kantoku_domain::{Millis, NameError, Namespace};
 
 use crate::{
-    dev,
+    complete, dev,
     error::{CommandError, Exit},
     output::Format,
+    profile::{ApiKey, Profile},
 };
 
 /// Where the API is when nothing else says so.
@@ -41,9 +42,8 @@ pub(crate) struct GlobalArgs {
     /// In all namespaces
     #[arg(short = 'A', long, global = true)]
     all_namespaces: bool,
-    /// What data on stdout looks like
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    #[arg(short, long, global = true, value_name = "FORMAT", help = Format::HELP, add = complete::formats())]
+    output: Option<Format>,
     /// Labels: those to look for, or those to give what is started. Repeatable
     #[arg(short, long, global = true, value_parser = label, value_delimiter = ',', value_name = "KEY=VALUE")]
     label: Vec<(String, String)>,
@@ -62,14 +62,34 @@ pub(crate) struct GlobalArgs {
     /// Log what happens on stderr; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Where the API is [default: the private stand that runs, else port 7300 of this machine]
+    /// Where the API is [default: the profile's, the private stand that runs, port 7300]
     #[arg(long, global = true, env = "KTK_API_URL", hide_env_values = true, value_name = "URL")]
     api_url: Option<String>,
+    /// Which server, namespace and key of `ktk config list` [default: the one in use]
+    #[arg(long, global = true, env = "KTK_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
 }
 
 impl GlobalArgs {
+    /// `-o`
     pub(crate) fn output(&self) -> Format {
-        self.output
+        self.output.unwrap_or_default()
+    }
+
+    /// What was said of server, namespace and profile, as the environment says it.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let namespace = self.namespace.as_ref().map(ToString::to_string);
+        let said = [
+            ("KTK_API_URL", self.api_url.clone()),
+            ("KTK_NAMESPACE", namespace),
+            ("KTK_PROFILE", self.profile.clone()),
+        ];
+        said.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+    }
+
+    /// `--profile`
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref().filter(|name| !name.is_empty())
     }
 
     /// `--timeout`, if it was given.
@@ -99,16 +119,21 @@ fn label(text: &str) -> Result<(String, String), String> {
 /// One run of `ktk` as a client.
 pub(crate) struct Session {
     global: GlobalArgs,
+    profile: Profile,
+    output: Format,
     url: OnceLock<String>,
     client: tokio::sync::Mutex<Option<Client>>,
     farewell: Mutex<Option<String>>,
 }
 
 impl Session {
-    pub(crate) fn new(global: GlobalArgs) -> Self {
+    /// What the flags and the environment leave open, `profile` says.
+    pub(crate) fn new(global: GlobalArgs, profile: Profile) -> Result<Self, CommandError> {
+        let output = global.output.map_or_else(|| profile.format(), |format| Ok(Some(format)))?;
+        let output = output.unwrap_or_default();
         let (url, client, farewell) =
             (OnceLock::new(), tokio::sync::Mutex::new(None), Mutex::new(None));
-        Self { global, url, client, farewell }
+        Ok(Self { global, profile, output, url, client, farewell })
     }
 
     /// The connection, which is made when it is first asked for.
@@ -118,7 +143,9 @@ impl Session {
             return Ok(client.clone());
         }
         let within = self.answer_timeout();
-        match tokio::time::timeout(within, Client::connect(self.url(), CALL_MAX)).await {
+        let key = ApiKey::find(&self.profile)?.map(|key| key.bearer());
+        let connecting = Client::connect_as(key.as_deref(), self.url(), CALL_MAX);
+        match tokio::time::timeout(within, connecting).await {
             Ok(connected) => Ok(client.insert(connected?).clone()),
             Err(_) => Err(self.no_answer(within)),
         }
@@ -176,10 +203,12 @@ impl Session {
         ClientError::Unreachable { url: self.url().to_owned(), reason }.into()
     }
 
-    /// Where the API is: the flag, the environment, the private stand that runs, the default.
+    /// Where the API is: the flag, the environment, the profile, the private stand that runs,
+    /// the default.
     pub(crate) fn url(&self) -> &str {
         self.url.get_or_init(|| {
-            self.global.api_url.clone().unwrap_or_else(|| {
+            let said = self.global.api_url.clone().filter(|url| !url.is_empty());
+            said.or_else(|| self.profile.api_url.clone()).unwrap_or_else(|| {
                 dev::endpoints(&dev::default_state_dir())
                     .map_or_else(|| URL_DEFAULT.to_owned(), |endpoints| endpoints.api)
             })
@@ -188,7 +217,8 @@ impl Session {
 
     /// `-n`; the server's default when `None`, or all with `-A`.
     pub(crate) fn namespace(&self) -> Option<Namespace> {
-        self.global.namespace.clone().filter(|_| !self.global.all_namespaces)
+        let named = self.global.namespace.as_ref().or(self.profile.namespace.as_ref());
+        named.filter(|_| !self.global.all_namespaces).cloned()
     }
 
     /// Whether one namespace was named on the command line, and all as well. What the environment
@@ -254,7 +284,7 @@ impl Session {
 
     /// `-o`
     pub(crate) fn output(&self) -> Format {
-        self.global.output
+        self.output
     }
 
     /// `-l`

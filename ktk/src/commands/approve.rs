@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::visible;
 use crate::{
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     output::{Format, print_document, print_line},
@@ -27,7 +28,7 @@ const PAGES_MAX: usize = 50;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The task, or its context if only one task of it waits for that
-    #[arg(value_name = "TASK|CONTEXT")]
+    #[arg(value_name = "TASK|CONTEXT", add = complete::targets())]
     target: Target,
     /// Which approval
     #[arg(value_name = "NAME")]

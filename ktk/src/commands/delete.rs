@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::visible;
 use crate::{
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, print_document, print_line},
@@ -19,10 +20,10 @@ pub(crate) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What holds no longer: a policy
-    #[arg(value_name = "KIND[/NAME]")]
+    #[arg(value_name = "KIND[/NAME]", add = complete::kinds())]
     kind: String,
     /// Its name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::names_of_kind())]
     name: Option<String>,
 }
 

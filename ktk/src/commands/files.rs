@@ -5,9 +5,11 @@ use std::{
     path::PathBuf,
 };
 
+use kantoku_api::contract::DocumentProblem;
+
 use crate::{
     error::{CommandError, Exit},
-    manifest::{Finding, Manifests, Report, read_sources},
+    manifest::{Declared, Finding, Manifests, Record, Report, read_sources},
     output::Paint,
     session::Session,
 };
@@ -45,11 +47,38 @@ pub(crate) async fn read_all(
     Ok((manifests, findings))
 }
 
-/// The documents of all files, if all can be read.
-pub(crate) async fn read(args: FileArgs, session: &Session) -> Result<Manifests, CommandError> {
-    let (manifests, findings) = read_all(args, session).await?;
+/// The documents of all files, if all can be read, and the records among them, which nobody can
+/// declare: they are named on stderr and left as they are.
+pub(crate) async fn read(
+    args: FileArgs,
+    session: &Session,
+) -> Result<(Manifests, Vec<Record>), CommandError> {
+    let (mut manifests, findings) = read_all(args, session).await?;
+    if !findings.is_empty() {
+        print_findings(&manifests.report(), &findings, Paint::stderr());
+        return Err(refused(findings.len()));
+    }
+    let records = manifests.take_records();
+    for record in records.iter().take(SHOWN_MAX) {
+        session.note(&format!("ktk: {record} is left as it is: {}", record.why()));
+    }
+    if records.len() > SHOWN_MAX {
+        session.note(&format!("ktk: and {} more like them", records.len() - SHOWN_MAX));
+    }
+    Ok((manifests, records))
+}
+
+/// Checks documents as far as that is possible without the server.
+pub(crate) fn check_here(manifests: &Manifests) -> Result<Vec<Declared>, CommandError> {
+    let (mut declared, mut findings) = (Vec::new(), Vec::new());
+    for (document, value) in manifests.values().iter().enumerate() {
+        match Declared::read(value) {
+            Ok(read) => declared.push(read),
+            Err(problem) => findings.push(manifests.locate(&DocumentProblem { document, problem })),
+        }
+    }
     if findings.is_empty() {
-        return Ok(manifests);
+        return Ok(declared);
     }
     print_findings(&manifests.report(), &findings, Paint::stderr());
     Err(refused(findings.len()))

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use kantoku_api::contract::{LogEntry, LogsParams, TaskFollowLogs, TaskLogs};
 
 use crate::{
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, Paint, print_document, print_line},
@@ -27,7 +28,7 @@ const PAGE: u32 = 5_000;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A task; the beginning of its id is enough
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = complete::of(Kind::Task))]
     target: Target,
     /// Go on with what is written from now on, until the task ends
     #[arg(short, long)]
@@ -162,7 +163,7 @@ impl Printer<'_> {
                 let lead = format!("{} #{} {}", line.at, line.attempt, line.stream);
                 print_line(&format!("{} {}", self.paint.dim(&lead), line.text))
             }
-            Format::Json | Format::Jsonl | Format::Yaml => print_document(Format::Jsonl, line),
+            format => print_document(format.of_stream(), line),
         }
     }
 }

@@ -8,13 +8,18 @@ mod apply;
 mod approve;
 mod attempts;
 mod cancel;
+mod config;
+mod definition;
 mod delete;
 mod describe;
+mod diff;
 mod doctor;
+mod edit;
 mod events;
 mod failures;
 mod files;
 mod get;
+mod graph;
 mod import;
 mod logs;
 mod operation;
@@ -37,7 +42,8 @@ use kantoku_domain::{Id, Millis};
 
 use crate::{
     error::{CommandError, Exit},
-    session::Session,
+    profile::{self, Profile},
+    session::{GlobalArgs, Session},
 };
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +51,12 @@ pub(crate) enum ClientCommand {
     /// Make so what manifests declare: specifications, types, pipelines, policies
     #[command(after_help = apply::EXAMPLES)]
     Apply(apply::Args),
+    /// Show what applying manifests would change
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::Args),
+    /// Change in an editor what a manifest declared
+    #[command(after_help = edit::EXAMPLES)]
+    Edit(edit::Args),
     /// Start a pipeline
     #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
@@ -63,6 +75,9 @@ pub(crate) enum ClientCommand {
     /// Show a context and all its tasks
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Args),
+    /// Draw a context: what waits for what, and who spawned whom
+    #[command(after_help = graph::EXAMPLES)]
+    Graph(graph::Args),
     /// See a context change until it ends, or all contexts
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Args),
@@ -108,6 +123,9 @@ pub(crate) enum ClientCommand {
     /// Take back what a manifest declared: a policy
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Args),
+    /// Servers, namespaces and keys by name: list them, change them, put one to use
+    #[command(after_help = config::EXAMPLES)]
+    Config(config::Args),
     /// Show the versions of this program and of the server
     #[command(after_help = version::EXAMPLES)]
     Version(version::Args),
@@ -130,17 +148,29 @@ impl ClientCommand {
         Ok(())
     }
 
+    /// What the command works with. Whoever looks after profiles needs none that works.
+    pub(crate) fn session(&self, global: GlobalArgs) -> Result<Session, CommandError> {
+        let profile = match self {
+            Self::Config(_) => Profile::default(),
+            _ => profile::read()?.pick(global.profile())?,
+        };
+        Session::new(global, profile)
+    }
+
     /// Carries out the command.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CommandError> {
         self.check_flags(session)?;
         match self {
             Self::Apply(args) => apply::run(args, session).await,
+            Self::Diff(args) => diff::run(args, session).await,
+            Self::Edit(args) => edit::run(args, session).await,
             Self::Run(args) => run::run(args, session).await,
             Self::Spawn(args) => spawn::run(args, session).await,
             Self::Wait(args) => wait::run(args, session).await,
             Self::Describe(args) => describe::run(args, session).await,
             Self::Get(args) => get::run(args, session).await,
             Self::Tree(args) => tree::run(args, session).await,
+            Self::Graph(args) => graph::run(args, session).await,
             Self::Watch(args) => watch::run(args, session).await,
             Self::Why(args) => why::run(args, session).await,
             Self::Logs(args) => logs::run(args, session).await,
@@ -156,6 +186,7 @@ impl ClientCommand {
             Self::Approve(args) => approve::run(args, session).await,
             Self::Attempts(args) => attempts::run(args, session).await,
             Self::Delete(args) => delete::run(args, session).await,
+            Self::Config(args) => config::run(args, session),
             Self::Version(args) => version::run(&args, session).await,
         }
     }

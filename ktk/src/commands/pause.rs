@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::visible;
 use crate::{
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, print_document, print_line},
@@ -33,7 +34,7 @@ pub(crate) const RESUME_EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArgs {
     /// What is to wait: task/ID, context/ID, specification/NAME or namespace/NAME
-    #[arg(value_name = "KIND/NAME")]
+    #[arg(value_name = "KIND/NAME", add = complete::targets())]
     target: Target,
     /// Why, for people
     #[arg(long, default_value = "")]
@@ -43,7 +44,7 @@ pub(crate) struct PauseArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResumeArgs {
     /// What is to go on: task/ID, context/ID, specification/NAME or namespace/NAME
-    #[arg(value_name = "KIND/NAME")]
+    #[arg(value_name = "KIND/NAME", add = complete::targets())]
     target: Target,
 }
 

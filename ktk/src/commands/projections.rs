@@ -76,7 +76,7 @@ async fn list(session: &Session) -> Result<(), CommandError> {
         Format::Jsonl => {
             answer.items.iter().try_for_each(|item| print_document(Format::Jsonl, item))
         }
-        format @ (Format::Json | Format::Yaml) => print_document(format, &answer),
+        format => print_document(format, &answer),
     }
 }
 

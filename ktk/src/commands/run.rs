@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{failures, goes_on, outputs, visible, watch};
 use crate::{
     assignment::{self, Assignment},
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     last::Last,
@@ -30,7 +31,7 @@ With --wait and --watch the exit code is 5 if it failed, 6 if --timeout was over
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pipeline, its latest version
-    #[arg(value_name = "pipeline/NAME")]
+    #[arg(value_name = "pipeline/NAME", add = complete::of(Kind::Pipeline))]
     pipeline: Target,
     /// A parameter: a text, or any JSON value. Repeatable
     #[arg(short, long = "param", value_name = "KEY=TEXT|KEY:=JSON")]

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{goes_on, outputs, visible};
 use crate::{
     assignment::{self, Assignment},
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     last::Last,
@@ -28,6 +29,7 @@ With --wait the exit code is 5 if it failed, 6 if --timeout was over first.";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The specification, its latest version
+    #[arg(add = complete::of(Kind::Specification))]
     specification: Target,
     /// An input: a text, or any JSON value. Repeatable
     #[arg(short, long = "input", value_name = "KEY=TEXT|KEY:=JSON")]

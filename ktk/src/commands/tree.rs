@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use kantoku_api::contract::{TaskTree, Tree};
 
 use crate::{
+    complete,
     error::CommandError,
     output::{Format, Paint, now, print_document, print_line},
     render::{self, Canvas, chain_lines, stdout_width, tree_lines},
@@ -25,7 +26,7 @@ const LINES_MAX: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A context, or one of its tasks; the beginning of an id is enough
-    #[arg(value_name = "CONTEXT|TASK")]
+    #[arg(value_name = "CONTEXT|TASK", add = complete::targets())]
     target: Target,
     /// Show every task on a line of its own, however many there are
     #[arg(long)]
@@ -60,7 +61,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             tree.tasks.iter().try_for_each(|task| print_line(&format!("task/{}", task.id)))
         }
         Format::Jsonl => tree.tasks.iter().try_for_each(|task| print_document(Format::Jsonl, task)),
-        format @ (Format::Json | Format::Yaml) => print_document(format, &tree),
+        format => print_document(format, &tree),
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
-    let (manifests, mut findings) = read_all(args.files, session).await?;
+    let (mut manifests, mut findings) = read_all(args.files, session).await?;
+    manifests.take_records();
     // Documents that could not be read would only be missed by those that could.
     if findings.is_empty() {
         let progress = Progress::start(session, format!("checking {} documents", manifests.len()));
@@ -38,22 +39,19 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     }
     let report = manifests.report();
     match session.output() {
-        Format::Json | Format::Yaml => {
-            let problems: Vec<_> =
-                findings.iter().map(|finding| report.document(finding)).collect();
-            print_document(
-                session.output(),
-                &json!({ "documents": manifests.len(), "problems": problems }),
-            )?;
-        }
-        Format::Jsonl => findings
-            .iter()
-            .try_for_each(|finding| print_document(Format::Jsonl, &report.document(finding)))?,
         Format::Table | Format::Wide | Format::Name => {
             print_findings(&report, &findings, Paint::stderr());
             if findings.is_empty() {
                 print_line(&format!("{} documents are sound", manifests.len()))?;
             }
+        }
+        Format::Jsonl => findings
+            .iter()
+            .try_for_each(|finding| print_document(Format::Jsonl, &report.document(finding)))?,
+        format => {
+            let problems: Vec<_> =
+                findings.iter().map(|finding| report.document(finding)).collect();
+            print_document(format, &json!({ "documents": manifests.len(), "problems": problems }))?;
         }
     }
     match findings.len() {

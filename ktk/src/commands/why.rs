@@ -4,6 +4,7 @@ use kantoku_api::contract::{TaskWhy, Why, WhyFact, WhySource};
 use kantoku_projections::document::TaskStatus;
 
 use crate::{
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, Paint, print_document, print_line},
@@ -20,7 +21,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A task; the beginning of its id is enough
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = complete::of(Kind::Task))]
     target: Target,
 }
 
@@ -31,7 +32,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         Format::Table | Format::Wide => print_line(&text(&why, Paint::stdout())),
         Format::Name => print_line(&format!("task/{}", why.task_id)),
         Format::Jsonl => why.facts.iter().try_for_each(|fact| print_document(Format::Jsonl, fact)),
-        format @ (Format::Json | Format::Yaml) => print_document(format, &why),
+        format => print_document(format, &why),
     }
 }
 

@@ -1,4 +1,4 @@
-//! JSON on a command line.
+//! Single values: JSON on a command line, and files that hold one document.
 
 use serde_json::Value;
 
@@ -17,4 +17,18 @@ pub(crate) fn read_json(text: &str) -> Result<Value, String> {
     let value =
         documents.pop().and_then(|(mut document, _)| document.get_mut("value").map(Value::take));
     value.ok_or_else(|| "this is no JSON".to_owned())
+}
+
+/// The one document of a text.
+pub(crate) fn read_document(text: &str) -> Result<Value, String> {
+    let (mut documents, findings) = parse(text);
+    if let Some(finding) = findings.first() {
+        let place = finding.place.map(|place| format!("{}:{}: ", place.line, place.column));
+        return Err(format!("{}{}", place.unwrap_or_default(), finding.message));
+    }
+    match (documents.pop(), documents.is_empty()) {
+        (Some((document, _)), true) => Ok(document),
+        (None, _) => Err("there is no document".into()),
+        (Some(_), false) => Err("there is more than one document".into()),
+    }
 }

@@ -4,10 +4,12 @@
 //! [`files`] finds and reads them, [`yaml`] makes [`Document`]s that remember where everything in
 //! them stands, [`report`] shows a [`Finding`] with its source line.
 
+mod declared;
 mod files;
 mod json;
 mod merge;
 mod place;
+mod record;
 mod report;
 mod scalar;
 mod syntax;
@@ -20,9 +22,11 @@ use kantoku_api::contract::DocumentProblem;
 use kantoku_domain::manifest::DOCUMENTS_MAX;
 use serde_json::Value;
 
+pub(crate) use declared::Declared;
 pub(crate) use files::read_sources;
-pub(crate) use json::read_json;
+pub(crate) use json::{read_document, read_json};
 pub(crate) use place::{Node, Place};
+pub(crate) use record::Record;
 pub(crate) use report::{Finding, Report};
 pub(crate) use write::to_yaml;
 
@@ -96,6 +100,19 @@ impl Manifests {
     /// The documents as the API takes them.
     pub(crate) fn values(&self) -> Vec<Value> {
         self.documents.iter().map(|document| document.value.clone()).collect()
+    }
+
+    /// Takes out what `ktk get -o yaml` has printed of things that no manifest declares.
+    pub(crate) fn take_records(&mut self) -> Vec<Record> {
+        let mut records = Vec::new();
+        self.documents.retain(|document| match Record::read(&document.value) {
+            Some(record) => {
+                records.push(record);
+                false
+            }
+            None => true,
+        });
+        records
     }
 
     /// The files that were left out, as they are no manifests.

@@ -1,5 +1,6 @@
 //! Lists and single records in every format.
 
+use kantoku_domain::manifest::API_VERSION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -31,9 +32,18 @@ pub(crate) trait Row: Serialize {
     /// Its cells, one per column.
     fn cells(&self, view: &View) -> Vec<String>;
 
-    /// What `-o yaml` shows: itself, or the manifest that declares it.
+    /// What `-o yaml` shows: the manifest that declares it; of what is not declared, which is all
+    /// the server's, a document that `ktk apply` tells from those that are.
     fn to_manifest(&self) -> Result<Value, serde_json::Error> {
-        serde_json::to_value(self)
+        let mut metadata = json!({ "name": self.name() });
+        if let Some(namespace) = self.namespace() {
+            metadata["namespace"] = namespace.into();
+        }
+        let status = serde_json::to_value(self)?;
+        let kind = Self::kind().title();
+        Ok(
+            json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "status": status }),
+        )
     }
 }
 
@@ -59,11 +69,11 @@ pub(crate) fn print_list<T: Row>(session: &Session, list: &List<T>) -> Result<()
                 if index > 0 {
                     print_line("---")?;
                 }
-                print_text(&to_yaml(&manifest(item)?)?)?;
+                print_yaml(item)?;
             }
             Ok(())
         }
-        Format::Json => {
+        format => {
             let mut document = json!({ "items": list.items });
             if let Some(as_of_seq) = list.as_of_seq {
                 document["as_of_seq"] = as_of_seq.into();
@@ -71,7 +81,7 @@ pub(crate) fn print_list<T: Row>(session: &Session, list: &List<T>) -> Result<()
             if let Some(cursor) = &list.next_cursor {
                 document["next_cursor"] = cursor.as_str().into();
             }
-            print_document(Format::Json, &document)
+            print_document(format, &document)
         }
     }
 }
@@ -79,8 +89,10 @@ pub(crate) fn print_list<T: Row>(session: &Session, list: &List<T>) -> Result<()
 /// Prints the one record that was asked for.
 pub(crate) fn print_one<T: Row>(session: &Session, item: T) -> Result<(), CommandError> {
     match session.output() {
-        Format::Json | Format::Jsonl => print_document(session.output(), &item),
-        _ => print_list(session, &List { items: vec![item], next_cursor: None, as_of_seq: None }),
+        Format::Table | Format::Wide | Format::Name | Format::Yaml => {
+            print_list(session, &List { items: vec![item], next_cursor: None, as_of_seq: None })
+        }
+        format => print_document(format, &item),
     }
 }
 
@@ -148,7 +160,10 @@ pub(crate) fn print_name<T: Row>(item: &T) -> Result<(), CommandError> {
     print_line(&format!("{}/{}", T::kind(), item.name()))
 }
 
-fn manifest<T: Row>(item: &T) -> Result<Value, CommandError> {
-    item.to_manifest()
-        .map_err(|error| CommandError::new(Exit::Error, format!("cannot be printed: {error}")))
+/// Prints what `-o yaml` shows.
+pub(crate) fn print_yaml<T: Row>(item: &T) -> Result<(), CommandError> {
+    let manifest = item
+        .to_manifest()
+        .map_err(|error| CommandError::new(Exit::Error, format!("cannot be printed: {error}")))?;
+    print_text(&to_yaml(&manifest)?)
 }

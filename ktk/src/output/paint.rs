@@ -9,8 +9,7 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
-    /// No colour.
-    #[cfg(test)]
+    /// No colour, wherever it goes.
     pub(crate) const OFF: Self = Self { on: false };
     /// Colour wherever it goes.
     #[cfg(test)]

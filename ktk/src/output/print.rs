@@ -24,7 +24,8 @@ pub(crate) fn print_line(line: &str) -> Result<(), CommandError> {
         .map_err(|error| CommandError::stdout(&error))
 }
 
-/// Prints one document in a format for programs: `jsonl` on one line, `yaml` as YAML, else JSON.
+/// Prints one document in a format for programs: `jsonl` on one line, `yaml` as YAML, what is to be
+/// taken of it, else JSON.
 pub(crate) fn print_document<T: Serialize>(
     format: Format,
     document: &T,
@@ -39,6 +40,10 @@ pub(crate) fn print_document<T: Serialize>(
         Format::Yaml => print_text(
             &serde_saphyr::to_string(document).map_err(|error| failed(error.to_string()))?,
         ),
+        Format::Select(selection) => {
+            let document = serde_json::to_value(document);
+            print_text(&selection.text(&document.map_err(|error| failed(error.to_string()))?))
+        }
         _ => print_line(
             &serde_json::to_string_pretty(document).map_err(|error| failed(error.to_string()))?,
         ),

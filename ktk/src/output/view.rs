@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use kantoku_domain::{Id, Timestamp};
 use serde_json::Value;
 
-use super::{Format, Paint, ShortIds};
+use super::{Paint, ShortIds};
 use crate::{
     render::{duration, one_line},
     session::Session,
@@ -36,7 +36,7 @@ impl View {
     /// How a session shows rows, of which the ids are not known.
     pub(crate) fn of(session: &Session) -> Self {
         Self {
-            wide: session.output() == Format::Wide,
+            wide: session.output().is_wide(),
             namespaces: session.all_namespaces(),
             ids: ShortIds::default(),
             paint: Paint::stdout(),

@@ -4,6 +4,7 @@
 
 mod chains;
 mod contexts;
+mod diagram;
 mod graph;
 mod groups;
 mod needs;
@@ -19,6 +20,7 @@ mod tree;
 
 pub(crate) use chains::chain_lines;
 pub(crate) use contexts::{context_line, context_lines};
+pub(crate) use diagram::{Diagram, dot, mermaid, svg};
 pub(crate) use graph::By;
 pub(crate) use needs::{approval_text, needs_text};
 pub(crate) use plan::{PlanCounts, PlanView, plan_text, superseded_text};

@@ -70,7 +70,9 @@ impl Stand {
         let mut command = Command::new(KTK);
         command.args(args).current_dir(&self.dir).env("HOME", &self.dir);
         command.env("KTK_STATE_DIR", self.dir.join("stand"));
-        for name in ["KTK_API_URL", "KTK_NAMESPACE", "KTK_NATS_URL", "KTK_DATABASE_URL"] {
+        let others =
+            ["KTK_NATS_URL", "KTK_DATABASE_URL", "KTK_CONFIG", "KTK_PROFILE", "KTK_API_KEY"];
+        for name in ["KTK_API_URL", "KTK_NAMESPACE", "XDG_CONFIG_HOME"].iter().chain(&others) {
             command.env_remove(name);
         }
         Invocation { command, input: None }
@@ -191,6 +193,11 @@ pub(crate) struct Invocation {
 impl Invocation {
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a &'a str>) -> Self {
         self.command.args(args);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
         self
     }
 

@@ -4,13 +4,17 @@
 
 mod approve;
 mod cancel;
+mod change;
 mod events;
 mod examples;
+mod exit_codes;
 mod import;
 mod logs;
 mod pause;
 mod policy;
 mod restart;
+mod roundtrip;
+mod select;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../cli/stand.rs"]
 mod stand;

@@ -8,6 +8,7 @@ use serde_json::json;
 use self::diff::{Difference, differences};
 use crate::{
     commands::failures::failure_line,
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, ShortIds, Table, View, print_document, print_line, print_text},
@@ -23,7 +24,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A task; the beginning of its id is enough, and CONTEXT/STEP is a name, too
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = complete::of(Kind::Task))]
     target: Target,
     /// Show what is different between each attempt and the one before it
     #[arg(long)]
@@ -63,9 +64,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             differences.iter().try_for_each(|it| print_document(Format::Jsonl, it))
         }
         Format::Jsonl => attempts.items.iter().try_for_each(|it| print_document(Format::Jsonl, it)),
-        format @ (Format::Json | Format::Yaml) => {
-            print_document(format, &document(&attempts, args.diff.then_some(&differences)))
-        }
+        format => print_document(format, &document(&attempts, args.diff.then_some(&differences))),
     }
 }
 

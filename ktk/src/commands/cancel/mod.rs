@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::visible;
 use crate::{
+    complete,
     error::CommandError,
     kind::Kind,
     output::{Format, ShortIds, Table, View, print_document, print_line, print_text},
@@ -22,7 +23,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to stop: task/ID or context/ID; the beginning of an id is enough
-    #[arg(value_name = "KIND/NAME")]
+    #[arg(value_name = "KIND/NAME", add = complete::targets())]
     target: Target,
     /// Why, for people
     #[arg(long, default_value = "")]

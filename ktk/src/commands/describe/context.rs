@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) async fn describe(id: String, session: &Session) -> Result<(), CommandError> {
     let context = session.call::<ContextGet>(&session.get(id)).await?;
-    if session.output() == Format::Name {
+    if matches!(session.output(), Format::Name) {
         return print_line(&format!("context/{}", context.id));
     }
     let mut outputs = BTreeMap::new();

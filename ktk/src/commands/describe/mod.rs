@@ -15,6 +15,7 @@ use kantoku_domain::{Id, NameError, Recorded};
 
 use self::page::Page;
 use crate::{
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     output::{Row, View, print_document, print_line, print_text},
@@ -38,10 +39,10 @@ const EVENTS_READ_MAX: u32 = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[arg(value_name = "KIND[/NAME]", help = Kind::HELP)]
+    #[arg(value_name = "KIND[/NAME]", help = Kind::HELP, add = complete::kinds())]
     kind: String,
     /// An id (the beginning of one is enough), @last, @failed, or a name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::names_of_kind())]
     name: Option<String>,
 }
 

@@ -16,7 +16,7 @@ const SHOWN_MAX: usize = 4_000;
 
 pub(super) async fn describe(id: String, session: &Session) -> Result<(), CommandError> {
     let resource = session.call::<ResourceGet>(&session.get(id)).await?;
-    if session.output() == Format::Name {
+    if matches!(session.output(), Format::Name) {
         return print_line(&format!("resource/{}", resource.id));
     }
     let value = if resource.has_value() {

@@ -31,7 +31,7 @@ struct Known {
 
 pub(super) async fn describe(id: String, session: &Session) -> Result<(), CommandError> {
     let task = session.call::<TaskGet>(&session.get(id)).await?;
-    if session.output() == Format::Name {
+    if matches!(session.output(), Format::Name) {
         return print_line(&format!("task/{}", task.id));
     }
     let known = Known {

@@ -89,8 +89,8 @@ fn tell(letter: u64, became: Redelivery, session: &Session) -> Result<(), Comman
         Format::Yaml => {
             print_document(Format::Yaml, &json!({ "letter": letter, "became": became }))
         }
-        Format::Json | Format::Jsonl => {
-            print_document(Format::Jsonl, &json!({ "letter": letter, "became": became }))
+        format => {
+            print_document(format.of_stream(), &json!({ "letter": letter, "became": became }))
         }
     }
 }

@@ -181,7 +181,7 @@ impl Replay {
                 print_line(&format!("{:>8}  → {}", "", found.status()))
             }
             Format::Name => print_line(&recorded.stream_seq.to_string()),
-            _ => found.print(Format::Jsonl),
+            format => found.print(format.of_stream()),
         }
     }
 

@@ -29,7 +29,7 @@ impl Printer {
             }
             Format::Name => print_line(&event.stream_seq.to_string()),
             Format::Yaml => print_line("---").and_then(|()| print_document(Format::Yaml, event)),
-            Format::Json | Format::Jsonl => print_document(Format::Jsonl, event),
+            format => print_document(format.of_stream(), event),
         }
     }
 

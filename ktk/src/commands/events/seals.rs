@@ -39,7 +39,7 @@ pub(in crate::commands) async fn list(session: &Session) -> Result<(), CommandEr
         let page = session.call::<SealList>(&SealsParams { after }).await?.items;
         let Some(end) = page.last() else { break };
         after = end.position;
-        if session.output() == Format::Jsonl {
+        if matches!(session.output(), Format::Jsonl) {
             // There may be very many: each is told as soon as it is known.
             page.iter().try_for_each(|seal| print_document(Format::Jsonl, seal))?;
         } else {

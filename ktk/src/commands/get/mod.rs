@@ -13,6 +13,7 @@ use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};
 
 use crate::{
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     output::{List, Row, print_list, print_one},
@@ -35,10 +36,10 @@ pub(crate) const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[arg(value_name = "KIND[/NAME]", help = Kind::HELP)]
+    #[arg(value_name = "KIND[/NAME]", help = Kind::HELP, add = complete::kinds())]
     kind: String,
     /// Ids (the beginning of one is enough), @last, @failed, or names (NAME@VERSION for an older one)
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::names_of_kind())]
     names: Vec<String>,
     /// Go on with what changes, until interrupted
     #[arg(short, long)]
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long)]
     status: Option<String>,
     /// Only what belongs to this context
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::of(Kind::Context))]
     context: Option<String>,
     /// Only what is so, e.g. 'attempt > 1 && !has(error)'; see docs/semantics/queries.md
     #[arg(long = "where", value_name = "CONDITION")]

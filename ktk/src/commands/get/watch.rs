@@ -9,7 +9,7 @@ use kantoku_projections::document::{ContextDocument, TaskDocument};
 use super::{Args, fetch};
 use crate::{
     error::CommandError,
-    output::{Format, Row, Rows, print_document, print_line, print_name, print_text},
+    output::{Format, Row, Rows, print_document, print_line, print_name, print_yaml},
     session::Session,
 };
 
@@ -52,12 +52,12 @@ where
                 rows.print()?;
             }
             Format::Name => print_name(&item)?,
-            // A stream of documents, each of which has to end somewhere.
-            Format::Json | Format::Jsonl => print_document(Format::Jsonl, &item)?,
             Format::Yaml => {
                 print_line("---")?;
-                print_text(&crate::manifest::to_yaml(&item)?)?;
+                print_yaml(&item)?;
             }
+            // A stream of documents, each of which has to end somewhere.
+            format => print_document(format.of_stream(), &item)?,
         }
     }
     Err(session.connection_lost())

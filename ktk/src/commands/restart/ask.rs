@@ -199,7 +199,8 @@ mod tests {
             Some(Kind::Context) => Subject::context(args.target.name.clone(), &args),
             _ => Subject::Task(args.target.name.clone()),
         };
-        Ok(subject.command(&args, &Session::new(global)))
+        let session = Session::new(global, crate::profile::Profile::default()).unwrap();
+        Ok(subject.command(&args, &session))
     }
 
     #[test]

@@ -14,6 +14,7 @@ use kantoku_domain::{
 use self::{ask::Subject, show::Done};
 use super::visible;
 use crate::{
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     last::Last,
@@ -34,7 +35,7 @@ What was refused ends with 4; with --wait and --watch what failed again with 5."
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to run again: a task, or a context as a whole; the beginning of an id is enough
-    #[arg(value_name = "TASK|CONTEXT")]
+    #[arg(value_name = "TASK|CONTEXT", add = complete::targets())]
     target: Target,
     /// Of a context: only this task and what comes after it; a step or the id of a task
     #[arg(long, value_name = "NODE", conflicts_with = "only_failed")]

@@ -27,7 +27,7 @@ pub(super) async fn preview(
     match session.output() {
         format @ (Format::Table | Format::Wide) => {
             let view = PlanView {
-                full: full || format == Format::Wide,
+                full: full || format.is_wide(),
                 paint: Paint::stdout(),
                 specifications: &specifications(plan, session).await,
                 successors: &HashMap::new(),
@@ -40,7 +40,7 @@ pub(super) async fn preview(
         Format::Jsonl => {
             plan.entries.iter().try_for_each(|entry| print_document(Format::Jsonl, entry))
         }
-        format @ (Format::Json | Format::Yaml) => {
+        format => {
             let mut document = document(restarted);
             document.insert("dry_run".into(), true.into());
             document.insert("command".into(), command.into());
@@ -98,7 +98,7 @@ impl Done {
         match session.output() {
             format @ (Format::Table | Format::Wide) => {
                 let view = PlanView {
-                    full: full || format == Format::Wide,
+                    full: full || format.is_wide(),
                     paint: Paint::stdout(),
                     specifications: &specifications(plan, session).await,
                     successors: &self.successors,
@@ -118,7 +118,7 @@ impl Done {
                 line["restarted_as"] = json!(self.successors.get(&entry.task_id));
                 print_document(Format::Jsonl, &line)
             }),
-            format @ (Format::Json | Format::Yaml) => {
+            format => {
                 let mut document = document(&self.restarted);
                 document.insert("dry_run".into(), false.into());
                 document.insert("successors".into(), json!(self.successors));

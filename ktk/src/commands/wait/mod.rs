@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     commands::visible,
+    complete,
     error::{CommandError, Exit},
     kind::Kind,
     output::{Format, View, print_document, print_line},
@@ -28,7 +29,7 @@ The exit code is 5 if it did not end as wanted, 6 if --timeout was over first.";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to wait for: task/ID or context/ID; the beginning of an id is enough
-    #[arg(required = true, value_name = "KIND/NAME")]
+    #[arg(required = true, value_name = "KIND/NAME", add = complete::targets())]
     targets: Vec<Target>,
     /// What is wanted: ok (it has finished well), finished (well or badly), done (finished, cancelled
     /// or skipped), or of a task status=ready, status=received and so on

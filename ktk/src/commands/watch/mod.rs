@@ -8,6 +8,7 @@ mod view;
 use kantoku_projections::document::ContextStatus;
 
 use crate::{
+    complete,
     error::{CommandError, Exit},
     session::Session,
     target::Target,
@@ -24,7 +25,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A context, or one of its tasks; the beginning of an id is enough [default: all contexts]
-    #[arg(value_name = "CONTEXT|TASK")]
+    #[arg(value_name = "CONTEXT|TASK", add = complete::targets())]
     target: Option<Target>,
 }
 

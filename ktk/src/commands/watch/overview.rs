@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
     error::CommandError,
-    output::{Format, Paint, now, print_document, print_line},
+    output::{Paint, now, print_document, print_line},
     render::{Canvas, Screen, context_line, context_lines, stdout_width},
     session::Session,
 };
@@ -73,7 +73,7 @@ fn print(context: ContextDocument, session: &Session) -> Result<(), CommandError
         return print_line(&context_line(&context, &canvas(None)));
     }
     let stream_seq = context.stream_seq;
-    print_document(Format::Jsonl, &ContextChanged { context, stream_seq })
+    print_document(session.output().of_stream(), &ContextChanged { context, stream_seq })
 }
 
 struct View {

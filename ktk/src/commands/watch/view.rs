@@ -34,7 +34,7 @@ enum Mode {
     /// A line per change.
     Lines,
     /// A document per change.
-    Documents,
+    Documents(Format),
 }
 
 impl View {
@@ -42,7 +42,7 @@ impl View {
         let mode = match (session.output(), Screen::on_stdout()) {
             (Format::Table | Format::Wide, Some(screen)) => Mode::Screen(screen),
             (Format::Table | Format::Wide, None) => Mode::Lines,
-            _ => Mode::Documents,
+            (format, _) => Mode::Documents(format.of_stream()),
         };
         let name_width = name_width(&tree);
         let picture = Picture::new(tree);
@@ -59,7 +59,7 @@ impl View {
         let news = self.picture.apply(change);
         self.has_changed |= news.is_some();
         match (&self.mode, news) {
-            (Mode::Documents, _) => print_document(Format::Jsonl, change),
+            (Mode::Documents(format), _) => print_document(*format, change),
             (Mode::Lines, Some(task)) if is_worth_a_line(task) => {
                 print_line(&change_line(task, self.name_width, change.task.updated_at))
             }
@@ -87,7 +87,7 @@ impl View {
         session: &Session,
     ) -> Result<(), CommandError> {
         match self.mode {
-            Mode::Documents => Ok(()),
+            Mode::Documents(_) => Ok(()),
             Mode::Screen(_) => {
                 self.reload(as_of_seq, session).await?;
                 self.draw()
