@@ -9,6 +9,7 @@
 //! [`dependency`] says what a task waits for and why, [`restart`] what runs again, [`admission`] what
 //! may run now.
 
+pub mod access;
 pub mod admission;
 mod aggregate;
 mod binding;

@@ -12,11 +12,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    Again, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter, DeadLetters,
-    Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats, JetStream,
-    Ledger, Line, Logs, Presence, Question, Questions, Queue, QueueConfig, Redelivered, Replay,
-    RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError, Snapshots, Timers, again,
-    connect, dead, inspect::inspect, leases, questions, restore::Restore, setup, subject,
+    Again, Audit, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter,
+    DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
+    JetStream, Keys, Ledger, Line, Logs, Presence, Question, Questions, Queue, QueueConfig,
+    Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError,
+    Snapshots, Timers, again, connect, dead, inspect::inspect, leases, questions, restore::Restore,
+    setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -124,6 +125,16 @@ impl Bus {
     /// A durable consumer of the timers of `kind` that have fired, opened with its first batch.
     pub fn due(&self, kind: &str, durable: &str) -> DueConsumer {
         DueConsumer::new(self.context.clone(), kind, durable)
+    }
+
+    /// The keys of the API.
+    pub async fn keys(&self) -> Result<Keys, Fault> {
+        Keys::open(self.client.clone(), &self.context).await
+    }
+
+    /// Who asked for what.
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.client.clone(), self.context.clone())
     }
 
     /// Who is present.

@@ -2,9 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, HeaderMap, jetstream::kv};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::{Cause, Fault, Raw, interruptions::Interruptions, subject};
@@ -40,6 +41,45 @@ impl Stored {
         let Self { stream_seq, subject, payload, .. } = self;
         Raw { stream_seq, subject, event_type, payload }
     }
+}
+
+/// How many entries of a bucket are read at once.
+pub(crate) const PAGE: usize = 500;
+
+/// The header by which a bucket marks what is no entry any more.
+const OPERATION: &str = "KV-Operation";
+
+/// What is in a bucket, `max` entries or a page more at most, without a consumer. Entries that cannot
+/// be read are left out.
+pub(crate) async fn entries<T: DeserializeOwned>(
+    client: &Client,
+    bucket: &kv::Store,
+    max: usize,
+) -> Result<Vec<T>, Fault> {
+    let keys = format!("{}>", bucket.prefix);
+    let mut entries = Vec::new();
+    let mut from_seq = 1;
+    loop {
+        let page = page(client, &bucket.stream_name, &keys, from_seq, PAGE).await?;
+        for message in &page.messages {
+            from_seq = message.stream_seq + 1;
+            entries.extend(entry(message));
+        }
+        if page.left == 0 || entries.len() >= max {
+            return Ok(entries);
+        }
+    }
+}
+
+fn entry<T: DeserializeOwned>(message: &Stored) -> Option<T> {
+    if message.headers.get(OPERATION).is_some() {
+        return None;
+    }
+    let read = serde_json::from_slice(&message.payload);
+    read.inspect_err(|error| {
+        tracing::debug!(key = message.subject, %error, "an entry of a bucket cannot be read");
+    })
+    .ok()
 }
 
 /// Up to `max` messages (the server's own limit is 1,000) of `stream` on `subject`, which may hold

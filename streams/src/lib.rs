@@ -8,6 +8,7 @@
 //! [`subject`], the stored form is in [`codec`]. [`Seals`] keep what the [`Chain`] over all events was.
 
 mod again;
+mod audit;
 mod backoff;
 mod blobs;
 mod bus;
@@ -30,6 +31,7 @@ mod fault;
 mod inspect;
 mod interruptions;
 mod jetstream;
+mod keys;
 mod leases;
 mod ledger;
 mod logs;
@@ -57,6 +59,7 @@ mod timers;
 mod went_back;
 
 pub use again::{Again, Redelivered, Wanted};
+pub use audit::{Audit, AuditEntry, StoredAudit};
 pub use backoff::{Redial, full_jitter};
 pub use blobs::{BlobError, Blobs, digest_of};
 pub use bus::{Bus, BusError};
@@ -74,6 +77,7 @@ pub use due::{Due, DueConsumer};
 pub use fault::{Cause, Fault};
 pub use inspect::{Safety, Sync};
 pub use jetstream::JetStream;
+pub use keys::{KeyEntry, Keys};
 pub use leases::{
     CancelOrder, Heard, Heartbeat, HeartbeatReply, Heartbeats, HeldAttempt, Responder,
 };

@@ -9,18 +9,10 @@ use async_nats::{
 use kantoku_domain::{Id, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Fault,
-    direct::{self, Stored},
-    subject,
-};
+use crate::{Fault, direct, subject};
 
 /// How many services are listed at most.
 const SERVICES_MAX: usize = 10_000;
-const PAGE: usize = 500;
-
-/// The header by which a bucket marks what is no entry any more.
-const OPERATION: &str = "KV-Operation";
 
 /// A service as it says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,34 +100,11 @@ impl Presence {
     /// Who is present, by service id. Entries that cannot be read, as another version wrote them,
     /// are left out.
     pub async fn list(&self) -> Result<Vec<ServiceEntry>, Fault> {
-        let keys = format!("{}>", self.bucket.prefix);
-        let stream = &self.bucket.stream_name;
-        let mut services = BTreeMap::new();
-        let mut from_seq = 1;
-        loop {
-            let page = direct::page(&self.client, stream, &keys, from_seq, PAGE).await?;
-            for message in &page.messages {
-                from_seq = message.stream_seq + 1;
-                if let Some(entry) = entry(message) {
-                    services.insert(entry.service_id.clone(), entry);
-                }
-            }
-            if page.left == 0 || services.len() >= SERVICES_MAX {
-                return Ok(services.into_values().collect());
-            }
-        }
+        let services = direct::entries(&self.client, &self.bucket, SERVICES_MAX).await?;
+        let by_id =
+            services.into_iter().map(|entry: ServiceEntry| (entry.service_id.clone(), entry));
+        Ok(by_id.collect::<BTreeMap<_, _>>().into_values().collect())
     }
-}
-
-fn entry(message: &Stored) -> Option<ServiceEntry> {
-    if message.headers.get(OPERATION).is_some() {
-        return None;
-    }
-    serde_json::from_slice(&message.payload)
-        .inspect_err(|error| {
-            tracing::debug!(key = message.subject, %error, "an entry among the services cannot be read");
-        })
-        .ok()
 }
 
 #[cfg(test)]
@@ -143,7 +112,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::{Settings, setup, testing::Server};
+    use crate::{Settings, direct::PAGE, setup, testing::Server};
 
     fn service(service_id: &str, running: u32) -> ServiceEntry {
         ServiceEntry {

@@ -24,6 +24,10 @@ pub struct Settings {
     pub logs_bytes_max: i64,
     /// How old logs may become.
     pub logs_age_max: Duration,
+    /// How large the audit may become in bytes; then the oldest entries go.
+    pub audit_bytes_max: i64,
+    /// How old the entries of the audit may become.
+    pub audit_age_max: Duration,
     /// How old dead letters may become.
     pub dead_age_max: Duration,
     /// How long a service counts as present after its last heartbeat.
@@ -41,6 +45,8 @@ impl Default for Settings {
             replicas: 1,
             logs_bytes_max: 1024 * 1024 * 1024,
             logs_age_max: 7 * DAY,
+            audit_bytes_max: 1024 * 1024 * 1024,
+            audit_age_max: 365 * DAY,
             dead_age_max: 30 * DAY,
             presence_age_max: Duration::from_secs(15),
             monitor_url: None,
@@ -111,12 +117,14 @@ pub async fn setup(
     for config in streams(settings) {
         ensure(context, config).await?;
     }
-    presence(context, settings).await?;
+    bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
+        .await?;
+    bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
     blobs(context, settings).await
 }
 
 /// The streams as they must be.
-fn streams(settings: &Settings) -> [Config; 5] {
+fn streams(settings: &Settings) -> [Config; 6] {
     let stream = |name: &str, subjects: &[&str], description: &str| Config {
         name: name.to_owned(),
         subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
@@ -166,6 +174,13 @@ fn streams(settings: &Settings) -> [Config; 5] {
         Config {
             deny_delete: true,
             ..stream(subject::SEALS, &[subject::SEAL], "Kantoku: seals over all events")
+        },
+        Config {
+            discard: DiscardPolicy::Old,
+            deny_delete: true,
+            max_bytes: settings.audit_bytes_max,
+            max_age: settings.audit_age_max,
+            ..stream(subject::AUDIT, &[subject::AUDITED], "Kantoku: who asked for what")
         },
     ]
 }
@@ -249,23 +264,28 @@ fn check(
     Err(SetupError::Mismatch { stream: stream.to_owned(), setting, found, wanted, advice })
 }
 
-async fn presence(context: &Context, settings: &Settings) -> Result<(), SetupError> {
+async fn bucket(
+    context: &Context,
+    name: &str,
+    of: &str,
+    age_max: Duration,
+    settings: &Settings,
+) -> Result<(), SetupError> {
     let config = kv::Config {
-        bucket: subject::SERVICES.to_owned(),
-        description: "Kantoku: present services".to_owned(),
+        bucket: name.to_owned(),
+        description: format!("Kantoku: {of}"),
         history: 1,
-        max_age: settings.presence_age_max,
+        max_age: age_max,
         num_replicas: settings.replicas,
         ..kv::Config::default()
     };
-    if context.get_key_value(subject::SERVICES).await.is_err() {
-        context.create_key_value(config).await.map_err(|error| SetupError::Refused {
-            name: subject::SERVICES.to_owned(),
-            cause: error.into(),
-        })?;
+    if context.get_key_value(name).await.is_err() {
+        context
+            .create_key_value(config)
+            .await
+            .map_err(|error| SetupError::Refused { name: name.to_owned(), cause: error.into() })?;
     }
-    let stream = format!("KV_{}", subject::SERVICES);
-    verify_bucket(context, &stream, settings.presence_age_max, settings).await
+    verify_bucket(context, &format!("KV_{name}"), age_max, settings).await
 }
 
 async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError> {

@@ -17,10 +17,15 @@ pub const DEAD: &str = "KTK_DEAD";
 pub const SEALS: &str = "KTK_SEALS";
 /// The key-value bucket of present services.
 pub const SERVICES: &str = "ktk_services";
+/// The key-value bucket of the keys of the API.
+pub const KEYS: &str = "ktk_keys";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
 pub const SNAPSHOTS: &str = "ktk_snapshots";
+
+/// The stream of who asked for what.
+pub const AUDIT: &str = "KTK_AUDIT";
 
 /// The subjects of [`EVENTS`].
 pub const EVENTS_SUBJECTS: [&str; 2] = ["evt.>", "ready.>"];
@@ -30,6 +35,8 @@ pub const TIMERS_SUBJECTS: [&str; 2] = ["timer.*", "due.*"];
 pub const LOGS_SUBJECTS: [&str; 1] = ["log.>"];
 /// The subjects of [`DEAD`].
 pub const DEAD_SUBJECTS: [&str; 1] = ["dead.*"];
+/// The subject of [`AUDIT`].
+pub const AUDITED: &str = "audit";
 /// The subject of [`SEALS`], one for all: whoever seals is guarded by its last position.
 pub const SEAL: &str = "seal";
 
