@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{
-    Binding, BlobRef, Datum, Event, Source,
+    Binding, BlobRef, Datum, Event, Namespace, Source,
     task::{Failure, Ready, Resolved, Spawned},
 };
 use kantoku_preprocessors::Pool;
@@ -29,10 +29,12 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     /// Fetches every input of `spawned` from where `ready` says that it was resolved. One that did
-    /// not arrive, as the rule of the task allows, is null.
+    /// not arrive, as the rule of the task allows, is null. One that was resolved in another namespace
+    /// than the task's is refused: whoever spawned it may not see what is there.
     pub(crate) async fn fetch(
         bus: &Bus,
         scripts: &Pool,
+        namespace: &Namespace,
         spawned: &Spawned,
         ready: &Ready,
     ) -> Result<Self, Failure> {
@@ -40,7 +42,10 @@ impl Inputs {
         let each: Vec<_> = spawned
             .inputs
             .iter()
-            .map(|(name, binding)| fetch(bus, scripts, name, binding, by(spawned, ready, name)))
+            .map(|(name, binding)| {
+                let by = by(spawned, ready, name);
+                fetch(bus, scripts, namespace, name, binding, by)
+            })
             .collect();
         let mut fetched = stream::iter(each).buffer_unordered(AT_ONCE);
         let mut inputs = Self::default();
@@ -75,11 +80,12 @@ fn by<'a>(spawned: &Spawned, ready: &'a Ready, name: &String) -> By<'a> {
 async fn fetch<'a>(
     bus: &Bus,
     scripts: &Pool,
+    namespace: &Namespace,
     name: &'a str,
     binding: &Binding,
     by: By<'_>,
 ) -> Result<(&'a str, Value, Option<Datum>), Failure> {
-    let value = source(bus, name, binding, by).await?;
+    let value = source(bus, namespace, name, binding, by).await?;
     let (value, made) = fit(bus, scripts, name, binding, value).await?;
     let checked = binding.type_.check(&value);
     checked.map_err(|error| failure::wrong_type("input", name, &error))?;
@@ -87,11 +93,19 @@ async fn fetch<'a>(
 }
 
 /// The value that input `name` is bound to.
-async fn source(bus: &Bus, name: &str, binding: &Binding, by: By<'_>) -> Result<Value, Failure> {
+async fn source(
+    bus: &Bus,
+    namespace: &Namespace,
+    name: &str,
+    binding: &Binding,
+    by: By<'_>,
+) -> Result<Value, Failure> {
     match (&binding.source, by) {
         (Source::Value(value), _) => Ok(value.clone()),
         (Source::Blob(blob), _) => load(bus.ledger(), blob).await,
-        (Source::Resource(_), By::Event(resolved)) => value_of(bus, name, resolved).await,
+        (Source::Resource(_), By::Event(resolved)) => {
+            value_of(bus, namespace, name, resolved).await
+        }
         (Source::Resource(_), By::Nobody) => Ok(Value::Null),
         (Source::Resource(_), By::Unknown) => {
             Err(failure::broken(format!("it is not said where input {name:?} is resolved")))
@@ -100,8 +114,18 @@ async fn source(bus: &Bus, name: &str, binding: &Binding, by: By<'_>) -> Result<
 }
 
 /// The value that the event named in `by` resolved.
-async fn value_of(bus: &Bus, name: &str, by: &Resolved) -> Result<Value, Failure> {
+async fn value_of(
+    bus: &Bus,
+    namespace: &Namespace,
+    name: &str,
+    by: &Resolved,
+) -> Result<Value, Failure> {
     let recorded = patiently(|| bus.event_at(by.seq)).await?;
+    if recorded.namespace != *namespace {
+        return Err(failure::broken(format!(
+            "input {name:?} is a resource that is not of namespace {namespace}"
+        )));
+    }
     let datum = match (&recorded.event, &by.output) {
         (Event::ResourceInitialized(initialized), None) => Some(&initialized.value),
         (Event::TaskFinished(finished), Some(output)) => finished.outputs.get(output),

@@ -80,7 +80,7 @@ impl Attempt<'_> {
             let reference = &spawned.specification;
             let applied = self.parts.specifications.get(&recorded.namespace, reference).await?;
             let (bus, scripts) = (&self.parts.bus, &self.parts.scripts);
-            let inputs = Inputs::fetch(bus, scripts, spawned, ready).await?;
+            let inputs = Inputs::fetch(bus, scripts, &recorded.namespace, spawned, ready).await?;
             Ok((applied, inputs))
         };
         let (applied, mut inputs) = until(halt, prepare).await?;
