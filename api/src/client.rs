@@ -83,6 +83,22 @@ fn headers(authorization: Option<&str>, url: &str) -> Result<HeaderMap, ClientEr
     Ok(headers)
 }
 
+/// What a handshake that was refused for want of a key comes to; its type is not told by the crate.
+const REJECTED: &str = "rejected with status code: 401";
+
+/// Why there is no connection: who has no key is there and told so.
+fn refused(error: &RpcError, url: &str) -> ClientError {
+    let reason = error.to_string();
+    if reason.contains(REJECTED) {
+        let message = format!(
+            "the API at {url} asks for a key, and has none, or one that does not hold; KTK_API_KEY, \
+             or the profile, says which is sent"
+        );
+        return ApiError::new(Code::Unauthenticated, message).into();
+    }
+    ClientError::Unreachable { url: url.to_owned(), reason }
+}
+
 impl Client {
     /// Connects to the API at `url` (`http://host:port`), giving up after `timeout`, which is also
     /// how long a call may take.
@@ -106,10 +122,7 @@ impl Client {
             .max_buffer_capacity_per_subscription(ITEMS_MAX)
             .build(socket_url)
             .await
-            .map_err(|error| ClientError::Unreachable {
-                url: url.to_owned(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| refused(&error, url))?;
         Ok(Self { rpc: std::sync::Arc::new(rpc), url: url.to_owned() })
     }
 

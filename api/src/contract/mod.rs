@@ -11,6 +11,7 @@ mod definition;
 mod discover;
 mod event;
 mod export;
+mod key;
 mod manifest;
 mod operation;
 mod pause;
@@ -35,6 +36,7 @@ pub use definition::*;
 pub use discover::*;
 pub use event::*;
 pub use export::*;
+pub use key::*;
 pub use manifest::*;
 pub use operation::*;
 pub use pause::*;
@@ -143,6 +145,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         event::METHODS,
         event::SUBSCRIPTIONS,
         export::METHODS,
+        key::METHODS,
         manifest::METHODS,
         operation::METHODS,
         pause::METHODS,
@@ -176,6 +179,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     event::visit_methods(visitor);
     event::visit_subscriptions(visitor);
     export::visit_methods(visitor);
+    key::visit_methods(visitor);
     manifest::visit_methods(visitor);
     operation::visit_methods(visitor);
     pause::visit_methods(visitor);

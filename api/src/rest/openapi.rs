@@ -38,7 +38,16 @@ pub(super) fn document() -> Value {
         "servers": [{ "url": "/" }],
         "tags": tags(),
         "paths": paths,
-        "components": { "schemas": description.schemas, "responses": { "Problem": problems() } },
+        "security": [{ "key": [] }, {}],
+        "components": {
+            "schemas": description.schemas,
+            "responses": { "Problem": problems() },
+            "securitySchemes": { "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A key, which `key.create` tells once. A private stand asks for none.",
+            } },
+        },
     })
 }
 

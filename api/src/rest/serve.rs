@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ApiError, Code,
-    server::{Arrived, Caller, Edge},
+    server::{Arrived, Caller, ClientAddress, Edge},
 };
 
 /// A path, with what can be done there.
@@ -45,7 +45,8 @@ impl Place {
         body: Body,
     ) -> Result<Response, Problem> {
         let Parts { headers, uri, .. } = parts;
-        let _permit = self.edge.admit(headers)?;
+        let from = parts.extensions.get::<ClientAddress>().copied();
+        let (_permit, caller) = self.edge.admit(headers, from)?;
         let bound = self.route(&parts.method)?;
         accept::check(headers)?;
         let undecodable = |_| Problem::parameter("path", "the path is no UTF-8 once it is decoded");
@@ -55,7 +56,6 @@ impl Place {
         bound.read_query(uri.query().unwrap_or_default(), &mut params)?;
         let mut arrived = self.arrived(bound, headers, body).await?;
         bound.read_body(&arrived.message, &mut params)?;
-        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
         self.check_guard(bound, headers, &named, &caller).await?;
         arrived.message = params.request(bound.route.method);
         let result = self.ask(bound, arrived, caller).await?;

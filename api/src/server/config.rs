@@ -17,17 +17,30 @@ pub struct ApiConfig {
     /// Origins of web pages, e.g. `https://kantoku.example`, that may open connections besides
     /// pages that this server or the loopback interface gave; `*` for any.
     pub origins: Vec<String>,
+    /// Who may use it.
+    pub access: AccessPolicy,
     /// The limits.
     pub limits: Limits,
 }
 
+/// Who may use a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessPolicy {
+    /// Whoever reaches it may do everything: for a private stand.
+    #[default]
+    Open,
+    /// Whoever has a key, what that is good for; and it is written down.
+    Keys,
+}
+
 impl ApiConfig {
-    /// For service `service_id`, on the loopback interface, with the default limits.
+    /// For service `service_id`, on the loopback interface, without keys, with the default limits.
     pub fn new(service_id: impl Into<String>) -> Self {
         Self {
             service_id: service_id.into(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            access: AccessPolicy::Open,
             limits: Limits::default(),
         }
     }

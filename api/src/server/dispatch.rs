@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Api, Limits,
+    access::{Access, Asked},
     message::{Message, Parsed, Request, response},
     metric,
     module::{Call, Caller, Entry, Module},
@@ -47,6 +48,7 @@ pub(super) struct Dispatcher<A = Api> {
     pub(super) module: Arc<Module<A>>,
     pub(super) limits: Arc<Limits>,
     pub(super) rooms: Arc<Rooms>,
+    pub(super) access: Arc<Access>,
 }
 
 impl<A> Clone for Dispatcher<A> {
@@ -56,6 +58,7 @@ impl<A> Clone for Dispatcher<A> {
             module: Arc::clone(&self.module),
             limits: Arc::clone(&self.limits),
             rooms: Arc::clone(&self.rooms),
+            access: Arc::clone(&self.access),
         }
     }
 }
@@ -189,7 +192,7 @@ impl<A: Ground> Dispatcher<A> {
         };
         let trace_id = Uuid::now_v7().simple().to_string();
         let span = tracing::info_span!("call", method = %request.method, trace_id);
-        let called = self.call(&request, peer).instrument(span.clone()).await;
+        let called = self.call(&request, peer, &trace_id).instrument(span.clone()).await;
         let mut answer = Answer::default();
         let result = match called {
             Ok(done) => {
@@ -208,14 +211,21 @@ impl<A: Ground> Dispatcher<A> {
         answer
     }
 
-    async fn call(&self, request: &Request<'_>, peer: &Peer) -> Result<Done> {
+    async fn call(&self, request: &Request<'_>, peer: &Peer, trace_id: &str) -> Result<Done> {
         let begin = Instant::now();
         let found = self.module.find(&request.method);
         let name = found.as_ref().map_or("unknown", |(name, _)| name);
-        let result = match found {
-            Ok((name, entry)) => self.enter(name, entry, request, peer).await,
-            Err(error) => Err(error),
+        let known = found.as_ref().ok().map(|(name, _)| *name);
+        let result = match (self.access.check(&peer.caller, known, request.params), &found) {
+            (Ok(()), Ok((name, entry))) => self.enter(name, entry, request, peer).await,
+            (Ok(()), Err(error)) => Err(error.clone()),
+            (Err(refused), _) => Err(refused),
         };
+        if let Ok((method, entry)) = found {
+            let asked = Asked { caller: &peer.caller, method, params: request.params, trace_id };
+            let is_command = matches!(entry, Entry::Call { is_command: true, .. });
+            self.access.note(asked, is_command, result.as_ref().err()).await;
+        }
         metric::called(name, result.as_ref().err().map(|error| error.code), begin.elapsed());
         result
     }

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Caller, admission,
+    Caller, ClientAddress, admission,
     dispatch::{Answer, Dispatcher, Peer, busy},
     message, metric,
     room::{Held, Room, take},
@@ -25,6 +25,9 @@ use crate::{ApiError, Code, rest};
 
 /// When a client that was refused for want of room may come again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// How a client proves who it is (RFC 6750).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"kantoku\"");
 
 /// Where requests come in, of whatever form.
 #[derive(Clone)]
@@ -93,8 +96,12 @@ enum Missing {
 }
 
 impl Edge {
-    /// Whether the request may come in; holds its place for as long as it takes.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Box<Response>> {
+    /// Whether the request may come in, and who sends it; holds its place for as long as it takes.
+    pub(crate) fn admit(
+        &self,
+        headers: &HeaderMap,
+        from: Option<ClientAddress>,
+    ) -> Result<(OwnedSemaphorePermit, Caller), Box<Response>> {
         let api = &self.dispatcher.api;
         admission::check(&api.config, headers).map_err(|no| {
             let error = ApiError::new(Code::Forbidden, no.message);
@@ -104,7 +111,12 @@ impl Edge {
             let error = ApiError::new(Code::Unavailable, "the server is about to stop");
             return Err(Box::new(refused(StatusCode::SERVICE_UNAVAILABLE, "busy", error)));
         }
-        Arc::clone(&self.connections).try_acquire_owned().map_err(|_| {
+        let caller = self.dispatcher.access.identify(headers, from).map_err(|error| {
+            let mut response = refused(StatusCode::UNAUTHORIZED, "key", error);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
+            Box::new(response)
+        })?;
+        let permit = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| {
             let message = format!(
                 "the server has {} requests and connections under way, which is its limit; nothing \
                  was done, try again in a second",
@@ -112,7 +124,8 @@ impl Edge {
             );
             let error = ApiError::new(Code::Limit, message).reason("busy");
             Box::new(refused(StatusCode::SERVICE_UNAVAILABLE, "busy", error))
-        })
+        })?;
+        Ok((permit, caller))
     }
 
     /// The body, up to the limit, if there is room for it.
@@ -230,14 +243,14 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// One message.
 async fn call(
     State(edge): State<Edge>,
-    caller: Option<Extension<Caller>>,
+    from: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let answered = async {
-        let _permit = edge.admit(&headers)?;
+        let (_permit, caller) = edge.admit(&headers, from.map(|Extension(from)| from))?;
         let arrived = edge.read(&headers, body).await?;
-        Ok::<_, Box<Response>>(edge.carry_out(arrived, named(caller)).await)
+        Ok::<_, Box<Response>>(edge.carry_out(arrived, caller).await)
     };
     match answered.await {
         Ok(Answer { text: Some(text), held, .. }) => {
@@ -251,7 +264,7 @@ async fn call(
 /// A connection.
 async fn connect(
     State(edge): State<Edge>,
-    caller: Option<Extension<Caller>>,
+    from: Option<Extension<ClientAddress>>,
     mut request: Request,
 ) -> Response {
     let Some(upgrade) = upgrade::Upgrade::of(&mut request) else {
@@ -260,20 +273,16 @@ async fn connect(
         return ([(header::ALLOW, "POST")], refused(StatusCode::METHOD_NOT_ALLOWED, "type", error))
             .into_response();
     };
-    let permit = match edge.admit(request.headers()) {
-        Ok(permit) => permit,
+    let admitted = edge.admit(request.headers(), from.map(|Extension(from)| from));
+    let (permit, caller) = match admitted {
+        Ok(admitted) => admitted,
         Err(response) => return *response,
     };
     let tasks = edge.dispatcher.api.tasks.clone();
-    let caller = named(caller);
     upgrade.accept(move |stream| {
         tasks.spawn(async move {
             socket::serve(stream, edge.dispatcher, caller).await;
             drop(permit);
         });
     })
-}
-
-fn named(caller: Option<Extension<Caller>>) -> Caller {
-    caller.map(|Extension(caller)| caller).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,8 +16,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Layer;
 
-use super::{Limits, message, metric};
+use super::{ClientAddress, Limits, message, metric};
 use crate::{ApiError, Code};
 
 /// What is read ahead of a connection, and with it how long the head of a request may be.
@@ -49,8 +50,8 @@ pub async fn serve(
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => continue,
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted at the moment");
@@ -59,7 +60,8 @@ pub async fn serve(
             }
         };
         if let Ok(place) = Arc::clone(&sockets).try_acquire_owned() {
-            open.spawn(connection(stream, app.clone(), stop.clone(), place));
+            let app = Extension(ClientAddress(from)).layer(app.clone());
+            open.spawn(connection(stream, app, stop.clone(), place));
             continue;
         }
         metric::refused("busy");
@@ -83,10 +85,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// What is served, which knows where its connection comes from.
+type App = <Extension<ClientAddress> as Layer<Router>>::Service;
+
 /// One connection, until it ends or is no more one of HTTP.
 async fn connection(
     stream: TcpStream,
-    app: Router,
+    app: App,
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {

@@ -16,6 +16,7 @@ const CALL_SECONDS: &str = "ktk_api_call_seconds";
 const CONNECTIONS: &str = "ktk_api_connections";
 const SUBSCRIPTIONS: &str = "ktk_api_subscriptions";
 const HELD: &str = "ktk_api_held_bytes";
+const UNAUDITED: &str = "ktk_api_unaudited_total";
 const REFUSED: &str = "ktk_api_refused_total";
 
 /// Registers the descriptions. To be called once, after the recorder is installed.
@@ -27,7 +28,11 @@ pub fn describe() {
     describe_counter!(
         REFUSED,
         "Requests refused before they were looked at, by reason: host, origin, busy, room, size, \
-         type, slow"
+         type, slow, key"
+    );
+    describe_counter!(
+        UNAUDITED,
+        "Commands and refusals that could not be written down in the audit"
     );
     describe_gauge!(HELD, Unit::Bytes, "Memory that is held: by calls, lasting by waits, notices");
 }
@@ -57,6 +62,10 @@ pub(super) fn called(method: &'static str, error: Option<Code>, took: Duration) 
 
 pub(super) fn refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+pub(super) fn unaudited() {
+    counter!(UNAUDITED).increment(1);
 }
 
 /// Counts something for as long as it lives.

@@ -4,6 +4,7 @@
 //! (`message`), and each is handed (`dispatch`) to what stands behind its name (`module`).
 //! The other files are the methods: each registers its own.
 
+mod access;
 mod admission;
 mod alive;
 mod attempt;
@@ -24,6 +25,7 @@ mod fuzz;
 mod http;
 mod import;
 mod inlet;
+mod key;
 mod listen;
 mod logs;
 mod manifest;
@@ -66,11 +68,14 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::feed::Feed;
-pub use config::{ApiConfig, Limits};
+pub(crate) use access::ClientAddress;
+use access::{Access, Keyring};
+pub use config::{AccessPolicy, ApiConfig, Limits};
 use dispatch::Dispatcher;
 pub(crate) use http::{Arrived, Edge};
+pub use key::first_key;
 pub use listen::serve;
-pub use module::Caller;
+pub(crate) use module::Caller;
 use module::Module;
 use operation::Operations;
 use room::Room;
@@ -92,6 +97,8 @@ pub struct Api {
     pub(crate) contexts: Arc<Semaphore>,
     /// Where calls get their memory.
     pub(crate) rooms: Arc<Rooms>,
+    /// Who may do what.
+    access: Arc<Access>,
     /// How the server is set up.
     pub(crate) config: ApiConfig,
     /// Cancelled when the server stops.
@@ -136,6 +143,14 @@ impl Api {
         let operations = Operations::default();
         let contexts = Arc::new(Semaphore::new(context::CONTEXTS_AT_ONCE));
         let rooms = Arc::new(Rooms::new(&config.limits));
+        let access = match config.access {
+            AccessPolicy::Open => Access::Open,
+            AccessPolicy::Keys => {
+                let ring = Box::pin(Keyring::open(&bus)).await?;
+                tasks.spawn(Arc::clone(&ring).keep(stop.clone()));
+                Access::Keys { ring, audit: Box::new(bus.audit()) }
+            }
+        };
         metric::watch(&rooms, &tasks, &stop);
         Ok(Arc::new(Self {
             bus,
@@ -145,6 +160,7 @@ impl Api {
             operations,
             contexts,
             rooms,
+            access: Arc::new(access),
             config,
             stop,
             tasks,
@@ -173,6 +189,7 @@ pub fn router(api: &Arc<Api>) -> axum::Router {
         module: Arc::new(methods()),
         limits: Arc::new(api.config.limits.clone()),
         rooms: Arc::clone(&api.rooms),
+        access: Arc::clone(&api.access),
     })
 }
 
@@ -189,6 +206,7 @@ fn methods() -> Module {
         event::register,
         export::register,
         import::register,
+        key::register,
         logs::register,
         manifest::register,
         operation::register,

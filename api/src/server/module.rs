@@ -1,28 +1,32 @@
 //! The methods that this server carries out, by name.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use kantoku_domain::nearest;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Api, params};
+use super::{Api, access::Held, params};
 use crate::{
     ApiError, Code,
     contract::{Method, Subscription},
 };
 
-/// Who calls. An authenticating layer puts it into the extensions of the HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+/// Who calls.
+#[derive(Clone)]
+pub(crate) struct Caller {
     /// The name that stands in events as the actor.
-    pub actor: Arc<str>,
+    pub(super) actor: Arc<str>,
+    /// The key, where one is asked for.
+    pub(super) key: Option<Arc<Held>>,
+    /// The address of the client.
+    pub(super) from: Option<SocketAddr>,
 }
 
 impl Default for Caller {
     fn default() -> Self {
-        Self { actor: "anonymous".into() }
+        Self { actor: "anonymous".into(), key: None, from: None }
     }
 }
 

@@ -21,6 +21,8 @@ use tokio_tungstenite::{
     },
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Caller,
     dispatch::{Dispatcher, Peer},
@@ -117,6 +119,9 @@ impl Connection {
     async fn read(&mut self, stream: &mut SplitStream<Socket>) -> Option<Goodbye> {
         let limits = Arc::clone(&self.dispatcher.limits);
         let stop = self.dispatcher.api.stop.clone();
+        let key = self.peer.caller.key.as_ref();
+        // One that is never cancelled where there is no key.
+        let revoked = key.map_or_else(CancellationToken::new, |held| held.over.clone());
         let mut heard = Instant::now();
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,6 +130,9 @@ impl Connection {
             let message = tokio::select! {
                 () = stop.cancelled() => {
                     return Some(Goodbye(CloseCode::Away, "the server stops"));
+                }
+                () = revoked.cancelled() => {
+                    return Some(Goodbye(CloseCode::Policy, "the key does not hold any more"));
                 }
                 () = self.outgoing.closed() => return None,
                 Some(ended) = self.calls.join_next() => {

@@ -58,7 +58,7 @@ impl Processes {
             .open(self.dir.join(format!("{service_id}.log")))
             .expect("a log file");
         let child = Command::new(ktk())
-            .args(["serve", "--only", only, "--service-id", service_id])
+            .args(["serve", "--insecure", "--only", only, "--service-id", service_id])
             .args(["--listen", &format!("127.0.0.1:{listen}"), "--state-dir"])
             .arg(self.dir.join(service_id))
             .args(more)

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use self::documents::{Documents, Judge, Known, samples, shown, shrunk};
 use super::{
     Caller, Limits,
+    access::Access,
     dispatch::{Dispatcher, Ground, Peer, Result},
     module::{Call, Module, encode},
     room::Room,
@@ -80,6 +81,7 @@ impl Server {
             module: Arc::new(module),
             limits: Arc::new(limits),
             rooms,
+            access: Arc::new(Access::Open),
         };
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
         Self { dispatcher, peer, runtime }

@@ -1,5 +1,6 @@
 //! The API over real servers: what is promised on the wire, with our client and without.
 
+mod access;
 mod bounds;
 mod commands;
 mod feed;

@@ -151,6 +151,13 @@ fn streams(known: &Known) -> Vec<(&'static str, Value)> {
         ("dead_letter.list", json!({"after": 0, "limit": 10})),
         ("dead_letter.get", json!({"letter": 1})),
         ("dead_letter.redeliver", json!({"letter": 1})),
+        (
+            "key.create",
+            json!({"name": "ci", "role": "operator", "namespaces": ["team"], "expires_in": "1h"}),
+        ),
+        ("key.list", json!({})),
+        ("key.revoke", json!({"id": "0123456789abcdef"})),
+        ("audit.list", json!({"after": 1, "limit": 10})),
         ("seal.list", json!({})),
         ("seal.restart", json!({"reason": "restored"})),
         ("task.subscribe", json!({"filter": {"context_id": context}})),
