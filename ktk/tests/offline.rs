@@ -297,7 +297,7 @@ fn at_last_says_that_nothing_was_started() {
 }
 
 #[test]
-fn an_api_without_keys_is_not_open_to_others_unless_that_is_said() {
+fn keys_do_not_go_over_the_network_in_the_clear_unless_that_is_said() {
     let home = Home::new();
     let servers =
         ["--nats-url", "nats://127.0.0.1:1", "--database-url", "postgres://127.0.0.1:1/a"];
@@ -309,12 +309,13 @@ fn an_api_without_keys_is_not_open_to_others_unless_that_is_said() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let (stdout, stderr) = ended(serve(&["--listen", address]), 2);
         assert_eq!(stdout, "");
-        assert!(stderr.contains("--insecure") && stderr.contains(address), "{stderr}");
+        assert!(stderr.contains("--plaintext") && stderr.contains(address), "{stderr}");
     }
     // These come as far as the missing servers.
     for more in [
         &["--listen", "127.0.0.1:0"][..],
         &["--listen", "0.0.0.0:0", "--insecure"],
+        &["--listen", "0.0.0.0:0", "--plaintext"],
         &["--listen", "0.0.0.0:0", "--only", "executor"],
     ] {
         ended(serve(more), 8);

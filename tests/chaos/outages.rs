@@ -125,7 +125,14 @@ async fn those_who_wait_for_nats_dial_seldom_and_not_together() {
         let port = free_port().expect("a port");
         refusing.push(tokio::spawn(refuse(port, Arc::clone(dials))));
         let child = Command::new(ktk())
-            .args(["serve", "--only", "executor", "--service-id", &format!("waiting-{number}")])
+            .args([
+                "serve",
+                "--insecure",
+                "--only",
+                "executor",
+                "--service-id",
+                &format!("waiting-{number}"),
+            ])
             .args(["--listen", "127.0.0.1:0", "--state-dir"])
             .arg(&dir)
             .env("KTK_NATS_URL", format!("nats://user:password@127.0.0.1:{port}"))

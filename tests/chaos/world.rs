@@ -127,7 +127,7 @@ impl World {
         };
         let log = fs::File::options().create(true).append(true).open(self.log(role.id));
         let child = Command::new(ktk())
-            .args(["serve", "--only", role.only, "--service-id", role.id])
+            .args(["serve", "--insecure", "--only", role.only, "--service-id", role.id])
             .args(["--listen", &format!("127.0.0.1:{}", member.port), "--state-dir"])
             .arg(self.dir.join(role.id))
             .args(role.more)

@@ -7,6 +7,7 @@
 mod apply;
 mod approve;
 mod attempts;
+mod audit;
 mod cancel;
 mod config;
 mod definition;
@@ -21,6 +22,7 @@ mod files;
 mod get;
 mod graph;
 mod import;
+mod key;
 mod logs;
 mod operation;
 mod outputs;
@@ -126,6 +128,12 @@ pub(crate) enum ClientCommand {
     /// Servers, namespaces and keys by name: list them, change them, put one to use
     #[command(after_help = config::EXAMPLES)]
     Config(config::Args),
+    /// Make, show and revoke the keys that the API asks for
+    #[command(after_help = key::EXAMPLES)]
+    Key(key::Args),
+    /// Show who asked for what, and what came of it
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::Args),
     /// Show the versions of this program and of the server
     #[command(after_help = version::EXAMPLES)]
     Version(version::Args),
@@ -187,6 +195,8 @@ impl ClientCommand {
             Self::Attempts(args) => attempts::run(args, session).await,
             Self::Delete(args) => delete::run(args, session).await,
             Self::Config(args) => config::run(args, session),
+            Self::Key(args) => key::run(args, session).await,
+            Self::Audit(args) => audit::run(args, session).await,
             Self::Version(args) => version::run(&args, session).await,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use kantoku_api::server::AccessPolicy;
 use kantoku_domain::Millis;
 use kantoku_executor::ExecutorConfig;
 
@@ -13,6 +14,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk serve --only executor --queue gpu --slots 4 --labels gpu=a100 --service-id gpu-1
   ktk serve --only scheduler,unfolder,lease-keeper,timers
 
+The API asks for keys: `ktk serve --first-key admin.key` makes the first, `ktk key create` others.
 The servers are named by KTK_NATS_URL and KTK_DATABASE_URL. A process that has been asked to end
 (SIGTERM, Ctrl-C) takes nothing new, lets what runs end and says goodbye; asked again, it ends at once.";
 
@@ -50,10 +52,17 @@ pub(crate) struct ServeArgs {
     /// or the next that is free]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Let whoever reaches the address of the API do everything, though it is not of this machine
-    /// alone: the API knows no keys yet
+    /// Let whoever reaches the API do everything, without a key
     #[arg(long)]
     insecure: bool,
+    /// Let keys come in over an address beyond this machine without TLS: a proxy, or the network, keeps
+    /// them from being read
+    #[arg(long)]
+    plaintext: bool,
+    /// Where the API has no keys yet: make one for an admin, and write it to this file, which only
+    /// its owner may read
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    first_key: Option<PathBuf>,
     /// A name under which clients ask for the API, besides those of this machine; * for any.
     /// Repeatable
     #[arg(long = "host", value_name = "NAME")]
@@ -98,11 +107,11 @@ impl ServeArgs {
         if let Some(address) = self.listen
             && parts.contains(&Part::Api)
             && !address.ip().is_loopback()
-            && !self.insecure
+            && !(self.plaintext || self.insecure)
         {
             return Err(ServeError::Usage(format!(
-                "whoever reaches {address} could do everything, as the API knows no keys yet: listen \
-                 on 127.0.0.1, behind a proxy that asks who comes, or say --insecure"
+                "keys would come to {address} in the clear: listen on 127.0.0.1, behind a proxy that \
+                 speaks TLS, or say --plaintext where nobody can listen; --insecure asks for no keys"
             )));
         }
         let state_dir = self.state_dir.or_else(default_state_dir).ok_or_else(|| {
@@ -118,6 +127,8 @@ impl ServeArgs {
             listen: self.listen,
             hosts: self.hosts,
             origins: self.origins,
+            access: if self.insecure { AccessPolicy::Open } else { AccessPolicy::Keys },
+            first_key: self.first_key,
             nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
             nats_monitor_url: self.nats_monitor_url,
             nats_sync: None,

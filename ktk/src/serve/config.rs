@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use kantoku_api::server::AccessPolicy;
 use kantoku_streams::Sync;
 
 use super::{Part, Service};
@@ -27,6 +28,10 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     /// Origins of web pages that may use it.
     pub(crate) origins: Vec<String>,
+    /// Who may use the API.
+    pub(crate) access: AccessPolicy,
+    /// Where the first key goes, if one is to be made.
+    pub(crate) first_key: Option<PathBuf>,
     /// May hold a password.
     pub(crate) nats_url: String,
     /// Where NATS says how it is set up.
@@ -62,6 +67,8 @@ impl Config {
             listen: None,
             hosts: Vec::new(),
             origins: Vec::new(),
+            access: AccessPolicy::Open,
+            first_key: None,
             nats_url: context.nats_url.clone(),
             nats_monitor_url: None,
             nats_sync: context.nats_sync.map(|policy| match policy {

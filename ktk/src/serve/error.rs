@@ -1,6 +1,6 @@
 //! Why the parts of Kantoku do not run.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use kantoku_domain::Millis;
 use kantoku_service::IdentityError;
@@ -52,6 +52,14 @@ pub(crate) enum ServeError {
     /// The API could not start.
     #[error("the API cannot start: {0}")]
     Api(#[from] kantoku_api::server::StartError),
+    /// The first key could not be made.
+    #[error("no first key was written to {}: {source}", .path.display())]
+    FirstKey {
+        /// Where it would have gone.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A part ended although nobody asked it to.
     #[error("the {service} ended although nobody asked it to: {reason}")]
     Ended {

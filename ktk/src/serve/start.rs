@@ -1,8 +1,16 @@
 //! Starting the services.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use kantoku_api::server::{Api, ApiConfig, router};
+use kantoku_api::server::{Api, ApiConfig, first_key, router};
 use kantoku_domain::Timestamp;
 use kantoku_executor::{Executor, ExecutorConfig, ReaperConfig};
 use kantoku_handlers::{HandlerName, Node, NodeConfig, project, seal};
@@ -122,8 +130,12 @@ impl Ground<'_> {
         let config = ApiConfig {
             hosts: self.config.hosts.clone(),
             origins: self.config.origins.clone(),
+            access: self.config.access,
             ..ApiConfig::new(&member.identity.service_id)
         };
+        if let Some(path) = &self.config.first_key {
+            write_first_key(&self.connected.bus, path).await?;
+        }
         let mut pace = Redial::default();
         let api = loop {
             let bus = self.connected.bus.clone();
@@ -157,6 +169,26 @@ impl Ground<'_> {
         let work = announce(bus, entry, load, health, stop);
         crew.presence.spawn(member.service, work);
     }
+}
+
+/// Makes the first key, if there is none. The file is made first: a key that could not be written down
+/// would be nobody's.
+async fn write_first_key(bus: &Bus, path: &Path) -> Result<(), ServeError> {
+    let failed = |source| ServeError::FirstKey { path: path.to_owned(), source };
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = match made {
+        // It was made at an earlier start.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(failed)?,
+    };
+    let key = first_key(bus).await.map_err(|fault| failed(io::Error::other(fault)))?;
+    let Some(key) = key else {
+        tracing::info!("there are keys already: --first-key makes none");
+        return fs::remove_file(path).map_err(failed);
+    };
+    writeln!(file, "{key}").and_then(|()| file.sync_all()).map_err(failed)?;
+    tracing::info!(path = %path.display(), "a first key was made, for an admin");
+    Ok(())
 }
 
 fn handler(name: &str) -> Option<HandlerName> {

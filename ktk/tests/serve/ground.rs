@@ -68,6 +68,11 @@ impl Ground {
         Some(Self { servers: Servers::start(&config).await.unwrap(), dir })
     }
 
+    /// Where files of a test may lie.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// `ktk serve` on these servers, with ids kept in the directory `name`.
     pub(crate) fn command(&self, name: &str, args: &[&str]) -> Command {
         let mut command = serve(&self.dir.path().join(name), args);
@@ -94,6 +99,7 @@ pub(crate) fn serve(state_dir: &Path, args: &[&str]) -> Command {
         .args(["serve", "-o", "json", "--listen", "127.0.0.1:0", "--state-dir"])
         .arg(state_dir)
         .args(args)
+        .args((!args.contains(&"--first-key")).then_some("--insecure"))
         .env_remove("KTK_NATS_URL")
         .env_remove("KTK_DATABASE_URL")
         .env_remove("KTK_SERVICE_ID")

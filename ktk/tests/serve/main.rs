@@ -4,4 +4,5 @@
 mod apart;
 mod ends;
 mod ground;
+mod keys;
 mod missing;

@@ -63,7 +63,7 @@ async fn an_address_that_is_taken_is_named() {
     assert_eq!(code, Some(2), "given twice: {stderr}");
 
     let mut command = Command::new(crate::ground::KTK);
-    command.args(["serve", "--listen", &address, "--state-dir"]).arg(dir.path());
+    command.args(["serve", "--insecure", "--listen", &address, "--state-dir"]).arg(dir.path());
     command.env("KTK_NATS_URL", NOBODY).env("KTK_DATABASE_URL", NO_DATABASE);
     let (code, stderr) = output(command).await;
     assert_eq!(code, Some(1), "{stderr}");
@@ -76,7 +76,7 @@ async fn a_process_that_waits_is_alive_and_not_ready_and_ends_when_it_is_told() 
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(crate::ground::KTK);
     command
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--state-dir"])
+        .args(["serve", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--state-dir"])
         .arg(dir.path())
         .env("KTK_NATS_URL", NOBODY)
         .env("KTK_DATABASE_URL", NO_DATABASE)

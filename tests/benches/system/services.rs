@@ -52,7 +52,7 @@ impl Services {
         let has_api = only.split(',').any(|part| part == API.1);
         let port = if has_api { self.port } else { 0 };
         let child = Command::new(ktk())
-            .args(["serve", "--only", only, "--service-id", service_id])
+            .args(["serve", "--insecure", "--only", only, "--service-id", service_id])
             .args(["--listen", &format!("127.0.0.1:{port}"), "--state-dir"])
             .arg(self.dir.join(service_id))
             .env("KTK_NATS_URL", self.servers.nats_url().expect("NATS"))
