@@ -147,6 +147,31 @@ async fn batches(guarded: &Guarded, key: &str, refused: &[Value]) {
 
 /// Whose id is known is not thereby to be had: a task that is given it as an input does not get it.
 #[tokio::test]
+async fn a_task_gets_no_value_of_another_namespace() {
+    let guarded = Box::pin(Guarded::start()).await;
+    let stand = &guarded.served.stand;
+    let (node, executor) = (stand.node("node").await, stand.executor("executor"));
+    let (_, output) = abroad(&guarded).await;
+    let (_, key) = guarded.key(Role::Developer, &json!({ "namespaces": ["home"] })).await;
+    guarded.until_it_opens(&key).await;
+    let apply = json!({ "namespace": "home", "documents": [pass()] });
+    guarded.result(&key, "manifest.apply", &apply).await;
+    let spawn = json!({
+        "namespace": "home", "specification": "pass", "inputs": { "x": { "resource": output } },
+        "retry": { "attempts": 1 },
+    });
+    let spawned = guarded.result(&key, "task.spawn", &spawn).await;
+    let wait = json!({ "namespace": "home", "id": spawned["task_id"], "timeout": "60s" });
+    let ended = guarded.result(&key, "task.wait", &wait).await;
+    assert_eq!(ended["done"], true, "{ended}");
+    let text = ended.to_string();
+    assert!(text.contains("not of namespace home") && !text.contains("planted"), "{text}");
+    executor.stop().await;
+    node.stop().await;
+    guarded.served.stop().await;
+}
+
+#[tokio::test]
 async fn a_batch_that_names_another_namespace_for_one_task_is_refused_whole() {
     let guarded = Box::pin(Guarded::start()).await;
     let (_, key) = guarded.key(Role::Admin, &json!({ "namespaces": ["home"] })).await;
