@@ -54,11 +54,20 @@ fn every_defect_has_its_scene() {
     assert!(missing.is_empty(), "nothing would notice {missing:?}");
 }
 
+/// How often a scene is played before a defect counts as unnoticed: on a busy machine what a defect has
+/// lost may come again in time, and nothing is lost then.
+const TRIES: usize = 3;
+
 async fn catch(defects: &[Defect], scene: impl AsyncFn(Option<Defect>) -> Findings) {
     let sound = scene(None).await;
     assert!(sound.is_empty(), "without a defect: {sound:?}");
     for defect in defects {
-        let found = scene(Some(*defect)).await;
+        let mut found = scene(Some(*defect)).await;
+        for _ in 1..TRIES {
+            if found.is_empty() {
+                found = scene(Some(*defect)).await;
+            }
+        }
         let first = found.first().and_then(|found| found.lines().next());
         eprintln!("{}: caught: {}", defect.name(), first.unwrap_or("not at all"));
         assert!(!found.is_empty(), "{} is not noticed", defect.name());

@@ -36,7 +36,7 @@ const DIALS_MAX: usize = 20;
 const WATCHED: Duration = Duration::from_secs(60);
 /// In lock-step, nearly all of them would dial within one of these.
 const TOGETHER: Duration = Duration::from_millis(100);
-const TOGETHER_MAX: usize = 12;
+const TOGETHER_MAX: usize = 16;
 
 /// `KTK_CHAOS_SECONDS` is there: it may take long.
 fn is_long() -> bool {

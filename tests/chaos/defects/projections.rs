@@ -58,6 +58,10 @@ async fn amid_a_batch(
         (waiting.fetch_one(&mut look).await.expect("counted") > 0).then_some(())
     })
     .await;
+    // What is skipped comes again at once: it is lost for good only behind what has come meanwhile.
+    let spawned = client.keyed("task.spawn", task("pass")).await.expect("accepted");
+    let wait = json!({ "id": spawned["task_id"], "timeout": "30s" });
+    scene.world.ask("task.wait", wait).await;
     strike(&scene.world, &mut look).await;
     held.rollback().await.expect("let go");
     if !scene.world.is_running(PROJECTOR.id).await {
