@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_committed_document_is_the_one_that_is_served() {
-        crate::schema::assert_committed("openapi.json", &OPENAPI);
+        crate::schema::assert_committed("docs/api/openapi.json", &OPENAPI);
     }
 
     #[test]

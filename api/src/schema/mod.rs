@@ -5,6 +5,8 @@ mod describe;
 mod merge;
 mod openrpc;
 mod tidy;
+#[cfg(test)]
+mod typescript;
 
 use std::sync::LazyLock;
 
@@ -28,18 +30,19 @@ pub(crate) fn written(document: &serde_json::Value) -> String {
     text
 }
 
-/// Compares a document with the one that is committed; writes it instead if `KTK_WRITE_DOCS` is set.
+/// Compares a document with the one that is committed at `path`; writes it instead if
+/// `KTK_WRITE_DOCS` is set.
 #[cfg(test)]
-pub(crate) fn assert_committed(name: &str, document: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api").join(name);
+pub(crate) fn assert_committed(path: &str, document: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     if std::env::var_os("KTK_WRITE_DOCS").is_some() {
-        std::fs::write(&path, document).expect("written");
+        std::fs::write(&file, document).expect("written");
         return;
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         committed == document,
-        "docs/api/{name} is not what the types say; run the tests of kantoku-api with \
+        "{path} is not what the types say; run the tests of kantoku-api with \
          KTK_WRITE_DOCS=1, and look at the difference"
     );
 }
@@ -50,6 +53,6 @@ mod tests {
 
     #[test]
     fn the_committed_document_is_the_one_that_is_served() {
-        assert_committed("openrpc.json", &OPENRPC);
+        assert_committed("docs/api/openrpc.json", &OPENRPC);
     }
 }

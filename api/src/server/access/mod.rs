@@ -19,8 +19,11 @@ use rules::{Needs, RULES};
 use scope::Scope;
 pub(super) use secret::Secret;
 
-use super::{Caller, metric};
+use super::{Caller, metric, upgrade::words};
 use crate::{ApiError, Code};
+
+/// Before a key that is sent as a subprotocol of a WebSocket: browsers set no other header there.
+const KEY_PROTOCOL: &str = "kantoku.key.";
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +59,15 @@ impl Access {
     ) -> Result<Caller, ApiError> {
         let from = from.map(|ClientAddress(address)| address);
         let Self::Keys { ring, .. } = self else { return Ok(Caller { from, ..Caller::default() }) };
-        let value = headers.get(header::AUTHORIZATION).ok_or_else(|| {
-            unauthenticated(
-                "send the key: Authorization: Bearer <key>; ktk takes it from KTK_API_KEY",
-            )
-        })?;
-        let secret = value.to_str().ok().and_then(bearer).and_then(Secret::parse);
-        let secret = secret.ok_or_else(|| {
+        let secret = match headers.get(header::AUTHORIZATION) {
+            Some(value) => value.to_str().ok().and_then(bearer),
+            None => Some(subprotocol(headers).ok_or_else(|| {
+                unauthenticated(
+                    "send the key: Authorization: Bearer <key>; ktk takes it from KTK_API_KEY",
+                )
+            })?),
+        };
+        let secret = secret.and_then(Secret::parse).ok_or_else(|| {
             unauthenticated("this is no key; one looks like ktk_0123…_89ab…, after the word Bearer")
         })?;
         let held = ring.find(&secret)?;
@@ -145,4 +150,9 @@ fn unauthenticated(message: &str) -> ApiError {
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The key among the subprotocols that a browser names.
+fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+    words(headers, &header::SEC_WEBSOCKET_PROTOCOL).find_map(|word| word.strip_prefix(KEY_PROTOCOL))
 }

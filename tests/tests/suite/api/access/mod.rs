@@ -2,6 +2,7 @@
 
 mod cross;
 mod keys;
+mod typescript;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
