@@ -9,9 +9,9 @@ use kantoku_projections::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::methods;
+use super::{Filter, methods};
 
 methods! {
     /// A version of a specification.
@@ -50,10 +50,16 @@ pub struct VersionParams {
     pub timeout: Option<Millis>,
 }
 
-/// Asks for a page of names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Asks for a page of the latest versions of definitions, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamesParams {
+    /// What they must be.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub filter: Filter,
+    /// What they must be besides, as a text: `executable.type == "http"`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// How many, 1 to 1,000; 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]

@@ -4,8 +4,9 @@ use kantoku_domain::{Id, Millis, Namespace, Recorded};
 use kantoku_projections::reader::Page;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
-use super::{methods, subscriptions};
+use super::{Filter, methods, subscriptions};
 
 methods! {
     /// Events in the order of the stream, page by page.
@@ -19,9 +20,15 @@ subscriptions! {
 }
 
 /// Which events.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsParams {
+    /// What they must be, by where they lie and what they are about, not by what they say.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub filter: Filter,
+    /// What they must be besides, as a text: `actor == "ann" && at > now - duration("1h")`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Of which aggregate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,

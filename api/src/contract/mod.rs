@@ -6,6 +6,7 @@
 mod attempt;
 mod cancel;
 mod context;
+mod count;
 mod dead_letter;
 mod definition;
 mod discover;
@@ -31,6 +32,7 @@ use serde_json::{Map, Value};
 pub use attempt::*;
 pub use cancel::*;
 pub use context::*;
+pub use count::*;
 pub use dead_letter::*;
 pub use definition::*;
 pub use discover::*;
@@ -139,6 +141,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         cancel::METHODS,
         context::METHODS,
         context::SUBSCRIPTIONS,
+        count::METHODS,
         dead_letter::METHODS,
         definition::METHODS,
         discover::METHODS,
@@ -173,6 +176,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     cancel::visit_methods(visitor);
     context::visit_methods(visitor);
     context::visit_subscriptions(visitor);
+    count::visit_methods(visitor);
     dead_letter::visit_methods(visitor);
     definition::visit_methods(visitor);
     discover::visit_methods(visitor);

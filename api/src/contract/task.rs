@@ -25,8 +25,6 @@ methods! {
     TaskGet = "task.get": GetParams => TaskDocument;
     /// Tasks, page by page.
     TaskList = "task.list": ListParams => Page<TaskDocument>;
-    /// How many tasks there are, by status.
-    TaskCount = "task.count": ListParams => Counts;
     /// Waits for the end of a task.
     TaskWait = "task.wait": WaitParams => TaskWaited;
     /// All tasks of the context of a task, or of a context.
@@ -143,17 +141,6 @@ pub struct SpawnedBatch {
     pub results: Vec<SpawnResult>,
     /// The highest position among them; 0 when none was accepted.
     pub stream_seq: u64,
-}
-
-/// Numbers by status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Counts {
-    /// All of them.
-    pub total: u64,
-    /// By status: `ready`, `finished/ok`, …
-    pub by_status: BTreeMap<String, u64>,
-    /// The position that this is as of.
-    pub as_of_seq: u64,
 }
 
 /// A task that was waited for.

@@ -7,6 +7,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/v1/tasks", "task.list").paged(),
     post("/v1/tasks", "task.spawn").makes("task_id", "/v1/tasks/{task_id}"),
     get("/v1/tasks/count", "task.count"),
+    get("/v1/tasks/values", "task.distinct"),
     post("/v1/tasks/batches", "task.spawn_batch"),
     get("/v1/tasks/{id}", "task.get").document(),
     get("/v1/tasks/{id}/attempts", "task.attempts"),
@@ -23,6 +24,8 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/v1/tasks/{id}/tree", "task.tree"),
     get("/v1/tasks/{id}/why", "task.why"),
     get("/v1/contexts", "context.list").paged(),
+    get("/v1/contexts/count", "context.count"),
+    get("/v1/contexts/values", "context.distinct"),
     get("/v1/contexts/{id}", "context.get").document(),
     post("/v1/contexts/{id}/cancellation", "context.cancel")
         .accepts("stream_seq")
@@ -42,6 +45,8 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/v1/resources", "resource.allocate").creates(),
     post("/v1/resources/releases", "resource.release"),
     post("/v1/resources/values", "resource.initialize"),
+    get("/v1/resources/count", "resource.count"),
+    get("/v1/resources/values", "resource.distinct"),
     get("/v1/resources/{id}", "resource.get").document(),
     get("/v1/resources/{id}/events", "event.list").paged().named("resource.events"),
     get("/v1/resources/{id}/value", "resource.load"),

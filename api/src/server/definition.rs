@@ -48,9 +48,15 @@ fn as_of(message: &str) -> &str {
     message.find(" (as of").map_or("", |at| &message[at..])
 }
 
-async fn list<T: Versioned>(api: Arc<Api>, params: NamesParams) -> Result<Page<T>, ApiError> {
+pub(super) async fn list<T: Versioned>(
+    api: Arc<Api>,
+    params: NamesParams,
+) -> Result<Page<T>, ApiError> {
     api.catch_up(params.min_seq, params.timeout).await?;
     let namespace = params.namespace.unwrap_or_default();
+    let also = params.condition.as_deref();
+    let condition = api.condition(T::FIELDS, Some(namespace.clone()), &params.filter, also).await?;
     let limit = params.limit.unwrap_or(LIMIT);
-    Ok(api.reader.versions::<T>(&namespace, limit, params.cursor.as_deref()).await?)
+    let cursor = params.cursor.as_deref();
+    Ok(api.reader.versions::<T>(&namespace, &condition, limit, cursor).await?)
 }

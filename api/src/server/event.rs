@@ -4,7 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{Event, Id, Namespace, Recorded, nearest};
-use kantoku_projections::reader::{EventQuery, Page};
+use kantoku_projections::{
+    query,
+    reader::{EventQuery, Page},
+};
 use kantoku_streams::{Bus, Fault, Replay};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -29,8 +32,11 @@ pub(super) fn register(module: &mut Module) {
 /// The index says which, the stream what.
 async fn list(api: Arc<Api>, params: EventsParams) -> Result<Page<Recorded>, ApiError> {
     api.catch_up(params.min_seq, params.timeout).await?;
+    let namespace = Some(params.namespace.unwrap_or_default());
+    let (filter, also) = (&params.filter, params.condition.as_deref());
     let query = EventQuery {
-        namespace: Some(params.namespace.unwrap_or_default()),
+        condition: api.condition(&query::EVENTS, namespace.clone(), filter, also).await?,
+        namespace,
         id: params.id,
         context_id: params.context_id,
         type_: known_type(params.type_)?,

@@ -2,8 +2,8 @@
 
 use kantoku_domain::{Id, Namespace};
 use kantoku_projections::{
-    document::{ContextDocument, Record},
-    query::{Condition, Invalid, Place, cost, mql, text},
+    document::ContextDocument,
+    query::{Catalogue, Condition, Invalid, Place, cost, mql, text},
 };
 
 use super::Api;
@@ -13,9 +13,10 @@ use crate::{ApiError, Code, contract::Filter};
 const CONTEXT: &str = "context_id";
 
 impl Api {
-    /// What both spellings ask of records of type `T`.
-    pub(super) async fn condition<T: Record>(
+    /// What both spellings ask of records that have these fields.
+    pub(super) async fn condition(
         &self,
+        fields: &Catalogue,
         namespace: Option<Namespace>,
         written: &Filter,
         also: Option<&str>,
@@ -23,13 +24,13 @@ impl Api {
         let mut written = written.clone();
         if let Some(value) = written.get_mut(CONTEXT)
             && let Some(text) = value.as_str()
-            && T::COLUMNS.contains(&CONTEXT)
+            && fields.entries.iter().any(|entry| entry.name == CONTEXT)
         {
             *value = self.context_id(namespace, text).await?.to_string().into();
         }
-        let condition = mql::parse(T::FIELDS, &written).map_err(|it| invalid("filter", it))?;
+        let condition = mql::parse(fields, &written).map_err(|it| invalid("filter", it))?;
         let Some(also) = also else { return Ok(condition) };
-        let also = text::parse(T::FIELDS, also).map_err(|it| invalid("where", it))?;
+        let also = text::parse(fields, also).map_err(|it| invalid("where", it))?;
         let condition = Condition::all([condition, also]);
         cost::check(&condition).map_err(|it| invalid("where", it))?;
         Ok(condition)

@@ -13,6 +13,7 @@ mod cancel;
 mod command;
 mod config;
 mod context;
+mod count;
 mod dead_letter;
 mod definition;
 mod discover;
@@ -213,6 +214,7 @@ fn methods() -> Module {
         pause::register,
         policy::register,
         record::register,
+        count::register,
         resource::register,
         restart::register,
         run::register,

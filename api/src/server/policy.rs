@@ -3,23 +3,20 @@
 use std::sync::Arc;
 
 use kantoku_domain::{Event, Id, Kind, Policy, policy};
-use kantoku_projections::{document::PolicyDocument, reader::Page};
+use kantoku_projections::document::PolicyDocument;
 
-use super::{Api, Caller, Module, command::Ordered};
+use super::{Api, Caller, Module, command::Ordered, definition::list};
 use crate::{
     ApiError, Code,
     contract::{
-        Accepted, Method as _, NamesParams, PolicyDelete, PolicyDeleteParams, PolicyGet,
-        PolicyList, PolicyParams,
+        Accepted, Method as _, PolicyDelete, PolicyDeleteParams, PolicyGet, PolicyList,
+        PolicyParams,
     },
 };
 
-/// How many items a page has unless it says otherwise.
-const LIMIT: u32 = 100;
-
 pub(super) fn register(module: &mut Module) {
     module.register::<PolicyGet>(get);
-    module.register::<PolicyList>(list);
+    module.register::<PolicyList>(list::<PolicyDocument>);
     module.register_command::<PolicyDelete>(delete);
 }
 
@@ -33,16 +30,6 @@ async fn get(api: Arc<Api>, params: PolicyParams) -> Result<PolicyDocument, ApiE
         }
         Err(error) => Err(error.into()),
     }
-}
-
-async fn list(api: Arc<Api>, params: NamesParams) -> Result<Page<PolicyDocument>, ApiError> {
-    api.catch_up(params.min_seq, params.timeout).await?;
-    let namespace = params.namespace.unwrap_or_default();
-    let limit = params.limit.unwrap_or(LIMIT);
-    let cursor = params.cursor.as_deref();
-    let mut page = api.reader.versions::<PolicyDocument>(&namespace, limit, cursor).await?;
-    page.items.retain(|policy| policy.deleted.is_none());
-    Ok(page)
 }
 
 async fn delete(

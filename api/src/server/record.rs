@@ -1,4 +1,4 @@
-//! `task.*`, `context.*` and `resource.*`: `get`, `list`, `count`
+//! `task.*`, `context.*` and `resource.*`: `get`, `list`
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use super::{Api, Module};
 use crate::{
     ApiError, Code,
     contract::{
-        ContextGet, ContextList, Counts, GetParams, ListParams, ResourceGet, ResourceList,
-        TaskCount, TaskGet, TaskList,
+        ContextGet, ContextList, GetParams, ListParams, ResourceGet, ResourceList, TaskGet,
+        TaskList,
     },
 };
 
@@ -27,7 +27,6 @@ const LIMIT: u32 = 100;
 pub(super) fn register(module: &mut Module) {
     module.register::<TaskGet>(get_task);
     module.register_raw::<TaskList>(list_tasks);
-    module.register::<TaskCount>(count_tasks);
     module.register::<ContextGet>(get::<ContextDocument>);
     module.register_raw::<ContextList>(list::<ContextDocument>);
     module.register::<ResourceGet>(get::<ResourceDocument>);
@@ -54,13 +53,6 @@ async fn list<T: Record>(api: Arc<Api>, params: ListParams) -> Result<Box<RawVal
     page(api.reader.find::<T>(&find).await?, params.fields.as_deref())
 }
 
-async fn count_tasks(api: Arc<Api>, params: ListParams) -> Result<Counts, ApiError> {
-    let Find { namespace, condition, .. } = find::<TaskDocument>(&api, &params).await?;
-    let counted = api.reader.count_found::<TaskDocument>(namespace.as_ref(), &condition).await;
-    let (by_status, as_of_seq) = counted?;
-    Ok(Counts { total: by_status.values().sum(), by_status, as_of_seq })
-}
-
 async fn find<T: Record>(api: &Api, params: &ListParams) -> Result<Find, ApiError> {
     api.catch_up(params.min_seq, params.timeout).await?;
     let namespace = params.namespace.clone().unwrap_or_default();
@@ -68,7 +60,7 @@ async fn find<T: Record>(api: &Api, params: &ListParams) -> Result<Find, ApiErro
     let also = params.condition.as_deref();
     let sort = params.sort.as_deref().map(|sort| Sort::parse(T::FIELDS, sort)).transpose()?;
     Ok(Find {
-        condition: api.condition::<T>(namespace.clone(), &params.filter, also).await?,
+        condition: api.condition(T::FIELDS, namespace.clone(), &params.filter, also).await?,
         namespace,
         sort: sort.unwrap_or_default(),
         skip: params.skip.unwrap_or_default(),

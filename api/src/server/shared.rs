@@ -6,6 +6,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFutu
 use kantoku_domain::{Aggregate, Id, Millis, Name, Namespace, nearest};
 use kantoku_projections::{
     document::{Record, Versioned},
+    query::Condition,
     reader::LIMIT_MAX,
 };
 use kantoku_streams::Loaded;
@@ -95,7 +96,8 @@ impl Api {
     /// The names of all specifications, types or pipelines, or as many as one page holds. For
     /// suggestions: without the read model there are none.
     pub(super) async fn names<T: Versioned>(&self, namespace: &Namespace) -> Vec<String> {
-        let page = self.reader.versions::<T>(namespace, LIMIT_MAX, None).await;
+        let all = Condition::always();
+        let page = self.reader.versions::<T>(namespace, &all, LIMIT_MAX, None).await;
         let items = page.map(|page| page.items).unwrap_or_default();
         items.iter().map(|item| item.name().to_owned()).collect()
     }

@@ -132,7 +132,8 @@ impl<T: Followed> Following<T> {
     ) -> Result<BoxStream<'static, Result<T, ApiError>>, ApiError> {
         let namespace = params.namespace.unwrap_or_default();
         let also = params.condition.as_deref();
-        let condition = api.condition::<T>(Some(namespace.clone()), &params.filter, also).await?;
+        let condition =
+            api.condition(T::FIELDS, Some(namespace.clone()), &params.filter, also).await?;
         if !condition.relations().is_empty() {
             let message = "what is related to another record changes without an event of its own; \
                            list it, or follow a context";

@@ -69,6 +69,9 @@ pub trait Versioned: Serialize + DeserializeOwned + Send + Sync + Unpin + 'stati
     const TABLE: &'static str;
     /// What it is called in errors.
     const KIND: &'static str;
+    /// The fields that filters know.
+    const FIELDS: &'static Catalogue;
+
     /// Its name, by which lists are ordered.
     fn name(&self) -> &str;
 }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
+use crate::query::{Catalogue, PIPELINES};
 
 /// A version of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,7 @@ impl PipelineDocument {
 impl Versioned for PipelineDocument {
     const TABLE: &'static str = "pipelines";
     const KIND: &'static str = "pipeline";
+    const FIELDS: &'static Catalogue = &PIPELINES;
 
     fn name(&self) -> &str {
         self.name.as_str()

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
+use crate::query::{Catalogue, POLICIES};
 
 /// A version of a policy. The latest holds, unless it was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +81,7 @@ impl PolicyDocument {
 impl Versioned for PolicyDocument {
     const TABLE: &'static str = "policies";
     const KIND: &'static str = "policy";
+    const FIELDS: &'static Catalogue = &POLICIES;
 
     fn name(&self) -> &str {
         self.name.as_str()

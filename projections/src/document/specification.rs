@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
+use crate::query::{Catalogue, SPECIFICATIONS};
 
 /// A version of a specification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +78,7 @@ impl SpecificationDocument {
 impl Versioned for SpecificationDocument {
     const TABLE: &'static str = "specifications";
     const KIND: &'static str = "specification";
+    const FIELDS: &'static Catalogue = &SPECIFICATIONS;
 
     fn name(&self) -> &str {
         self.name.as_str()

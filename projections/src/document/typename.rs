@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Versioned;
+use crate::query::{Catalogue, TYPES};
 
 /// A version of a named type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,7 @@ impl TypeDocument {
 impl Versioned for TypeDocument {
     const TABLE: &'static str = "types";
     const KIND: &'static str = "type";
+    const FIELDS: &'static Catalogue = &TYPES;
 
     fn name(&self) -> &str {
         self.name.as_str()

@@ -1,8 +1,12 @@
 //! The fields that filters know: where each lies, and what it is.
 
+mod known;
+
 use kantoku_domain::nearest;
 
 use super::tree::Relation;
+
+pub use known::{CONTEXTS, EVENTS, PIPELINES, POLICIES, RESOURCES, SPECIFICATIONS, TASKS, TYPES};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,119 +89,6 @@ const fn open(name: &'static str) -> Entry {
 }
 
 const LABELS: Entry = Entry { shape: Shape::Labels, ..column(Kind::Text, "labels") };
-const PAUSED: Entry = Entry { shape: Shape::Presence, ..column(Kind::Bool, "paused") };
-/// Of the pipeline that a context runs, the column has the name.
-const PIPELINE: Entry = Entry { below: &["name"], ..column(Kind::Text, "pipeline") };
-
-use Kind::{Bool, Id, Number, Text, Time};
-
-/// What is known of tasks.
-pub const TASKS: Catalogue = Catalogue {
-    kind: "task",
-    relations: &[Relation::DescendantOf, Relation::BlockedBy],
-    entries: &[
-        column(Id, "id"),
-        column(Text, "namespace"),
-        column(Text, "status"),
-        column(Text, "sub_status"),
-        column(Id, "context_id"),
-        column(Text, "specification"),
-        LABELS,
-        PAUSED,
-        column(Id, "parent_id"),
-        column(Id, "restart_root"),
-        column(Bool, "unfolded"),
-        column(Number, "stream_seq"),
-        column(Time, "updated_at"),
-        plain(Text, "step"),
-        plain(Number, "version"),
-        plain(Id, "restart_parent"),
-        plain(Id, "restarted_as"),
-        plain(Bool, "current"),
-        plain(Number, "attempt"),
-        plain(Text, "queue"),
-        plain(Text, "shard_key"),
-        plain(Number, "priority"),
-        plain(Text, "reason"),
-        plain(Text, "cancelled_by"),
-        plain(Id, "root_cause"),
-        plain(Text, "cause"),
-        plain(Text, "node"),
-        plain(Number, "origin"),
-        plain(Number, "position"),
-        plain(Time, "created_at"),
-        plain(Time, "waiting_since"),
-        plain(Time, "not_before"),
-        plain(Time, "ready_at"),
-        plain(Time, "started_at"),
-        plain(Time, "finished_at"),
-        open("inputs"),
-        open("outputs"),
-        open("result"),
-        open("error"),
-        open("paused"),
-        open("delegated"),
-        open("depends_on"),
-        open("when"),
-        open("retry"),
-        open("timeouts"),
-        open("approvals"),
-        open("restarted"),
-        open("revived"),
-        open("expired"),
-        open("other_causes"),
-        open("children_cancelled"),
-    ],
-};
-
-/// What is known of contexts.
-pub const CONTEXTS: Catalogue = Catalogue {
-    kind: "context",
-    relations: &[],
-    entries: &[
-        column(Id, "id"),
-        column(Text, "namespace"),
-        column(Text, "status"),
-        PIPELINE,
-        PAUSED,
-        LABELS,
-        column(Number, "stream_seq"),
-        column(Time, "updated_at"),
-        plain(Time, "created_at"),
-        plain(Time, "finished_at"),
-        plain(Text, "cancelled"),
-        plain(Text, "cancelled_by"),
-        open("pipeline"),
-        open("tasks"),
-        open("params"),
-        open("outputs"),
-        open("paused"),
-        open("last_cancelled"),
-        open("restarts"),
-    ],
-};
-
-/// What is known of resources.
-pub const RESOURCES: Catalogue = Catalogue {
-    kind: "resource",
-    relations: &[Relation::ProducedBy],
-    entries: &[
-        column(Id, "id"),
-        column(Text, "namespace"),
-        column(Text, "status"),
-        column(Id, "context_id"),
-        column(Time, "updated_at"),
-        plain(Id, "custodian"),
-        plain(Text, "output"),
-        plain(Text, "digest"),
-        plain(Number, "size"),
-        plain(Number, "stream_seq"),
-        plain(Time, "created_at"),
-        plain(Time, "resolved_at"),
-        open("type"),
-        open("value"),
-    ],
-};
 
 impl Catalogue {
     /// The field that `keys` lead to.

@@ -33,6 +33,9 @@ pub mod text;
 mod tree;
 
 pub use error::{Invalid, Place};
-pub use fields::{CONTEXTS, Catalogue, Entry, Field, Kind, RESOURCES, TASKS};
+pub use fields::{
+    CONTEXTS, Catalogue, EVENTS, Entry, Field, Kind, PIPELINES, POLICIES, RESOURCES,
+    SPECIFICATIONS, TASKS, TYPES,
+};
 pub use pattern::Pattern;
 pub use tree::{Condition, Known, Order, Relation, Scalar, Test, When};

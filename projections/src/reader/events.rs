@@ -4,11 +4,18 @@ use kantoku_domain::{Event, Id, Namespace, Timestamp};
 use sqlx::{Postgres, QueryBuilder, Row, postgres::PgRow, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Page, Reader, bad_cursor, check_limit};
-use crate::{Error, document::EventDocument};
+use super::{
+    LIMIT_MAX, Page, Reader, bad_cursor, check_limit,
+    find::{Asked, failed},
+};
+use crate::{
+    Error,
+    document::EventDocument,
+    query::{self, Condition, Known},
+};
 
 /// Which events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventQuery {
     /// Whose; `None` for all namespaces.
     pub namespace: Option<Namespace>,
@@ -18,12 +25,33 @@ pub struct EventQuery {
     pub context_id: Option<Id>,
     /// Of which type, e.g. `TaskFinished`.
     pub type_: Option<String>,
+    /// What they must be besides.
+    pub condition: Condition,
     /// Only those at higher positions.
     pub after_seq: u64,
     /// How many, 1 to [`LIMIT_MAX`](super::LIMIT_MAX).
     pub limit: u32,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
+}
+
+const COLUMNS: &str =
+    "stream_seq, namespace, aggregate, id, version, type, event_id, context_id, actor, at";
+
+impl Default for EventQuery {
+    /// As many as a page may have, from the first on.
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            id: None,
+            context_id: None,
+            type_: None,
+            condition: Condition::always(),
+            after_seq: 0,
+            limit: LIMIT_MAX,
+            cursor: None,
+        }
+    }
 }
 
 impl Reader {
@@ -33,11 +61,11 @@ impl Reader {
         let cursor = query.cursor.as_ref().map(|cursor| cursor.parse::<u64>()).transpose();
         let cursor = cursor.map_err(|_| bad_cursor())?.unwrap_or(0);
         let after = i64::try_from(query.after_seq.max(cursor)).unwrap_or(i64::MAX);
-        let (mut tx, as_of_seq) = self.snapshot().await?;
+        let Asked { mut tx, known, as_of_seq } = self.ask(&query.condition).await?;
         let mut sql = QueryBuilder::<Postgres>::default();
-        push_query(&mut sql, query, after, limit + 1);
+        push_query(&mut sql, query, &known, after, limit + 1);
         let doing = "reading the index of events";
-        let rows = sql.build().fetch_all(&mut *tx).await.map_err(Error::database(doing))?;
+        let rows = sql.build().fetch_all(&mut *tx).await.map_err(failed)?;
         let more = rows.len() > limit as usize;
         let items: Vec<EventDocument> = rows
             .iter()
@@ -50,7 +78,13 @@ impl Reader {
     }
 }
 
-fn push_query(sql: &mut QueryBuilder<Postgres>, query: &EventQuery, after: i64, limit: i64) {
+fn push_query(
+    sql: &mut QueryBuilder<Postgres>,
+    query: &EventQuery,
+    known: &Known,
+    after: i64,
+    limit: i64,
+) {
     // All events of a namespace lie in its index by type.
     let by_type = query.id.is_none() && query.context_id.is_none() && query.type_.is_none();
     let by_type = by_type && query.namespace.is_some();
@@ -59,7 +93,10 @@ fn push_query(sql: &mut QueryBuilder<Postgres>, query: &EventQuery, after: i64, 
         sql.push("SELECT event.* FROM UNNEST(").push_bind(types);
         sql.push("::text[]) AS wanted (type), LATERAL (");
     }
-    sql.push("SELECT * FROM events WHERE stream_seq > ").push_bind(after);
+    // Rows as documents, for conditions that are not about a column: the planner makes none otherwise.
+    sql.push(format!("SELECT {COLUMNS} FROM ("));
+    sql.push("SELECT *, to_jsonb(events) AS document FROM events) events");
+    sql.push(" WHERE stream_seq > ").push_bind(after);
     if let Some(namespace) = &query.namespace {
         sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
     }
@@ -74,6 +111,10 @@ fn push_query(sql: &mut QueryBuilder<Postgres>, query: &EventQuery, after: i64, 
     }
     if by_type {
         sql.push(" AND type = wanted.type");
+    }
+    if query.condition != Condition::always() {
+        sql.push(" AND ");
+        query::sql::push(sql, &query.condition, known);
     }
     sql.push(" ORDER BY stream_seq LIMIT ").push_bind(limit);
     if by_type {

@@ -32,7 +32,7 @@ use crate::{Database, Error};
 
 pub use changes::{Changes, Mark};
 pub use events::EventQuery;
-pub use find::{Find, IDS_MAX, SKIP_MAX, Sort, Values};
+pub use find::{Distinct, Find, IDS_MAX, SKIP_MAX, Sort, Values};
 pub use graph::{Graph, GraphResource, GraphTask};
 pub use list::{Filter, Query};
 pub use positions::ContextTasks;

@@ -3,8 +3,15 @@
 use kantoku_domain::{Name, Namespace};
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, types::Json};
 
-use super::{Found, Page, Reader, check_limit};
-use crate::{Error, document::Versioned};
+use super::{
+    Found, Page, Reader, bad_cursor, check_limit,
+    find::{Asked, failed},
+};
+use crate::{
+    Error,
+    document::Versioned,
+    query::{self, Condition},
+};
 
 /// A document, with the pause of whatever it is a version of.
 const DOCUMENT: &str = "\
@@ -43,32 +50,43 @@ impl Reader {
         Ok(Found { document, as_of_seq })
     }
 
-    /// The latest versions of all that was not deleted, by name. The cursor is the last name of the
-    /// page before.
+    /// The latest versions of all that are so and were not deleted, by name. The cursor is the last
+    /// name of the page before.
     pub async fn versions<T: Versioned>(
         &self,
         namespace: &Namespace,
+        condition: &Condition,
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<Page<T>, Error> {
         let limit = check_limit(limit)?;
-        let (mut tx, as_of_seq) = self.snapshot().await?;
+        if cursor.is_some_and(|cursor| cursor.contains('\0')) {
+            return Err(bad_cursor());
+        }
+        let Asked { mut tx, known, as_of_seq } = self.ask(condition).await?;
         let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT {DOCUMENT} FROM ( \
-                 SELECT DISTINCT ON (name) id, name, document FROM {} WHERE namespace = ",
+            "SELECT document FROM ( \
+                 SELECT id, name, document, \
+                        COALESCE(jsonb_typeof(document -> 'paused') <> 'null', false) AS paused \
+                 FROM (SELECT id, name, {DOCUMENT} AS document FROM ( \
+                     SELECT DISTINCT ON (name) id, name, document FROM {} WHERE namespace = ",
             T::TABLE
         ));
         sql.push_bind(namespace.as_str().to_owned());
         if let Some(after) = cursor {
             sql.push(" AND name > ").push_bind(after.to_owned());
         }
-        sql.push(" ORDER BY name, version DESC) versions WHERE NOT document ? 'deleted'");
+        sql.push(
+            " ORDER BY name, version DESC) versions WHERE NOT document ? 'deleted') latest) found",
+        );
+        sql.push(" WHERE ");
+        query::sql::push(&mut sql, condition, &known);
         sql.push(" ORDER BY name LIMIT ").push_bind(limit + 1);
         let mut items: Vec<T> = sql
             .build_query_scalar::<Json<T>>()
             .fetch_all(&mut *tx)
             .await
-            .map_err(Error::database("reading definitions"))?
+            .map_err(failed)?
             .into_iter()
             .map(|Json(item)| item)
             .collect();

@@ -12,6 +12,7 @@ use kantoku_projections::{
         ContextDocument, ContextStatus, DependencyStatus, PipelineDocument, ResourceDocument,
         ResourceStatus, SpecificationDocument, TaskDocument, TaskStatus, TypeDocument,
     },
+    query::Condition,
     reader::{EventQuery, Filter, Mark, Query},
 };
 use serde_json::json;
@@ -200,7 +201,10 @@ async fn things_are_found_by_name_prefix_and_position() {
     }
     let missing = reader.version::<SpecificationDocument>(&namespace, &name, Some(3)).await;
     assert!(matches!(missing, Err(Error::NotFound { .. })));
-    let page = reader.versions::<SpecificationDocument>(&namespace, 10, None).await.unwrap();
+    let page = reader
+        .versions::<SpecificationDocument>(&namespace, &Condition::always(), 10, None)
+        .await
+        .unwrap();
     assert_eq!((page.items.len(), page.items[0].version), (1, 2));
     reader.version::<TypeDocument>(&namespace, &name, None).await.unwrap();
     reader.version::<PipelineDocument>(&namespace, &name, None).await.unwrap();

@@ -13,6 +13,7 @@ use kantoku_projections::{
         ContextDocument, ContextStatus, DependencyStatus, PolicyDocument, ResourceDocument,
         SpecificationDocument, TaskDocument, TaskStatus,
     },
+    query::Condition,
     reader::{Filter, Query},
 };
 use serde_json::json;
@@ -139,7 +140,12 @@ async fn policies_hold_until_they_are_deleted_and_specifications_may_wait() {
     let gone = stand.reader.version::<PolicyDocument>(&namespace, &name, None).await;
     assert!(matches!(gone, Err(Error::NotFound { kind: "policy", .. })));
     let list = async |stand: &Stand| {
-        stand.reader.versions::<PolicyDocument>(&namespace, 10, None).await.unwrap().items
+        stand
+            .reader
+            .versions::<PolicyDocument>(&namespace, &Condition::always(), 10, None)
+            .await
+            .unwrap()
+            .items
     };
     assert!(list(&stand).await.is_empty());
     let found = stand.reader.version::<PolicyDocument>(&namespace, &name, Some(2)).await.unwrap();
@@ -171,7 +177,11 @@ async fn policies_hold_until_they_are_deleted_and_specifications_may_wait() {
     };
     assert_eq!(version(&stand, None).await, Some(paused()));
     assert_eq!(version(&stand, Some(1)).await, Some(paused()), "all versions wait");
-    let page = stand.reader.versions::<SpecificationDocument>(&namespace, 10, None).await.unwrap();
+    let page = stand
+        .reader
+        .versions::<SpecificationDocument>(&namespace, &Condition::always(), 10, None)
+        .await
+        .unwrap();
     assert_eq!(page.items[0].paused, Some(paused()));
     let found = stand.reader.namespace(&namespace).await.unwrap().document;
     assert_eq!((found.paused, found.stream_seq), (Some(paused()), position));

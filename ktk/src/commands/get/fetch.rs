@@ -157,7 +157,10 @@ where
 }
 
 /// The latest versions of definitions, by name.
-pub(super) async fn definitions<L, T>(session: &Session) -> Result<List<T>, CommandError>
+pub(super) async fn definitions<L, T>(
+    condition: Option<&str>,
+    session: &Session,
+) -> Result<List<T>, CommandError>
 where
     L: Method<Params = NamesParams, Answer = Page<T>>,
     T: Row,
@@ -166,11 +169,13 @@ where
     let mut list = List { items: Vec::new(), next_cursor: None, as_of_seq: None };
     loop {
         let params = NamesParams {
+            condition: condition.map(str::to_owned),
             limit: Some(page_size(wanted, list.items.len())),
             cursor: list.next_cursor.take(),
             namespace: session.namespace(),
             min_seq: session.min_seq(),
             timeout: session.read_timeout(),
+            ..NamesParams::default()
         };
         let page = session.call::<L>(&params).await?;
         list.items.extend(page.items);
@@ -218,6 +223,7 @@ pub(super) async fn events(args: &Args, session: &Session) -> Result<List<Record
     let mut list = List { items: Vec::new(), next_cursor: None, as_of_seq: None };
     loop {
         let params = EventsParams {
+            condition: args.condition.clone(),
             id,
             context_id,
             limit: Some(page_size(wanted, list.items.len())),

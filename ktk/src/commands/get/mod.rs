@@ -124,11 +124,15 @@ where
     L: Method<Params = NamesParams, Answer = Page<T>>,
     T: Row,
 {
-    refuse_filters(args, session)?;
     in_one_namespace(session)?;
     if args.names.is_empty() {
-        return show(session, &fetch::definitions::<L, T>(session).await?);
+        refuse_states(args, session)?;
+        return show(
+            session,
+            &fetch::definitions::<L, T>(args.condition.as_deref(), session).await?,
+        );
     }
+    refuse_filters(args, session)?;
     let mut items = Vec::new();
     for name in &args.names {
         let item = session.call::<G>(&session.version(name)?).await;
@@ -138,11 +142,15 @@ where
 }
 
 async fn policies(args: &Args, session: &Session) -> Result<(), CommandError> {
-    refuse_filters(args, session)?;
     in_one_namespace(session)?;
     if args.names.is_empty() {
-        return show(session, &fetch::definitions::<PolicyList, _>(session).await?);
+        refuse_states(args, session)?;
+        return show(
+            session,
+            &fetch::definitions::<PolicyList, _>(args.condition.as_deref(), session).await?,
+        );
     }
+    refuse_filters(args, session)?;
     let mut items = Vec::new();
     for name in &args.names {
         let item = session.call::<PolicyGet>(&session.policy(name)?).await;
@@ -171,7 +179,7 @@ async fn namespaces(args: &Args, session: &Session) -> Result<(), CommandError> 
 }
 
 async fn events(args: &Args, session: &Session) -> Result<(), CommandError> {
-    if args.status.is_some() || args.condition.is_some() || !session.labels().is_empty() {
+    if args.status.is_some() || !session.labels().is_empty() {
         return Err(CommandError::usage("events have no status and no labels"));
     }
     in_one_namespace(session)?;
@@ -256,13 +264,22 @@ fn in_one_namespace(session: &Session) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What has been named, or has neither status nor labels, is not filtered: rather say so.
+/// What has been named, or is not asked by filters, is not filtered: rather say so.
 fn refuse_filters(args: &Args, session: &Session) -> Result<(), CommandError> {
-    let filters = args.status.is_some() || args.context.is_some() || args.condition.is_some();
-    let filters = filters || !session.labels().is_empty();
-    if filters {
+    refuse_states(args, session)?;
+    if args.condition.is_some() {
         return Err(CommandError::usage(
-            "-l, --status, --context and --where filter lists of tasks, contexts and resources",
+            "--where filters lists of tasks, contexts, resources, definitions and events",
+        ));
+    }
+    Ok(())
+}
+
+/// Definitions have neither a status nor labels, and belong to no context.
+fn refuse_states(args: &Args, session: &Session) -> Result<(), CommandError> {
+    if args.status.is_some() || args.context.is_some() || !session.labels().is_empty() {
+        return Err(CommandError::usage(
+            "-l, --status and --context filter lists of tasks, contexts and resources",
         ));
     }
     Ok(())

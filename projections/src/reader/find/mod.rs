@@ -26,7 +26,7 @@ use crate::{
 pub(super) use split::split;
 
 pub use sort::Sort;
-pub use values::Values;
+pub use values::{Distinct, Values};
 
 /// A snapshot in which no statement takes longer than [`STATEMENT_SECONDS_MAX`].
 const BEGIN_BOUNDED_QUERY: &str = "\
@@ -72,10 +72,10 @@ impl Default for Find {
 }
 
 /// A snapshot to find records in, and what their condition is judged by.
-struct Asked {
-    tx: Transaction<'static, Postgres>,
-    known: Known,
-    as_of_seq: u64,
+pub(super) struct Asked {
+    pub(super) tx: Transaction<'static, Postgres>,
+    pub(super) known: Known,
+    pub(super) as_of_seq: u64,
 }
 
 impl Reader {
@@ -113,7 +113,7 @@ impl Reader {
     }
 
     /// Begins a query for what `condition` is about.
-    async fn ask(&self, condition: &Condition) -> Result<Asked, Error> {
+    pub(super) async fn ask(&self, condition: &Condition) -> Result<Asked, Error> {
         let (mut tx, as_of_seq) = self.snapshot_by(BEGIN_BOUNDED_QUERY).await?;
         let known = related::known(&mut tx, condition, now()).await.map_err(too_slow)?;
         Ok(Asked { tx, known, as_of_seq })
@@ -220,7 +220,8 @@ fn invalid(field: &'static str, message: impl Into<String>) -> Error {
     Error::Query { field, message: message.into() }
 }
 
-fn failed(error: sqlx::Error) -> Error {
+/// Says what came of a query that began by [`Reader::ask`].
+pub(super) fn failed(error: sqlx::Error) -> Error {
     too_slow(Error::database(DOING)(error))
 }
 

@@ -26,6 +26,17 @@ pub struct Values {
     pub as_of_seq: u64,
 }
 
+/// The values of a field, in their order, null not among them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distinct {
+    /// The values.
+    pub values: Vec<Value>,
+    /// Whether these are all of them.
+    pub is_complete: bool,
+    /// The position that they are as of.
+    pub as_of_seq: u64,
+}
+
 /// A value, and how many have it.
 type Counted = (Option<Json<Value>>, i64);
 
@@ -73,16 +84,16 @@ impl Reader {
         Ok(Values { values: values.collect(), is_complete, as_of_seq })
     }
 
-    /// The values that a field has, in their order; and whether these are all of them.
+    /// The values that a field has.
     pub async fn distinct<T: Record>(
         &self,
         field: &Field,
         namespace: Option<&Namespace>,
         condition: &Condition,
         limit: u32,
-    ) -> Result<(Vec<Value>, bool), Error> {
+    ) -> Result<Distinct, Error> {
         let limit = check_limit(limit)?;
-        let Asked { mut tx, known, .. } = self.ask(condition).await?;
+        let Asked { mut tx, known, as_of_seq } = self.ask(condition).await?;
         let mut sql = QueryBuilder::new("SELECT DISTINCT value FROM (");
         push_values::<T>(&mut sql, field);
         push_where(&mut sql, namespace, condition, &known);
@@ -90,7 +101,8 @@ impl Reader {
         let mut rows: Vec<Json<Value>> =
             sql.build_query_scalar().fetch_all(&mut *tx).await.map_err(failed)?;
         let is_complete = cut(&mut rows, limit);
-        Ok((rows.into_iter().map(|Json(value)| value).collect(), is_complete))
+        let values = rows.into_iter().map(|Json(value)| value).collect();
+        Ok(Distinct { values, is_complete, as_of_seq })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use kantoku_api::contract::{Counts, ListParams, TaskCount, TaskList};
+use kantoku_api::contract::{CountParams, Counts, Filter, ListParams, TaskCount, TaskList};
 use serde_json::json;
 
 use crate::{
@@ -16,7 +16,9 @@ const ROWS: u32 = 50;
 pub(super) async fn run(up: &Up) -> Vec<(&'static str, Measured)> {
     let spending = Spending::begin(up.pid);
     let list = repeated(async || {
-        let params = ListParams { limit: Some(ROWS), ..finished(Some("-updated_at")) };
+        let sort = Some("-updated_at".to_owned());
+        let params =
+            ListParams { filter: finished(), sort, limit: Some(ROWS), ..ListParams::default() };
         let page = up.client.call::<TaskList>(&params).await.expect("answered");
         assert_eq!(page.items.len(), ROWS as usize);
     });
@@ -25,7 +27,8 @@ pub(super) async fn run(up: &Up) -> Vec<(&'static str, Measured)> {
     let spending = Spending::begin(up.pid);
     let mut counts = None;
     let count = repeated(async || {
-        counts = Some(up.client.call::<TaskCount>(&finished(None)).await.expect("answered"));
+        let params = CountParams { filter: finished(), ..CountParams::default() };
+        counts = Some(up.client.call::<TaskCount>(&params).await.expect("answered"));
     });
     let note = "task.count: a status";
     let count = count.await.described(note, &spending);
@@ -33,9 +36,8 @@ pub(super) async fn run(up: &Up) -> Vec<(&'static str, Measured)> {
     vec![("W8 list", list.with("tasks", total)), ("W8 count", count.with("tasks", total))]
 }
 
-fn finished(sort: Option<&str>) -> ListParams {
-    let filter = json!({"status": "finished"}).as_object().cloned().unwrap_or_default();
-    ListParams { filter, sort: sort.map(str::to_owned), ..ListParams::default() }
+fn finished() -> Filter {
+    json!({"status": "finished"}).as_object().cloned().unwrap_or_default()
 }
 
 struct Times(Vec<f64>);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use kantoku_api::{
     Client, Code,
     contract::{
-        ContextList, PipelineRun, ResourceList, TaskCount, TaskList, TaskSpawn, TaskSubscribe,
+        ContextCount, ContextList, EventList, PipelineRun, ResourceDistinct, ResourceList,
+        SpecificationList, SpecificationPause, TaskCount, TaskDistinct, TaskList, TaskSpawn,
+        TaskSubscribe,
     },
 };
 use kantoku_domain::Id;
@@ -155,5 +157,91 @@ async fn relations_are_asked_for_and_subscriptions_take_what_needs_none() {
     assert_eq!(contexts.iter().map(|context| context.id).collect::<Vec<_>>(), [run.context_id]);
     executor.stop().await;
     node.stop().await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_and_values_are_told_by_field() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    apply(&client, vec![pass()]).await.expect("applied");
+    let (_, min_seq) = numbered(&client, 5).await;
+    let ask = json!({"by": "labels.parity", "where": "priority < 4", "min_seq": min_seq});
+    let counts = call::<TaskCount>(&client, ask).await.expect("counted");
+    let groups = counts.groups.expect("asked for");
+    let told: Vec<_> = groups.items.iter().map(|group| (&group.value, group.count)).collect();
+    assert_eq!(told, [(&json!("even"), 2), (&json!("odd"), 2)]);
+    assert_eq!((counts.total, groups.complete), (4, true));
+
+    let ask = json!({"by": "priority", "limit": 2});
+    let groups = call::<TaskCount>(&client, ask).await.expect("counted").groups.expect("asked for");
+    assert_eq!((groups.items.len(), groups.complete), (2, false));
+    let ask = json!({"field": "labels.n", "filter": {"labels.parity": "odd"}});
+    let values = call::<TaskDistinct>(&client, ask).await.expect("told");
+    assert_eq!((values.values, values.complete), (vec![json!("1"), json!("3")], true));
+    let ask = json!({"by": "status", "all_namespaces": true});
+    assert_eq!(call::<ContextCount>(&client, ask).await.expect("counted").total, 5);
+    let ask = json!({"field": "status"});
+    let values = call::<ResourceDistinct>(&client, ask).await.expect("told").values;
+    assert_eq!(values, [json!("allocated")]);
+
+    let wrong = [
+        (json!({"by": "labels.x.y.z\0"}), "by"),
+        (json!({"by": "prioritty"}), "by"),
+        (json!({"limit": 3}), "limit"),
+        (json!({"by": "status", "limit": 0}), "limit"),
+        (json!({"where": "statsu == 'x'"}), "where"),
+    ];
+    for (ask, field) in wrong {
+        let error = refused(call::<TaskCount>(&client, ask.clone()).await);
+        assert_eq!(
+            (error.code, error.data.field.as_deref()),
+            (Code::Invalid, Some(field)),
+            "{ask}"
+        );
+    }
+    let error = refused(call::<TaskDistinct>(&client, json!({"field": "colour"})).await);
+    assert_eq!((error.code, error.data.field.as_deref()), (Code::Invalid, Some("field")));
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_and_events_are_filtered_in_the_same_language() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let other = document("Specification", "other", &json!({"executable": {"type": "noop"}}));
+    let nap = json!({"executable": {"type": "sleep", "duration": "1ms"}, "queue": "gpu"});
+    let nap = document("Specification", "nap", &nap);
+    apply(&client, vec![pass(), other, nap]).await.expect("applied");
+    let names = async |ask: Value| -> Vec<String> {
+        let page = call::<SpecificationList>(&client, ask).await.expect("listed");
+        page.items.iter().map(|item| item.name.to_string()).collect()
+    };
+    assert_eq!(names(json!({"where": "executable.type == 'noop'"})).await, ["other", "pass"]);
+    assert_eq!(names(json!({"filter": {"queue": {"$ne": "gpu"}}, "limit": 1})).await, ["other"]);
+    assert_eq!(names(json!({"where": "name > 'nap' && version == 1"})).await, ["other", "pass"]);
+    let pause = json!({"name": "nap", "reason": "a test"});
+    let paused = call::<SpecificationPause>(&client, pause).await.expect("paused");
+    let ask = json!({"where": "paused", "min_seq": paused.stream_seq});
+    assert_eq!(names(ask).await, ["nap"]);
+    assert_eq!(names(json!({"where": "!paused && has(inputs.x)"})).await, ["pass"]);
+    let error = refused(call::<SpecificationList>(&client, json!({"where": "nme == 'x'"})).await);
+    assert!(error.message.contains("did you mean \"name\""), "{}", error.message);
+    let error = refused(call::<SpecificationList>(&client, json!({"cursor": "a\0"})).await);
+    assert_eq!((error.code, error.data.field.as_deref()), (Code::Invalid, Some("cursor")));
+
+    let kinds = async |ask: Value| -> Vec<&str> {
+        let page = call::<EventList>(&client, ask).await.expect("listed");
+        page.items.iter().map(|item| item.event.name()).collect()
+    };
+    let ask = json!({"where": "type == 'SpecificationPaused'"});
+    assert_eq!(kinds(ask).await, ["SpecificationPaused"]);
+    let ask = json!({"filter": {"aggregate": "specification", "version": 1, "actor": "anonymous"}});
+    assert_eq!(kinds(ask).await, ["SpecificationApplied"; 3]);
+    let ask = json!({"where": "stream_seq > 1 && at > now - duration(\"1h\") && type.matches('Applied$')"});
+    assert_eq!(kinds(ask).await, ["SpecificationApplied"; 2]);
+    assert!(kinds(json!({"filter": {"at": {"$lt": "2020-01-01T00:00:00Z"}}})).await.is_empty());
+    let error = refused(call::<EventList>(&client, json!({"where": "data.x == 1"})).await);
+    assert_eq!((error.code, error.data.field.as_deref()), (Code::Invalid, Some("where")));
     served.stop().await;
 }

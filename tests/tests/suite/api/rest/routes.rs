@@ -69,6 +69,11 @@ impl World {
             get("task.list", "tasks?limit=2".into()),
             post("task.spawn", "tasks".into(), passing(&json!(1)), 201),
             get("task.count", "tasks/count".into()),
+            get("task.distinct", "tasks/values?field=specification".into()),
+            get("context.count", "contexts/count?by=pipeline".into()),
+            get("context.distinct", "contexts/values?field=status".into()),
+            get("resource.count", "resources/count".into()),
+            get("resource.distinct", "resources/values?field=context_id".into()),
             post(
                 "task.spawn_batch",
                 "tasks/batches".into(),
