@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::{
     ApiError, Code, ErrorData,
     contract::{ANSWER_BYTES_MAX, Method, REQUEST_BYTES_MAX, Subscription},
+    tls::{Trust, explain},
 };
 
 /// What stands around the parameters of a request, and more.
@@ -96,24 +97,56 @@ fn refused(error: &RpcError, url: &str) -> ClientError {
         );
         return ApiError::new(Code::Unauthenticated, message).into();
     }
-    ClientError::Unreachable { url: url.to_owned(), reason }
+    let of_tls = match error {
+        RpcError::Transport(error) => explain(&**error),
+        _ => None,
+    };
+    ClientError::Unreachable { url: url.to_owned(), reason: of_tls.unwrap_or(reason) }
+}
+
+/// Where the methods are at `url`, and whether they are reached over TLS.
+fn socket_url(url: &str) -> (String, bool) {
+    let url = url.trim_end_matches('/');
+    let socket_url = match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws://{rest}/rpc"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}/rpc"),
+        _ => format!("{url}/rpc"),
+    };
+    let is_secure = socket_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"));
+    (socket_url, is_secure)
 }
 
 impl Client {
-    /// Connects to the API at `url` (`http://host:port`), giving up after `timeout`, which is also
-    /// how long a call may take.
+    /// Connects to the API at `url` (`http://host:port` or `https://host:port`), giving up after
+    /// `timeout`, which is also how long a call may take.
+    ///
+    /// # Errors
+    /// If it is not reached, or whoever is there cannot show that it is the one.
     pub async fn connect(url: &str, timeout: Duration) -> Result<Self, ClientError> {
-        Self::connect_as(None, url, timeout).await
+        Self::connect_as(None, None, url, timeout).await
     }
 
-    /// Connects as the one whom the header `Authorization` names.
+    /// Connects as the one whom the header `Authorization` names. Over TLS, whom `trust` believes is
+    /// believed; without it, whom this machine trusts.
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`]; and if the key does not hold.
     pub async fn connect_as(
         authorization: Option<&str>,
+        trust: Option<&Trust>,
         url: &str,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let socket_url = format!("{}/rpc", url.trim_end_matches('/').replacen("http", "ws", 1));
-        let rpc = WsClientBuilder::new()
+        let (socket_url, is_secure) = socket_url(url);
+        let mut builder = WsClientBuilder::new();
+        if is_secure {
+            let of_system = || Trust::system().map(|trust| trust.config());
+            let config = trust.map_or_else(of_system, |trust| Ok(trust.config()));
+            builder = builder.with_custom_cert_store(config.map_err(|error| {
+                ClientError::Unreachable { url: url.to_owned(), reason: error.to_string() }
+            })?);
+        }
+        let rpc = builder
             .set_headers(headers(authorization, url)?)
             .connection_timeout(timeout)
             .request_timeout(timeout)

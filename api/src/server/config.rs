@@ -87,6 +87,9 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Events that are kept for waits and subscriptions: those that are behind more read the stream.
     pub feed_events_max: usize,
+    /// How long a new connection may take until the head of its first request has arrived, the
+    /// handshake of TLS included.
+    pub first_request_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// A WebSocket connection is pinged this often.
@@ -117,6 +120,7 @@ impl Default for Limits {
             subscriptions_max: 256,
             in_flight_max: 256,
             feed_events_max: 8_192,
+            first_request_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             ping_every: Duration::from_secs(20),
             silence_max: Duration::from_secs(60),
