@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Uri;
 use jsonrpsee::{
     core::{
         client::{ClientT as _, Error as RpcError, SubscriptionClientT as _},
@@ -16,7 +17,7 @@ use thiserror::Error;
 use crate::{
     ApiError, Code, ErrorData,
     contract::{ANSWER_BYTES_MAX, Method, REQUEST_BYTES_MAX, Subscription},
-    tls::{Trust, explain},
+    tls::Trust,
 };
 
 /// What stands around the parameters of a request, and more.
@@ -25,6 +26,9 @@ const FRAME_BYTES: usize = 1024;
 /// Items of one subscription that wait to be read; with more, the connection's reader gives the
 /// subscription up, so that it does not hold up the others.
 const ITEMS_MAX: usize = 16_384;
+
+/// Where HTTPS is unless said otherwise.
+const HTTPS_PORT: u16 = 443;
 
 /// Parameters by name.
 struct Named(Box<RawValue>);
@@ -97,23 +101,24 @@ fn refused(error: &RpcError, url: &str) -> ClientError {
         );
         return ApiError::new(Code::Unauthenticated, message).into();
     }
-    let of_tls = match error {
-        RpcError::Transport(error) => explain(&**error),
-        _ => None,
-    };
-    ClientError::Unreachable { url: url.to_owned(), reason: of_tls.unwrap_or(reason) }
+    ClientError::Unreachable { url: url.to_owned(), reason }
 }
 
-/// Where the methods are at `url`, and whether they are reached over TLS.
-fn socket_url(url: &str) -> (String, bool) {
+/// Where the methods are at `url`.
+fn socket_url(url: &str) -> String {
     let url = url.trim_end_matches('/');
-    let socket_url = match url.split_once("://") {
+    match url.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws://{rest}/rpc"),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}/rpc"),
         _ => format!("{url}/rpc"),
-    };
-    let is_secure = socket_url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("wss://"));
-    (socket_url, is_secure)
+    }
+}
+
+/// Host and port of `socket_url`, if what is sent there is encrypted.
+fn secure_place(socket_url: &str) -> Option<(String, u16)> {
+    let uri: Uri = socket_url.parse().ok()?;
+    let host = uri.host().filter(|_| uri.scheme_str() == Some("wss"))?;
+    Some((host.to_owned(), uri.port_u16().unwrap_or(HTTPS_PORT)))
 }
 
 impl Client {
@@ -137,25 +142,28 @@ impl Client {
         url: &str,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let (socket_url, is_secure) = socket_url(url);
-        let mut builder = WsClientBuilder::new();
-        if is_secure {
-            let of_system = || Trust::system().map(|trust| trust.config());
-            let config = trust.map_or_else(of_system, |trust| Ok(trust.config()));
-            builder = builder.with_custom_cert_store(config.map_err(|error| {
-                ClientError::Unreachable { url: url.to_owned(), reason: error.to_string() }
-            })?);
-        }
-        let rpc = builder
+        let socket_url = socket_url(url);
+        let builder = WsClientBuilder::new()
             .set_headers(headers(authorization, url)?)
             .connection_timeout(timeout)
             .request_timeout(timeout)
             .max_request_size(REQUEST_BYTES_MAX as u32)
             .max_response_size(ANSWER_BYTES_MAX as u32)
-            .max_buffer_capacity_per_subscription(ITEMS_MAX)
-            .build(socket_url)
-            .await
-            .map_err(|error| refused(&error, url))?;
+            .max_buffer_capacity_per_subscription(ITEMS_MAX);
+        let rpc = match secure_place(&socket_url) {
+            None => builder.build(socket_url).await,
+            Some((host, port)) => {
+                let unreachable = |reason| ClientError::Unreachable { url: url.to_owned(), reason };
+                let of_system = || Trust::system().map_err(|error| unreachable(error.to_string()));
+                let trust = trust.cloned().map_or_else(of_system, Ok)?;
+                let connecting = tokio::time::timeout(timeout, trust.connect(&host, port)).await;
+                let stream = connecting
+                    .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+                    .map_err(unreachable)?;
+                builder.build_with_stream(socket_url, stream).await
+            }
+        };
+        let rpc = rpc.map_err(|error| refused(&error, url))?;
         Ok(Self { rpc: std::sync::Arc::new(rpc), url: url.to_owned() })
     }
 

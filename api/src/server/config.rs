@@ -62,7 +62,8 @@ pub struct Limits {
     pub depth_max: usize,
     /// Requests over HTTP under way and WebSocket connections open, together.
     pub connections_max: usize,
-    /// Connections that are open, those that ask for nothing at the moment included.
+    /// Connections that are open, those that ask for nothing at the moment included. When there are
+    /// as many, the one that has asked for nothing for the longest time makes room.
     pub sockets_max: usize,
     /// Memory that calls under way may take together: what was sent, what is made of it, and
     /// answers until they are sent. What finds no room is refused.

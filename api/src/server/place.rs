@@ -10,9 +10,13 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+
+/// How long everybody may wait before having to go: time enough to be heard, however many come at
+/// once. Who finds no place meanwhile has not been accepted yet, and waits for that.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// How long a connection that has to go may take to do so.
 const LEAVE_WITHIN: Duration = Duration::from_millis(200);
@@ -28,7 +32,12 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Waiting {
     next_turn: u64,
-    by_turn: BTreeMap<u64, CancellationToken>,
+    by_turn: BTreeMap<u64, Waiter>,
+}
+
+struct Waiter {
+    since: Instant,
+    evicted: CancellationToken,
 }
 
 impl Places {
@@ -42,10 +51,27 @@ impl Places {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some(self.place(permit));
         }
-        let (_, evicted) = lock(&self.waiting).by_turn.pop_first()?;
-        evicted.cancel();
-        let left = timeout(LEAVE_WITHIN, Arc::clone(&self.free).acquire_owned()).await;
-        left.ok()?.ok().map(|permit| self.place(permit))
+        loop {
+            let ripe = lock(&self.waiting).by_turn.values().next()?.since + GRACE;
+            if let Ok(Ok(permit)) = timeout_at(ripe, Arc::clone(&self.free).acquire_owned()).await {
+                return Some(self.place(permit));
+            }
+            if self.evict() {
+                let left = timeout(LEAVE_WITHIN, Arc::clone(&self.free).acquire_owned()).await;
+                return left.ok()?.ok().map(|permit| self.place(permit));
+            }
+        }
+    }
+
+    /// Whether there was one that has waited long enough.
+    fn evict(&self) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let first = waiting.by_turn.first_entry();
+        let ripe = first.filter(|first| first.get().since + GRACE <= Instant::now());
+        ripe.is_some_and(|first| {
+            first.remove().evicted.cancel();
+            true
+        })
     }
 
     fn place(&self, permit: OwnedSemaphorePermit) -> Arc<Place> {
@@ -108,7 +134,8 @@ impl Place {
             let mut waiting = lock(&self.waiting);
             let turn = waiting.next_turn;
             waiting.next_turn += 1;
-            waiting.by_turn.insert(turn, self.evicted.clone());
+            let waiter = Waiter { since: Instant::now(), evicted: self.evicted.clone() };
+            waiting.by_turn.insert(turn, waiter);
             turn
         };
         lock(&self.state).turn = Some(turn);
@@ -141,7 +168,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_has_asked_for_nothing_the_longest_has_to_go() {
         let places = Places::new(3);
         let first = places.take().await.expect("free");

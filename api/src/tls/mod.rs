@@ -8,7 +8,6 @@ mod trust;
 pub use error::TlsError;
 pub use identity::Identity;
 pub use trust::Trust;
-pub(crate) use trust::explain;
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 //! Whom a client believes.
 
-use std::{error::Error as StdError, io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
-use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
     TlsError,
@@ -46,6 +48,22 @@ impl Trust {
         Ok(Self { roots: Arc::new(roots) })
     }
 
+    /// Connects to whoever is at `host` and can show that it is; otherwise says why not, for people.
+    pub(crate) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        // The brackets of an IPv6 address belong to the URL.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|_| format!("{host:?} is no name of a server"))?;
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let connector = TlsConnector::from(Arc::new(self.config()));
+        connector.connect(name, stream).await.map_err(|error| explain(&error))
+    }
+
     /// For any client of TLS: 1.2 or newer.
     ///
     /// # Panics
@@ -59,13 +77,15 @@ impl Trust {
     }
 }
 
-/// What went wrong with TLS, and what to do, if it is that what `error` comes from.
-pub(crate) fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
-    let wrong = find(error)?;
-    let Error::InvalidCertificate(wrong) = wrong else {
-        return Some(format!("TLS failed: {wrong}; does the server speak https there?"));
+/// What went wrong with a connection, and what to do.
+fn explain(error: &io::Error) -> String {
+    let of_tls = error.get_ref().and_then(|held| held.downcast_ref::<Error>());
+    let wrong = match of_tls {
+        None => return error.to_string(),
+        Some(Error::InvalidCertificate(wrong)) => wrong,
+        Some(wrong) => return format!("TLS failed: {wrong}; does the server speak https there?"),
     };
-    Some(match wrong {
+    match wrong {
         CertificateError::UnknownIssuer => {
             "nobody whom this machine trusts has signed the server's certificate; name the authority \
              that has: --tls-ca FILE, KTK_TLS_CA, or `ktk config set NAME ca_file=FILE`"
@@ -83,17 +103,5 @@ pub(crate) fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
             format!("the server's certificate is for another name ({wrong}); ask for it by that one")
         }
         wrong => format!("the server's certificate is no good: {wrong}"),
-    })
-}
-
-/// The error of TLS that `error` is or comes from. Errors of IO hide what they hold from `source`.
-fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
-    if let Some(found) = error.downcast_ref::<Error>() {
-        return Some(found);
     }
-    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    if let Some(found) = held.and_then(|held| find(held)) {
-        return Some(found);
-    }
-    error.source().and_then(find)
 }

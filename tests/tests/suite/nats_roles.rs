@@ -229,7 +229,7 @@ async fn each_kind_of_process_does_its_work_as_its_own_user() {
     let done = call::<TaskWait>(&client, json!({"id": large.task_id, "timeout": "50s"})).await;
     let done = json!(done.expect("done"));
     assert!(done.to_string().contains("\"ok\""), "{done}");
-    let output = json!({"id": large.outputs["x"], "timeout": "20s", "min_seq": large.stream_seq});
+    let output = json!({"id": large.outputs["x"], "timeout": "20s", "min_seq": done["stream_seq"]});
     let value = json!(call::<ResourceLoad>(&client, output).await.expect("a large value"));
     assert!(value.to_string().len() > 200_000);
     let logs = call::<TaskLogs>(&client, json!({"id": large.task_id})).await.expect("logs");

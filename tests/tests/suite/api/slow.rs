@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How often each of them sends a byte.
 const EVERY: Duration = Duration::from_millis(400);
 /// What is asked meanwhile, and how long all but the slowest of it may take.
-const CALLS: usize = 50;
+const CALLS: usize = 200;
 const CALL_MAX: Duration = Duration::from_secs(1);
 
 /// How many slow clients there can be.
@@ -129,13 +129,9 @@ async fn a_thousand_slow_sockets_do_not_stop_a_real_call_and_are_cut() {
         assert!(answer.json()["result"]["ids"][0].is_string(), "{}", answer.body);
     }
     took.sort_unstable();
-    // All but one in a hundred: of fifty, all.
-    let slowest = took[CALLS - 1];
-    println!(
-        "{count} slow sockets; of {CALLS} calls the median took {:?}, the slowest {slowest:?}",
-        took[CALLS / 2]
-    );
-    assert!(slowest < CALL_MAX, "{took:?}");
+    let (median, p99) = (took[CALLS / 2], took[CALLS - CALLS / 100 - 1]);
+    println!("{count} slow sockets; {CALLS} calls: median {median:?}, p99 {p99:?}");
+    assert!(p99 < CALL_MAX, "{took:?}");
 
     let begin = Instant::now();
     let all_are_cut = async { while slow.join_next().await.is_some() {} };
