@@ -212,6 +212,7 @@ impl Allowed {
     fn read_objects(&mut self, bucket: &str) {
         let stream = subject::under_objects(bucket);
         self.read(&stream);
+        self.ask("CONSUMER.CREATE", &stream);
         self.ask("CONSUMER.CREATE", &format!("{stream}.>"));
         self.ask("CONSUMER.DELETE", &format!("{stream}.*"));
         self.publish.insert(format!("$JS.FC.{stream}.>"));

@@ -1,9 +1,10 @@
 //! Connections, from the moment they are accepted: how many there are, how much is read ahead of
 //! each, how long one may take to say what it wants and to take what it is given, and TLS.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, task::Poll, time::Duration};
 
 use axum::{Extension, Router};
+use futures::poll;
 use hyper::{
     server::conn::http1,
     service::{Service as _, service_fn},
@@ -25,7 +26,7 @@ use super::{
     ClientAddress, Limits, message, metric,
     outlet::SEND_TIMEOUT,
     paced::Paced,
-    place::{Place, Places},
+    place::{GRACE, Place, Places},
 };
 use crate::{ApiError, Code, tls::Identity};
 
@@ -129,9 +130,12 @@ impl Connection {
     async fn run(self, stream: TcpStream, identity: Option<Identity>) {
         // Where it cannot be set, answers are a little late.
         stream.set_nodelay(true).ok();
+        // Whoever has said something already is heard before it could have to go.
+        timeout(GRACE, stream.readable()).await.ok();
         let Some(identity) = identity else {
             return self.serve(Paced::new(stream, SEND_TIMEOUT)).await;
         };
+        self.place.listened();
         let greeted = tokio::select! {
             () = self.stop.cancelled() => return,
             () = self.place.evicted() => return metric::refused("busy"),
@@ -165,7 +169,12 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut served = std::pin::pin!(served);
+        if let Poll::Ready(ended) = poll!(served.as_mut()) {
+            return tell_of(ended);
+        }
+        place.listened();
         let ended = tokio::select! {
+            biased;
             ended = &mut served => ended,
             () = is_late(late, &place) => return metric::refused("slow"),
             () = place.evicted() => {
@@ -185,9 +194,13 @@ impl Connection {
                 served.await
             }
         };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended before its time");
-        }
+        tell_of(ended);
+    }
+}
+
+fn tell_of(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended before its time");
     }
 }
 
@@ -195,7 +208,7 @@ impl Connection {
 async fn is_late(late: Instant, place: &Place) {
     sleep_until(late).await;
     if place.has_asked() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

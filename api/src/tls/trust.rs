@@ -29,7 +29,7 @@ impl Trust {
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
             let reason =
-                found.errors.first().map_or_else(|| "none found".into(), |e| e.to_string());
+                found.errors.first().map_or_else(|| "none found".into(), ToString::to_string);
             return Err(TlsError::NoRoots { reason });
         }
         Ok(Self { roots: Arc::new(roots) })
