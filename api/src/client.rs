@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Uri;
 use jsonrpsee::{
     core::{
         client::{ClientT as _, Error as RpcError, SubscriptionClientT as _},
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::{
     ApiError, Code, ErrorData,
     contract::{ANSWER_BYTES_MAX, Method, REQUEST_BYTES_MAX, Subscription},
+    tls::Trust,
 };
 
 /// What stands around the parameters of a request, and more.
@@ -24,6 +26,9 @@ const FRAME_BYTES: usize = 1024;
 /// Items of one subscription that wait to be read; with more, the connection's reader gives the
 /// subscription up, so that it does not hold up the others.
 const ITEMS_MAX: usize = 16_384;
+
+/// Where HTTPS is unless said otherwise.
+const HTTPS_PORT: u16 = 443;
 
 /// Parameters by name.
 struct Named(Box<RawValue>);
@@ -99,30 +104,66 @@ fn refused(error: &RpcError, url: &str) -> ClientError {
     ClientError::Unreachable { url: url.to_owned(), reason }
 }
 
+/// Where the methods are at `url`.
+fn socket_url(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => format!("ws://{rest}/rpc"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}/rpc"),
+        _ => format!("{url}/rpc"),
+    }
+}
+
+/// Host and port of `socket_url`, if what is sent there is encrypted.
+fn secure_place(socket_url: &str) -> Option<(String, u16)> {
+    let uri: Uri = socket_url.parse().ok()?;
+    let host = uri.host().filter(|_| uri.scheme_str() == Some("wss"))?;
+    Some((host.to_owned(), uri.port_u16().unwrap_or(HTTPS_PORT)))
+}
+
 impl Client {
-    /// Connects to the API at `url` (`http://host:port`), giving up after `timeout`, which is also
-    /// how long a call may take.
+    /// Connects to the API at `url` (`http://host:port` or `https://host:port`), giving up after
+    /// `timeout`, which is also how long a call may take.
+    ///
+    /// # Errors
+    /// If it is not reached, or whoever is there cannot show that it is the one.
     pub async fn connect(url: &str, timeout: Duration) -> Result<Self, ClientError> {
-        Self::connect_as(None, url, timeout).await
+        Self::connect_as(None, None, url, timeout).await
     }
 
-    /// Connects as the one whom the header `Authorization` names.
+    /// Connects as the one whom the header `Authorization` names. Over TLS, whom `trust` believes is
+    /// believed; without it, whom this machine trusts.
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`]; and if the key does not hold.
     pub async fn connect_as(
         authorization: Option<&str>,
+        trust: Option<&Trust>,
         url: &str,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let socket_url = format!("{}/rpc", url.trim_end_matches('/').replacen("http", "ws", 1));
-        let rpc = WsClientBuilder::new()
+        let socket_url = socket_url(url);
+        let builder = WsClientBuilder::new()
             .set_headers(headers(authorization, url)?)
             .connection_timeout(timeout)
             .request_timeout(timeout)
             .max_request_size(REQUEST_BYTES_MAX as u32)
             .max_response_size(ANSWER_BYTES_MAX as u32)
-            .max_buffer_capacity_per_subscription(ITEMS_MAX)
-            .build(socket_url)
-            .await
-            .map_err(|error| refused(&error, url))?;
+            .max_buffer_capacity_per_subscription(ITEMS_MAX);
+        let rpc = match secure_place(&socket_url) {
+            None => builder.build(socket_url).await,
+            Some((host, port)) => {
+                let unreachable = |reason| ClientError::Unreachable { url: url.to_owned(), reason };
+                let of_system = || Trust::system().map_err(|error| unreachable(error.to_string()));
+                let trust = trust.cloned().map_or_else(of_system, Ok)?;
+                let connecting = tokio::time::timeout(timeout, trust.connect(&host, port)).await;
+                let stream = connecting
+                    .unwrap_or_else(|_| Err(format!("no answer within {timeout:?}")))
+                    .map_err(unreachable)?;
+                builder.build_with_stream(socket_url, stream).await
+            }
+        };
+        let rpc = rpc.map_err(|error| refused(&error, url))?;
         Ok(Self { rpc: std::sync::Arc::new(rpc), url: url.to_owned() })
     }
 

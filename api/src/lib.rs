@@ -11,6 +11,7 @@ mod rest;
 mod schema;
 pub mod server;
 mod status;
+pub mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, Code, ErrorData};

@@ -135,7 +135,7 @@ async fn take(parts: &Arc<Parts>, attempts: &mut JoinSet<()>, stop: &Cancellatio
 fn open(parts: &Parts, room: watch::Receiver<usize>) -> Queue {
     let queue = &parts.config.queue;
     let config = QueueConfig {
-        name: subject::shared_durable("executor", queue),
+        name: subject::shared_durable(subject::EXECUTOR, queue),
         filters: vec![subject::ready_filter(None, queue)],
         in_flight_max: IN_FLIGHT_MAX,
         ack_wait: ACK_WAIT,

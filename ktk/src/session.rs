@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     sync::{Mutex, OnceLock},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
     contract::{GetParams, Method, PolicyParams, Subscription, TIMEOUT_MAX, VersionParams},
+    tls::Trust,
 };
 use kantoku_domain::{Millis, NameError, Namespace};
 
@@ -65,6 +67,10 @@ pub(crate) struct GlobalArgs {
     /// Where the API is [default: the profile's, the private stand that runs, port 7300]
     #[arg(long, global = true, env = "KTK_API_URL", hide_env_values = true, value_name = "URL")]
     api_url: Option<String>,
+    /// The certificates of the authorities that may say who the API is, as PEM [default: those that
+    /// this machine trusts]
+    #[arg(long, global = true, env = "KTK_TLS_CA", value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// Which server, namespace and key of `ktk config list` [default: the one in use]
     #[arg(long, global = true, env = "KTK_PROFILE", value_name = "NAME")]
     profile: Option<String>,
@@ -83,6 +89,7 @@ impl GlobalArgs {
             ("KTK_API_URL", self.api_url.clone()),
             ("KTK_NAMESPACE", namespace),
             ("KTK_PROFILE", self.profile.clone()),
+            ("KTK_TLS_CA", self.tls_ca.as_ref().map(|path| path.display().to_string())),
         ];
         said.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
     }
@@ -144,11 +151,23 @@ impl Session {
         }
         let within = self.answer_timeout();
         let key = ApiKey::find(&self.profile)?.map(|key| key.bearer());
-        let connecting = Client::connect_as(key.as_deref(), self.url(), CALL_MAX);
+        if key.is_some() {
+            self.profile.check_way(self.url())?;
+        }
+        let trust = self.trust()?;
+        let connecting = Client::connect_as(key.as_deref(), trust.as_ref(), self.url(), CALL_MAX);
         match tokio::time::timeout(within, connecting).await {
             Ok(connected) => Ok(client.insert(connected?).clone()),
             Err(_) => Err(self.no_answer(within)),
         }
+    }
+
+    /// Who may say who the API is, if that was said: the flag, the environment, the profile.
+    pub(crate) fn trust(&self) -> Result<Option<Trust>, CommandError> {
+        let said = self.global.tls_ca.clone().filter(|path| !path.as_os_str().is_empty());
+        let path = said.or_else(|| self.profile.ca_file());
+        let trust = path.map(|path| Trust::only(&path)).transpose();
+        trust.map_err(|error| CommandError::new(Exit::Error, error.to_string()))
     }
 
     /// Gives the connection up, so that the next call makes another. False if there was none.

@@ -16,8 +16,8 @@ use crate::{
     DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
     JetStream, Keys, Ledger, Line, Logs, Presence, Question, Questions, Queue, QueueConfig,
     Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError,
-    Snapshots, Timers, again, connect, dead, inspect::inspect, leases, questions, restore::Restore,
-    setup, subject,
+    Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases, questions,
+    restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -54,7 +54,8 @@ impl Bus {
         deadline: Duration,
         settings: &Settings,
     ) -> Result<Self, BusError> {
-        Self::over(connect(urls, name, deadline).await?, settings).await
+        let client = connect_as(&settings.login, urls, name, deadline).await?;
+        Self::over(client, settings).await
     }
 
     /// Checks or makes the streams over a connection, and says in the log what is at risk.

@@ -6,7 +6,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::{Redial, warn_missing};
+use crate::{Login, Redial, warn_missing};
 
 /// A connection over which nothing comes is tried so often, and given up when the second question
 /// goes unanswered for as long: a server that hangs, or a network that swallows, closes nothing.
@@ -57,7 +57,17 @@ enum Progress {
 /// when it is lost, it is made again for as long as the client lives, at the pace of [`Redial`].
 /// Waits for the first connection until `deadline` has passed.
 pub async fn connect(urls: &str, name: &str, deadline: Duration) -> Result<Client, ConnectError> {
-    Dialing::start(urls, name).await?.client(deadline).await
+    connect_as(&Login::default(), urls, name, deadline).await
+}
+
+/// The same as whom `as_whom` says.
+pub(crate) async fn connect_as(
+    as_whom: &Login,
+    urls: &str,
+    name: &str,
+    deadline: Duration,
+) -> Result<Client, ConnectError> {
+    Dialing::start(as_whom, urls, name).await?.client(deadline).await
 }
 
 /// A connection that is being made, for as long as this lives.
@@ -68,13 +78,15 @@ pub struct Dialing {
 }
 
 impl Dialing {
-    /// Begins to dial the servers in `urls` (separated by commas), as `name`.
-    pub async fn start(urls: &str, name: &str) -> Result<Self, ConnectError> {
+    /// Begins to dial the servers in `urls` (separated by commas) under `name`, and is let in as whom
+    /// `as_whom` says, or as what the addresses say.
+    pub async fn start(as_whom: &Login, urls: &str, name: &str) -> Result<Self, ConnectError> {
         let addresses = parse(urls)?;
         let servers = redacted(&addresses);
         let (sender, progress) = watch::channel(Progress::Trying("no answer yet".into()));
         let shown = servers.clone();
-        let client = login(&addresses)
+        let client = as_whom
+            .apply(login(&addresses))
             .name(name)
             .retry_on_initial_connect()
             .ping_interval(PING_EVERY)
@@ -149,7 +161,17 @@ fn note(event: &Event, servers: &str, progress: &watch::Sender<Progress>) {
         Event::SlowConsumer(id) => {
             tracing::warn!(subscription = id, "a subscription is too slow; messages were dropped");
         }
-        Event::ServerError(error) => failed(progress, error.to_string()),
+        Event::ServerError(error) => {
+            let reason = error.to_string();
+            if reason.to_lowercase().contains("permissions violation") {
+                tracing::warn!(
+                    reason,
+                    "NATS does not allow it: is the login one for what this process runs? \
+                     `ktk auth nats-config` says what each needs"
+                );
+            }
+            failed(progress, reason);
+        }
         Event::ClientError(error) => failed(progress, error.to_string()),
         Event::LameDuckMode => tracing::info!(servers, "NATS server is about to stop"),
         Event::Draining | Event::Closed => tracing::debug!(servers, %event, "connection to NATS"),

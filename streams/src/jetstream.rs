@@ -299,7 +299,7 @@ pub(crate) fn is_conflict(code: ErrorCode) -> bool {
     )
 }
 
-fn is_missing(kind: RawMessageErrorKind) -> bool {
+pub(crate) fn is_missing(kind: RawMessageErrorKind) -> bool {
     match kind {
         RawMessageErrorKind::NoMessageFound => true,
         RawMessageErrorKind::JetStream(error) => error.error_code() == ErrorCode::NO_MESSAGE_FOUND,

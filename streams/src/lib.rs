@@ -34,12 +34,14 @@ mod jetstream;
 mod keys;
 mod leases;
 mod ledger;
+mod login;
 mod logs;
 mod lru;
 mod memory;
 pub mod metric;
 mod missing;
 mod named;
+mod permissions;
 mod presence;
 mod questions;
 mod queue;
@@ -82,10 +84,12 @@ pub use leases::{
     CancelOrder, Heard, Heartbeat, HeartbeatReply, Heartbeats, HeldAttempt, Responder,
 };
 pub use ledger::{ExecuteError, Ledger, Loaded, Outcome};
+pub use login::{Credentials, Login, LoginError, NatsKey, Proof};
 pub use logs::{LogAddress, LogEntry, LogFilter, LogLine, LogPage, LogStream, Logs};
 pub use memory::Memory;
 pub use missing::warn_missing;
 pub use named::blobs_named;
+pub use permissions::{NatsRole, Permissions, permissions};
 pub use presence::{Load, Presence, ServiceEntry};
 pub use questions::{Asker, Question, Questions};
 pub use queue::{Queue, QueueConfig};

@@ -127,7 +127,7 @@ async fn fifty_clients_that_wait_dial_seldom_and_not_in_step() {
     let clients = (0..FLEET).map(|_| async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("nats://{}", listener.local_addr().unwrap());
-        let dialing = crate::Dialing::start(&url, "test").await.unwrap();
+        let dialing = crate::Dialing::start(&crate::Login::default(), &url, "test").await.unwrap();
         let mut dials = Vec::new();
         while let Ok(Ok(_hung_up)) =
             timeout(limit.saturating_sub(start.elapsed()), listener.accept()).await

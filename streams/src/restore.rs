@@ -12,7 +12,9 @@ use async_nats::{
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::{Cause, Fault, JetStream, Ledger, Line, Replay, document, subject};
+use crate::{
+    Cause, Fault, JetStream, Ledger, Line, Replay, document, jetstream::is_missing, subject,
+};
 
 /// Appends that are under way at once.
 const WINDOW: usize = 128;
@@ -152,6 +154,12 @@ fn unreadable(error: &serde_json::Error) -> Fault {
 }
 
 async fn purge_gap(stream: &Stream<()>) -> Result<(), Fault> {
+    // Where there is none, nobody has to be allowed to purge.
+    match stream.get_last_raw_message_by_subject(subject::GAP).await {
+        Ok(_) => {}
+        Err(error) if is_missing(error.kind()) => return Ok(()),
+        Err(error) => return Err(Fault::unreachable("look for what fills a gap", error)),
+    }
     stream
         .purge()
         .filter(subject::GAP)

@@ -13,7 +13,7 @@ use async_nats::{
 };
 use thiserror::Error;
 
-use crate::{Cause, Sync, subject};
+use crate::{Cause, Login, Sync, subject};
 
 /// What an operator may choose.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Settings {
     pub monitor_url: Option<String>,
     /// When the server writes to the disk, for whoever knows without asking.
     pub sync: Option<Sync>,
+    /// How this process is let in. What its role may not see is not looked at.
+    pub login: Login,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             presence_age_max: Duration::from_secs(15),
             monitor_url: None,
             sync: None,
+            login: Login::default(),
         }
     }
 }
@@ -87,6 +90,15 @@ pub enum SetupError {
         /// What to do.
         advice: &'static str,
     },
+    /// A stream is not there, and this process is not one of those that make it.
+    #[error(
+        "{name} is not there yet; a process that runs a scheduler or another processor makes it, and is \
+         waited for"
+    )]
+    Missing {
+        /// Its name.
+        name: String,
+    },
     /// A stream, bucket or object store could not be made or looked at.
     #[error(
         "{name} could not be made or read: {cause}; check the limits of the account and the number of servers"
@@ -114,12 +126,15 @@ pub async fn setup(
         .query_account()
         .await
         .map_err(|error| SetupError::NoJetStream { cause: error.into() })?;
-    for config in streams(settings) {
-        ensure(context, config).await?;
+    let role = settings.login.role;
+    for config in streams(settings).into_iter().filter(|config| role.sees(&config.name)) {
+        ensure(context, config, role.makes_streams()).await?;
     }
     bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
         .await?;
-    bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
+    if role.sees(&subject::under_bucket(subject::KEYS)) {
+        bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
+    }
     blobs(context, settings).await
 }
 
@@ -185,10 +200,13 @@ fn streams(settings: &Settings) -> [Config; 6] {
     ]
 }
 
-async fn ensure(context: &Context, wanted: Config) -> Result<(), SetupError> {
+async fn ensure(context: &Context, wanted: Config, may_make: bool) -> Result<(), SetupError> {
     let refused = |cause| SetupError::Refused { name: wanted.name.clone(), cause };
     match context.get_stream(&wanted.name).await {
         Ok(stream) => verify(&stream.cached_info().config, &wanted),
+        Err(error) if is_missing(error.kind()) && !may_make => {
+            Err(SetupError::Missing { name: wanted.name })
+        }
         Err(error) if is_missing(error.kind()) => {
             // Made by another service meanwhile, it comes back as it is, or is refused.
             let stream = context
@@ -279,13 +297,13 @@ async fn bucket(
         num_replicas: settings.replicas,
         ..kv::Config::default()
     };
-    if context.get_key_value(name).await.is_err() {
+    if settings.login.role.makes_streams() && context.get_key_value(name).await.is_err() {
         context
             .create_key_value(config)
             .await
             .map_err(|error| SetupError::Refused { name: name.to_owned(), cause: error.into() })?;
     }
-    verify_bucket(context, &format!("KV_{name}"), age_max, settings).await
+    verify_bucket(context, &subject::under_bucket(name), age_max, settings).await
 }
 
 async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError> {
@@ -296,13 +314,14 @@ async fn blobs(context: &Context, settings: &Settings) -> Result<(), SetupError>
         num_replicas: settings.replicas,
         ..object_store::Config::default()
     };
-    if context.get_object_store(subject::BLOBS).await.is_err() {
+    let may_make = settings.login.role.makes_streams();
+    if may_make && context.get_object_store(subject::BLOBS).await.is_err() {
         context.create_object_store(config).await.map_err(|error| SetupError::Refused {
             name: subject::BLOBS.to_owned(),
             cause: error.into(),
         })?;
     }
-    verify_bucket(context, &format!("OBJ_{}", subject::BLOBS), Duration::ZERO, settings).await
+    verify_bucket(context, &subject::under_objects(subject::BLOBS), Duration::ZERO, settings).await
 }
 
 /// Compares what Kantoku relies on in the stream under a bucket.
@@ -312,10 +331,10 @@ async fn verify_bucket(
     age_max: Duration,
     settings: &Settings,
 ) -> Result<(), SetupError> {
-    let stream = context
-        .get_stream(name)
-        .await
-        .map_err(|error| SetupError::Refused { name: name.to_owned(), cause: error.into() })?;
+    let stream = context.get_stream(name).await.map_err(|error| match error.kind() {
+        kind if is_missing(kind.clone()) => SetupError::Missing { name: name.to_owned() },
+        _ => SetupError::Refused { name: name.to_owned(), cause: error.into() },
+    })?;
     let found = &stream.cached_info().config;
     let (age, replicas) = (format!("{:?}", found.max_age), found.num_replicas.to_string());
     check(name, "max_age", age, format!("{age_max:?}"), EDIT)?;

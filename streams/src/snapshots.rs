@@ -104,7 +104,7 @@ impl Snapshots {
     /// `None` when nobody has stored any.
     async fn bucket(&self) -> Result<Option<ObjectStore>, Fault> {
         // What it answers does not tell a bucket that is missing from a server that is.
-        let name = format!("OBJ_{}", subject::SNAPSHOTS);
+        let name = subject::under_objects(subject::SNAPSHOTS);
         match self.context.get_stream(&name).await {
             Ok(_) => {}
             Err(error) if is_missing(&error) => return Ok(None),

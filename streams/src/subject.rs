@@ -27,6 +27,9 @@ pub const SNAPSHOTS: &str = "ktk_snapshots";
 /// The stream of who asked for what.
 pub const AUDIT: &str = "KTK_AUDIT";
 
+/// All streams, but those under buckets and object stores.
+pub const STREAMS: [&str; 6] = [EVENTS, TIMERS, LOGS, DEAD, SEALS, AUDIT];
+
 /// The subjects of [`EVENTS`].
 pub const EVENTS_SUBJECTS: [&str; 2] = ["evt.>", "ready.>"];
 /// The subjects of [`TIMERS`].
@@ -52,12 +55,35 @@ pub const BEATS: &str = "beat.*";
 /// Where a lease keeper hears itself; no service's token is this.
 pub const ECHOES: &str = "beat.==";
 
+/// Where services are told to stop attempts, in no stream: [`orders`] of all.
+pub const ORDERS: &str = "order.*";
+/// Where consumers are asked to take events in again, in no stream: [`again`] of all.
+pub const AGAIN: &str = "again.*";
+
+/// The kind of the durables of executors.
+pub const EXECUTOR: &str = "executor";
+
 /// Where schedulers are asked about tasks, in no stream.
 pub const QUESTIONS: &str = "ask.scheduler";
 
 /// The header that names an event's type. Types are no part of subjects: loading by a wildcard
 /// is some three hundred times slower than by a literal subject.
 pub const TYPE_HEADER: &str = "Ktk-Type";
+
+/// The stream under a bucket.
+pub fn under_bucket(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// The stream under an object store.
+pub fn under_objects(store: &str) -> String {
+    format!("OBJ_{store}")
+}
+
+/// The streams under all buckets and object stores.
+pub fn under_buckets() -> [String; 4] {
+    [under_bucket(SERVICES), under_bucket(KEYS), under_objects(BLOBS), under_objects(SNAPSHOTS)]
+}
 
 /// The one subject of an aggregate: `evt.<namespace>.<partition>.<kind>.<id>`.
 pub fn event(namespace: &Namespace, kind: Kind, id: Id) -> String {

@@ -62,7 +62,8 @@ pub struct Limits {
     pub depth_max: usize,
     /// Requests over HTTP under way and WebSocket connections open, together.
     pub connections_max: usize,
-    /// Connections that are open, those that ask for nothing at the moment included.
+    /// Connections that are open, those that ask for nothing at the moment included. When there are
+    /// as many, the one that has asked for nothing for the longest time makes room.
     pub sockets_max: usize,
     /// Memory that calls under way may take together: what was sent, what is made of it, and
     /// answers until they are sent. What finds no room is refused.
@@ -87,6 +88,9 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Events that are kept for waits and subscriptions: those that are behind more read the stream.
     pub feed_events_max: usize,
+    /// How long a new connection may take until the head of its first request has arrived, the
+    /// handshake of TLS included.
+    pub first_request_timeout: Duration,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// A WebSocket connection is pinged this often.
@@ -117,6 +121,7 @@ impl Default for Limits {
             subscriptions_max: 256,
             in_flight_max: 256,
             feed_events_max: 8_192,
+            first_request_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             ping_every: Duration::from_secs(20),
             silence_max: Duration::from_secs(60),

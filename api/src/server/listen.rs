@@ -1,30 +1,40 @@
 //! Connections, from the moment they are accepted: how many there are, how much is read ahead of
-//! each, and how long one may take to say what it wants.
+//! each, how long one may take to say what it wants and to take what it is given, and TLS.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, task::Poll, time::Duration};
 
 use axum::{Extension, Router};
-use hyper::server::conn::http1;
+use futures::poll;
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    sync::Semaphore,
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Layer;
 
-use super::{ClientAddress, Limits, message, metric};
-use crate::{ApiError, Code};
+use super::{
+    ClientAddress, Limits, message, metric,
+    outlet::SEND_TIMEOUT,
+    paced::Paced,
+    place::{GRACE, Place, Places},
+};
+use crate::{ApiError, Code, tls::Identity};
 
 /// What is read ahead of a connection, and with it how long the head of a request may be.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
-/// How long the head of a request may take; and with it how long a connection may ask for nothing.
+/// How long the head of a request may take that is not the first; and with it how long a connection
+/// may ask for nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait when no connection can be accepted, as file descriptors are short.
@@ -35,14 +45,22 @@ const REFUSING_MAX: usize = 64;
 /// How long that may take.
 const REFUSING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves `app` on `listener` until `stop` is cancelled; then lets the answers under way end.
+/// The first byte of whatever begins TLS.
+const HANDSHAKE: u8 = 22;
+
+/// Serves `app` on `listener`, over TLS as `identity` if there is one, until `stop` is cancelled; then
+/// lets the answers under way end.
+///
+/// # Errors
+/// None at the moment: what cannot be accepted is told, and waited for.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     limits: &Limits,
+    identity: Option<Identity>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let sockets = Arc::new(Semaphore::new(limits.sockets_max));
+    let places = Places::new(limits.sockets_max);
     let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
     let open = TaskTracker::new();
     loop {
@@ -59,15 +77,26 @@ pub async fn serve(
                 continue;
             }
         };
-        if let Ok(place) = Arc::clone(&sockets).try_acquire_owned() {
-            let app = Extension(ClientAddress(from)).layer(app.clone());
-            open.spawn(connection(stream, app, stop.clone(), place));
+        if let Some(place) = places.take().await {
+            let connection = Connection {
+                app: Extension(ClientAddress(from)).layer(app.clone()),
+                late: Instant::now() + limits.first_request_timeout,
+                stop: stop.clone(),
+                place,
+            };
+            open.spawn(connection.run(stream, identity.clone()));
             continue;
         }
         metric::refused("busy");
-        if let Ok(place) = Arc::clone(&refusing).try_acquire_owned() {
+        // Without the handshake, which would take what there is not enough of, nothing can be said.
+        if identity.is_none()
+            && let Ok(place) = Arc::clone(&refusing).try_acquire_owned()
+        {
             let refusal = refusal(limits.sockets_max);
-            tokio::spawn(refuse(stream, refusal, place));
+            tokio::spawn(async move {
+                tell(stream, &refusal).await;
+                drop(place);
+            });
         }
     }
     open.close();
@@ -89,31 +118,116 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 type App = <Extension<ClientAddress> as Layer<Router>>::Service;
 
 /// One connection, until it ends or is no more one of HTTP.
-async fn connection(
-    stream: TcpStream,
+struct Connection {
     app: App,
+    /// When its first request must have come.
+    late: Instant,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
-) {
-    // Where it cannot be set, answers are a little late.
-    stream.set_nodelay(true).ok();
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(READ_AHEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
-        .with_upgrades();
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    place: Arc<Place>,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, identity: Option<Identity>) {
+        // Where it cannot be set, answers are a little late.
+        stream.set_nodelay(true).ok();
+        // Whoever has said something already is heard before it could have to go.
+        timeout(GRACE, stream.readable()).await.ok();
+        let Some(identity) = identity else {
+            return self.serve(Paced::new(stream, SEND_TIMEOUT)).await;
+        };
+        self.place.listened();
+        let greeted = tokio::select! {
+            () = self.stop.cancelled() => return,
+            () = self.place.evicted() => return metric::refused("busy"),
+            greeted = timeout_at(self.late, greet(stream, &identity)) => greeted,
+        };
+        match greeted {
+            Ok(Ok(Some(stream))) => self.serve(stream).await,
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+            Err(_) => metric::refused("slow"),
         }
-    };
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { app, late, stop, place } = self;
+        let app = TowerToHyperService::new(app);
+        let of_requests = Arc::clone(&place);
+        let service = service_fn(move |request| {
+            let asking = of_requests.ask();
+            let answered = app.call(request);
+            async move {
+                let answer = answered.await;
+                drop(asking);
+                answer
+            }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(READ_AHEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut served = std::pin::pin!(served);
+        if let Poll::Ready(ended) = poll!(served.as_mut()) {
+            return tell_of(ended);
+        }
+        place.listened();
+        let ended = tokio::select! {
+            biased;
+            ended = &mut served => ended,
+            () = is_late(late, &place) => return metric::refused("slow"),
+            () = place.evicted() => {
+                metric::refused("busy");
+                // It has asked in the last moment.
+                if !place.is_asking() {
+                    return;
+                }
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+            () = stop.cancelled() => {
+                if !place.has_asked() {
+                    return;
+                }
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        tell_of(ended);
+    }
+}
+
+fn tell_of(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended before its time");
     }
+}
+
+/// Waits until `late`, and for ever if there has been a request by then.
+async fn is_late(late: Instant, place: &Place) {
+    sleep_until(late).await;
+    if place.has_asked() {
+        std::future::pending::<()>().await;
+    }
+}
+
+type Secured = tokio_rustls::server::TlsStream<Paced<TcpStream>>;
+
+/// Shakes hands; `None` where the client speaks something else, which it is told.
+async fn greet(stream: TcpStream, identity: &Identity) -> io::Result<Option<Secured>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
+        let text = "this port speaks TLS: ask for https:// and wss://\n";
+        let length = text.len();
+        let answer = format!(
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{text}"
+        );
+        tell(stream, &answer).await;
+        return Ok(None);
+    }
+    identity.acceptor().accept(Paced::new(stream, SEND_TIMEOUT)).await.map(Some)
 }
 
 /// The answer to whatever would be asked.
@@ -133,9 +247,9 @@ fn refusal(sockets_max: usize) -> String {
 
 /// Answers before anything was read, and reads on for a moment: what a client has sent and nobody
 /// has read would take the answer away from it.
-async fn refuse(mut stream: TcpStream, refusal: String, _place: OwnedSemaphorePermit) {
+async fn tell(mut stream: TcpStream, answer: &str) {
     let told = async {
-        stream.write_all(refusal.as_bytes()).await?;
+        stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
         let mut rest = [0; 1024];
         while stream.read(&mut rest).await? > 0 {}

@@ -35,10 +35,12 @@ pub mod metric;
 mod module;
 mod operation;
 mod outlet;
+mod paced;
 mod params;
 #[cfg(test)]
 mod past;
 mod pause;
+mod place;
 mod policy;
 mod record;
 mod resource;

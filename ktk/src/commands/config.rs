@@ -13,6 +13,7 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "Examples:
   ktk config set local api_url=http://127.0.0.1:7300
   ktk config set staging api_url=https://ktk.example.org namespace=search key_file=~/.ktk-key
+  ktk config set staging ca_file=~/.ktk-ca.pem
   ktk config list
   ktk config use staging
   ktk config use -                    the one that was in use before
@@ -43,7 +44,8 @@ enum Command {
         /// Which one
         #[arg(value_name = "NAME")]
         name: String,
-        /// What: `api_url`, `namespace`, `output`, `key_file` or `key_env`; an empty value takes it away
+        /// What: `api_url`, `namespace`, `output`, `key_file`, `key_env`, `ca_file` or `plaintext`; an
+        /// empty value takes it away
         #[arg(value_name = "KEY=VALUE", required = true, value_parser = pair)]
         pairs: Vec<(String, String)>,
     },

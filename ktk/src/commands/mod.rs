@@ -8,6 +8,7 @@ mod apply;
 mod approve;
 mod attempts;
 mod audit;
+mod auth;
 mod cancel;
 mod config;
 mod definition;
@@ -134,6 +135,9 @@ pub(crate) enum ClientCommand {
     /// Show who asked for what, and what came of it
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Args),
+    /// Make users of NATS, each of which may do what its processes need and no more
+    #[command(after_help = auth::EXAMPLES)]
+    Auth(auth::Args),
     /// Show the versions of this program and of the server
     #[command(after_help = version::EXAMPLES)]
     Version(version::Args),
@@ -156,10 +160,10 @@ impl ClientCommand {
         Ok(())
     }
 
-    /// What the command works with. Whoever looks after profiles needs none that works.
+    /// What the command works with. Whoever asks no server needs none that works.
     pub(crate) fn session(&self, global: GlobalArgs) -> Result<Session, CommandError> {
         let profile = match self {
-            Self::Config(_) => Profile::default(),
+            Self::Auth(_) | Self::Config(_) => Profile::default(),
             _ => profile::read()?.pick(global.profile())?,
         };
         Session::new(global, profile)
@@ -197,6 +201,7 @@ impl ClientCommand {
             Self::Config(args) => config::run(args, session),
             Self::Key(args) => key::run(args, session).await,
             Self::Audit(args) => audit::run(args, session).await,
+            Self::Auth(args) => auth::run(args, session),
             Self::Version(args) => version::run(&args, session).await,
         }
     }

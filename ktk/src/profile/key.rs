@@ -78,7 +78,7 @@ fn of_file(path: &Path) -> Result<ApiKey, CommandError> {
 }
 
 /// `~/key` as a shell reads it.
-fn in_home(path: &Path) -> PathBuf {
+pub(super) fn in_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),

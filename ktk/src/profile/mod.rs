@@ -3,6 +3,7 @@
 
 mod file;
 mod key;
+mod way;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -56,6 +57,12 @@ pub(crate) struct Profile {
     /// The environment variable that holds the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_env: Option<String>,
+    /// The file of the authorities that may say who the API is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether the key may be sent where others could read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) plaintext: Option<bool>,
 }
 
 impl Profiles {
@@ -125,7 +132,8 @@ impl Profiles {
 
 impl Profile {
     /// The names of what can be set.
-    pub(crate) const KEYS: [&str; 5] = ["api_url", "namespace", "output", "key_file", "key_env"];
+    pub(crate) const KEYS: [&str; 7] =
+        ["api_url", "namespace", "output", "key_file", "key_env", "ca_file", "plaintext"];
 
     /// Sets a value by its name; an empty one takes it away.
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -148,6 +156,11 @@ impl Profile {
             }
             "key_file" => self.key_file = text.map(PathBuf::from),
             "key_env" => self.key_env = text,
+            "ca_file" => self.ca_file = text.map(PathBuf::from),
+            "plaintext" => {
+                let parsed = text.map(|text| text.parse()).transpose();
+                self.plaintext = parsed.map_err(|_| "plaintext is true or false")?;
+            }
             "key" => {
                 return Err(
                     "a key is not kept here: name where it is with key_file or key_env".into()
@@ -156,6 +169,11 @@ impl Profile {
             _ => return Err(format!("{key:?} cannot be set: {} can", Self::KEYS.join(", "))),
         }
         Ok(())
+    }
+
+    /// The file of the authorities that may say who the API is.
+    pub(crate) fn ca_file(&self) -> Option<PathBuf> {
+        self.ca_file.as_ref().map(|path| key::in_home(path))
     }
 
     /// `-o`
@@ -224,6 +242,7 @@ mod tests {
             ("output", "taable"),
             ("key", "s3cret"),
             ("colour", "red"),
+            ("plaintext", "perhaps"),
         ] {
             let error = profiles.set("a", &[pair(key, value)]).unwrap_err();
             assert_eq!(error.exit, Exit::Usage, "{key}");

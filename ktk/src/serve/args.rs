@@ -1,16 +1,23 @@
 //! The command line of `ktk serve`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use kantoku_api::server::AccessPolicy;
 use kantoku_domain::Millis;
 use kantoku_executor::ExecutorConfig;
+use kantoku_streams::{Credentials, Login, NatsKey, NatsRole, Proof};
 
 use super::{Config, Part, ServeError};
 
 pub(crate) const EXAMPLES: &str = "Examples:
   ktk serve                                       every part in one process
   ktk serve --only api,projector                  what clients talk to
+  ktk serve --listen 0.0.0.0:7300 --host ktk.example.org --tls-cert chain.pem --tls-key key.pem
   ktk serve --only executor --queue gpu --slots 4 --labels gpu=a100 --service-id gpu-1
   ktk serve --only scheduler,unfolder,lease-keeper,timers
 
@@ -55,9 +62,16 @@ pub(crate) struct ServeArgs {
     /// Let whoever reaches the API do everything, without a key
     #[arg(long)]
     insecure: bool,
+    /// Speak TLS, and show this certificate: PEM, the server's first, then those that lead to a root.
+    /// Read again when the file changes
+    #[arg(long, env = "KTK_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as PEM
+    #[arg(long, env = "KTK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Let keys come in over an address beyond this machine without TLS: a proxy, or the network, keeps
     /// them from being read
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tls_cert")]
     plaintext: bool,
     /// Where the API has no keys yet: make one for an admin, and write it to this file, which only
     /// its owner may read
@@ -74,6 +88,16 @@ pub(crate) struct ServeArgs {
     /// NATS
     #[arg(long, env = "KTK_NATS_URL", hide_env_values = true, value_name = "URL")]
     nats_url: Option<String>,
+    /// The key of the NATS user to log in as, as `ktk auth nats-config` makes it for what this process
+    /// runs: executor, api, processor; server for several of these
+    #[arg(long, env = "KTK_NATS_NKEY", value_name = "FILE", conflicts_with = "nats_creds")]
+    nats_nkey: Option<PathBuf>,
+    /// The credentials of the NATS user to log in as, as `nsc` makes them
+    #[arg(long, env = "KTK_NATS_CREDS", value_name = "FILE")]
+    nats_creds: Option<PathBuf>,
+    /// Speak TLS with NATS, and let the authorities in this file of PEM say who that is
+    #[arg(long, env = "KTK_NATS_TLS_CA", value_name = "FILE")]
+    nats_tls_ca: Option<PathBuf>,
     /// The monitoring address of the NATS server: it alone tells when the server writes to the disk,
     /// and so what is at risk
     #[arg(long, env = "KTK_NATS_MONITOR_URL", value_name = "URL")]
@@ -96,7 +120,7 @@ pub(crate) struct ServeArgs {
 impl ServeArgs {
     /// What is to be run. `give_up` is how long missing servers are waited for at the start.
     pub(crate) fn config(self, give_up: Option<Millis>) -> Result<Config, ServeError> {
-        let parts: std::collections::BTreeSet<Part> =
+        let parts: BTreeSet<Part> =
             if self.only.is_empty() { Part::ALL.into() } else { self.only.into_iter().collect() };
         let missing = |flag: &str, variable: &str| {
             ServeError::Usage(format!("{flag} is missing; {variable} does as well"))
@@ -107,18 +131,17 @@ impl ServeArgs {
         if let Some(address) = self.listen
             && parts.contains(&Part::Api)
             && !address.ip().is_loopback()
-            && !(self.plaintext || self.insecure)
+            && !(self.tls_cert.is_some() || self.plaintext || self.insecure)
         {
             return Err(ServeError::Usage(format!(
-                "keys would come to {address} in the clear: listen on 127.0.0.1, behind a proxy that \
-                 speaks TLS, or say --plaintext where nobody can listen; --insecure asks for no keys"
+                "keys would come to {address} in the clear: give it a certificate with --tls-cert and \
+                 --tls-key, or say --plaintext where nobody can listen; --insecure asks for no keys"
             )));
         }
         let state_dir = self.state_dir.or_else(default_state_dir).ok_or_else(|| {
             ServeError::Usage("--state-dir is missing: there is no home directory".into())
         })?;
         Ok(Config {
-            parts,
             service_id: self.service_id,
             labels: self.labels.into_iter().collect(),
             queue: self.queue,
@@ -129,7 +152,9 @@ impl ServeArgs {
             origins: self.origins,
             access: if self.insecure { AccessPolicy::Open } else { AccessPolicy::Keys },
             first_key: self.first_key,
+            tls: self.tls_cert.zip(self.tls_key),
             nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
+            nats_login: login(&parts, self.nats_nkey, self.nats_creds, self.nats_tls_ca)?,
             nats_monitor_url: self.nats_monitor_url,
             nats_sync: None,
             database_url: self.database_url,
@@ -137,8 +162,36 @@ impl ServeArgs {
             give_up: give_up.map(Millis::duration),
             lease: self.lease.duration(),
             drain: self.drain.duration(),
+            parts,
         })
     }
+}
+
+/// How NATS lets in a process of these parts.
+fn login(
+    parts: &BTreeSet<Part>,
+    key: Option<PathBuf>,
+    credentials: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+) -> Result<Login, ServeError> {
+    let unfit = |path: &Path, error: &dyn fmt::Display| {
+        ServeError::Usage(format!("{} lets nobody in: {error}", path.display()))
+    };
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| unfit(path, &error));
+    let proof = match (key, credentials) {
+        (Some(path), _) => {
+            let key = NatsKey::read(&read(&path)?).map_err(|error| unfit(&path, &error))?;
+            Some(Proof::Key(key))
+        }
+        (None, Some(path)) => {
+            let found = Credentials::read(&read(&path)?).map_err(|error| unfit(&path, &error))?;
+            Some(Proof::Credentials(found))
+        }
+        (None, None) => None,
+    };
+    // Whoever logs in otherwise may do everything, as far as is known.
+    let role = proof.as_ref().map_or(NatsRole::Server, |_| Part::nats_role(parts));
+    Ok(Login { proof, role, ca_file })
 }
 
 fn default_state_dir() -> Option<PathBuf> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kantoku_api::server::AccessPolicy;
-use kantoku_streams::Sync;
+use kantoku_streams::{Login, Sync};
 
 use super::{Part, Service};
 use crate::dev::{ServeContext, SyncPolicy};
@@ -32,8 +32,12 @@ pub(crate) struct Config {
     pub(crate) access: AccessPolicy,
     /// Where the first key goes, if one is to be made.
     pub(crate) first_key: Option<PathBuf>,
+    /// The certificate that is shown and its key; without them, no TLS is spoken.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// May hold a password.
     pub(crate) nats_url: String,
+    /// How NATS lets this process in.
+    pub(crate) nats_login: Login,
     /// Where NATS says how it is set up.
     pub(crate) nats_monitor_url: Option<String>,
     /// When NATS writes to the disk, where that is known.
@@ -69,7 +73,9 @@ impl Config {
             origins: Vec::new(),
             access: AccessPolicy::Open,
             first_key: None,
+            tls: None,
             nats_url: context.nats_url.clone(),
+            nats_login: Login::default(),
             nats_monitor_url: None,
             nats_sync: context.nats_sync.map(|policy| match policy {
                 SyncPolicy::Always => Sync::Always,

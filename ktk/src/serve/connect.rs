@@ -36,10 +36,11 @@ pub(super) async fn connect(
         replicas: config.replicas,
         monitor_url: config.nats_monitor_url.clone(),
         sync: config.nats_sync.clone(),
+        login: config.nats_login.clone(),
         ..Settings::default()
     };
     // Dialled at its own pace, however often it is asked whether it is there.
-    let dialing = Dialing::start(&config.nats_url, name).await;
+    let dialing = Dialing::start(&settings.login, &config.nats_url, name).await;
     let dialing = dialing
         .map_err(|error| ServeError::Unsuitable { what: nats.what, reason: error.to_string() })?;
     let bus = nats.find(

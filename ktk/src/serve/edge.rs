@@ -12,7 +12,10 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use kantoku_api::server::{Limits, serve};
+use kantoku_api::{
+    server::{Limits, serve},
+    tls::Identity,
+};
 use kantoku_service::{Health, router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -30,6 +33,7 @@ const PORTS_TRIED: u16 = 100;
 /// The open port of a process.
 pub(super) struct Edge {
     address: SocketAddr,
+    is_secure: bool,
     api: Arc<OnceLock<Router>>,
     stop: CancellationToken,
     serving: JoinHandle<io::Result<()>>,
@@ -42,6 +46,10 @@ impl Edge {
         health: Health,
         metrics: PrometheusHandle,
     ) -> Result<Self, ServeError> {
+        let identity = match &config.tls {
+            Some((certificate, key)) => Some(Identity::read(certificate, key)?),
+            None => None,
+        };
         let listener = match config.listen {
             Some(address) => TcpListener::bind(address)
                 .await
@@ -54,15 +62,20 @@ impl Edge {
         let app = router(health, move || metrics.render())
             .fallback(move |request| answer(Arc::clone(&later), request));
         let stop = CancellationToken::new();
+        let is_secure = identity.is_some();
+        if let Some(identity) = identity.clone() {
+            tokio::spawn(identity.keep(stop.clone()));
+        }
         let (limits, stopped) = (Limits::default(), stop.clone());
-        let serving = async move { serve(listener, app, &limits, stopped).await };
-        tracing::info!(%address, "listening");
-        Ok(Self { address, api, stop, serving: tokio::spawn(serving) })
+        let serving = async move { serve(listener, app, &limits, identity, stopped).await };
+        tracing::info!(%address, is_secure, "listening");
+        Ok(Self { address, is_secure, api, stop, serving: tokio::spawn(serving) })
     }
 
     /// The root of all that is answered here.
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Answers for the API as well from now on.

@@ -28,6 +28,9 @@ pub(crate) enum ServeError {
         /// Why not.
         source: io::Error,
     },
+    /// There is nothing to show to those who connect.
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(#[from] kantoku_api::tls::TlsError),
     /// A signal cannot be listened to, or connections cannot be accepted any more.
     #[error("the system refuses what is needed: {0}")]
     System(#[from] io::Error),

@@ -1,6 +1,8 @@
 //! The parts of a running Kantoku, which may run together or apart.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use kantoku_streams::NatsRole;
 
 /// One part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +62,15 @@ impl Part {
         }
     }
 
+    /// The user of NATS that is enough for a process that runs all of `parts`.
+    pub(crate) fn nats_role(parts: &BTreeSet<Self>) -> NatsRole {
+        let roles: BTreeSet<_> = parts.iter().map(|part| part.service().nats_role()).collect();
+        match (roles.first(), roles.len()) {
+            (Some(role), 1) => *role,
+            _ => NatsRole::Server,
+        }
+    }
+
     /// Whether it needs Postgres.
     pub(crate) const fn needs_database(self) -> bool {
         matches!(self, Self::Projector | Self::Api)
@@ -113,6 +124,14 @@ impl Service {
             Self::Api => "api",
         }
     }
+
+    const fn nats_role(self) -> NatsRole {
+        match self {
+            Self::Node | Self::Projector | Self::Sealer => NatsRole::Processor,
+            Self::Executor => NatsRole::Executor,
+            Self::Api => NatsRole::Api,
+        }
+    }
 }
 
 impl fmt::Display for Service {
@@ -124,6 +143,15 @@ impl fmt::Display for Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_of_several_kinds_needs_a_user_who_may_do_everything() {
+        let role = |parts: &[Part]| Part::nats_role(&parts.iter().copied().collect());
+        assert_eq!(role(&[Part::Executor]), NatsRole::Executor);
+        assert_eq!(role(&[Part::Scheduler, Part::Projector, Part::Sealer]), NatsRole::Processor);
+        assert_eq!(role(&[Part::Api, Part::Projector]), NatsRole::Server);
+        assert_eq!(role(&Part::ALL), NatsRole::Server);
+    }
 
     #[test]
     fn parts_are_named_as_they_are_shown() {

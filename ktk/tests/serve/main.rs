@@ -6,3 +6,4 @@ mod ends;
 mod ground;
 mod keys;
 mod missing;
+mod tls;

@@ -12,6 +12,7 @@ mod history;
 mod judge;
 mod layering;
 mod leases;
+mod nats_roles;
 mod pipelines;
 mod presence;
 mod processes;

@@ -50,8 +50,11 @@ async fn get(session: &Session, path: &str) -> Result<Page, String> {
     // Without one the library panics. No certificate is read where none is met.
     rustls::crypto::ring::default_provider().install_default().ok();
     let builder = reqwest::Client::builder().timeout(session.answer_timeout());
-    let is_secure = url.starts_with("https:");
-    let builder = if is_secure { builder } else { builder.tls_certs_only([]) };
+    let builder = match session.trust().map_err(|error| error.to_string())? {
+        Some(trust) => builder.tls_backend_preconfigured(trust.config()),
+        None if url.starts_with("https:") => builder,
+        None => builder.tls_certs_only([]),
+    };
     let mut answer = builder.build().map_err(describe)?.get(url).send().await.map_err(describe)?;
     let date = answer.headers().get(reqwest::header::DATE);
     let date = date

@@ -47,7 +47,9 @@ impl Another {
         let (app, stop) = (server::router(&api), CancellationToken::new());
         let stopped = stop.clone();
         tokio::spawn(async move {
-            server::serve(listener, app, &Limits::default(), stopped).await.expect("it serves");
+            server::serve(listener, app, &Limits::default(), None, stopped)
+                .await
+                .expect("it serves");
         });
         Self { api, address, stop }
     }

@@ -14,8 +14,10 @@ mod queries;
 mod raw;
 mod rest;
 mod semantics;
+mod slow;
 mod socket;
 mod tampering;
+pub(crate) mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -63,7 +65,7 @@ impl Served {
         let stop = CancellationToken::new();
         let (app, stopped) = (server::router(&api), stop.clone());
         let server = tokio::spawn(async move {
-            server::serve(listener, app, &limits, stopped).await.expect("it serves");
+            server::serve(listener, app, &limits, None, stopped).await.expect("it serves");
         });
         Self { stand, projector, database, api, address, stop, server }
     }

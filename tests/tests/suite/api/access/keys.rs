@@ -16,7 +16,7 @@ const REVOKED_WITHIN: Duration = Duration::from_secs(5);
 
 async fn connect(guarded: &Guarded, key: &str) -> Result<Client, ClientError> {
     let authorization = format!("Bearer {key}");
-    Client::connect_as(Some(&authorization), &guarded.served.url(), DEADLINE).await
+    Client::connect_as(Some(&authorization), None, &guarded.served.url(), DEADLINE).await
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ impl Guarded {
 }
 
 /// Looks again and again until there is something.
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let found = async {
         loop {
             if let Some(found) = look().await {
