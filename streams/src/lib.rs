@@ -40,6 +40,7 @@ mod memory;
 pub mod metric;
 mod missing;
 mod named;
+mod operations;
 mod presence;
 mod questions;
 mod queue;
@@ -86,6 +87,7 @@ pub use logs::{LogAddress, LogEntry, LogFilter, LogLine, LogPage, LogStream, Log
 pub use memory::Memory;
 pub use missing::warn_missing;
 pub use named::blobs_named;
+pub use operations::{OperationLease, Operations, Revised};
 pub use presence::{Load, Presence, ServiceEntry};
 pub use questions::{Asker, Question, Questions};
 pub use queue::{Queue, QueueConfig};

@@ -55,6 +55,9 @@ impl Default for Settings {
     }
 }
 
+/// How long it is known what came of an operation.
+const OPERATIONS_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Why Kantoku does not work on this server.
 #[derive(Debug, Error)]
 pub enum SetupError {
@@ -120,6 +123,7 @@ pub async fn setup(
     bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
         .await?;
     bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
+    bucket(context, subject::OPERATIONS, "operations", OPERATIONS_AGE_MAX, settings).await?;
     blobs(context, settings).await
 }
 

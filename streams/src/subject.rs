@@ -19,6 +19,8 @@ pub const SEALS: &str = "KTK_SEALS";
 pub const SERVICES: &str = "ktk_services";
 /// The key-value bucket of the keys of the API.
 pub const KEYS: &str = "ktk_keys";
+/// The key-value bucket of operations over many records.
+pub const OPERATIONS: &str = "ktk_operations";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.

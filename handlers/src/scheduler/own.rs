@@ -41,6 +41,7 @@ impl Scheduler {
             Event::TaskSkipped(skipped) => self.skipped(recorded, skipped),
             Event::TaskRevived(_) => self.revived(recorded),
             Event::TaskApproved(approved) => self.approved(recorded, approved),
+            Event::TaskLabelled(_) => self.labelled(recorded),
             Event::TaskPaused(_) => self.reopen_unless_held(recorded),
             Event::TaskResumed(_) => {
                 task.round += 1;
@@ -95,6 +96,15 @@ impl Scheduler {
             self.reopen(recorded);
         } else {
             self.look_at(recorded.id);
+        }
+    }
+
+    /// Nothing goes by labels that were put on later, but an announcement that this has overtaken was
+    /// refused.
+    fn labelled(&mut self, recorded: &Recorded) {
+        let stage = self.tasks.get(&recorded.id).map(|task| &task.stage);
+        if let Some(Stage::Announcing) = stage {
+            self.reopen(recorded);
         }
     }
 
