@@ -15,12 +15,8 @@ use async_nats::{
 use bytes::Bytes;
 use kantoku_domain::Id;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use uuid::Uuid;
 
 use crate::{Cause, Fault, direct, subject};
-
-/// The length of an id, in bytes.
-const ID_BYTES: usize = 16;
 
 /// The bucket of operations.
 #[derive(Clone)]
@@ -78,9 +74,7 @@ impl Operations {
         records: &[Id],
     ) -> Result<Option<u64>, Fault> {
         for (n, chunk) in records.chunks(Self::CHUNK).enumerate() {
-            let bytes: Vec<u8> =
-                chunk.iter().flat_map(|id| id.uuid().into_bytes()).collect();
-            let stored = self.bucket.put(chunk_key(id, n), bytes.into()).await;
+            let stored = self.bucket.put(chunk_key(id, n), json(&chunk)?).await;
             stored.map_err(|error| failed("keep the records of an operation", error))?;
         }
         self.create(&key(id), json(operation)?).await
@@ -113,8 +107,7 @@ impl Operations {
         let what = "read the records of an operation";
         let found = self.bucket.get(chunk_key(id, n)).await.map_err(|error| failed(what, error))?;
         let bytes = found.ok_or_else(|| failed(what, "they are not there"))?;
-        let ids = bytes.chunks_exact(ID_BYTES).filter_map(|id| Uuid::from_slice(id).ok());
-        Ok(ids.map(Id::from_uuid).collect())
+        serde_json::from_slice(&bytes).map_err(|error| failed(what, error))
     }
 
     /// All operations that are kept, in the order in which they changed last.
@@ -196,7 +189,7 @@ mod tests {
     use crate::testing::Server;
 
     fn id(n: u128) -> Id {
-        Id::from_uuid(Uuid::from_u128(n))
+        Id::default().derive(&n.to_string(), kantoku_domain::Partition::of(5))
     }
 
     #[tokio::test]
