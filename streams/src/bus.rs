@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use crate::{
     Again, Audit, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter,
     DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
-    JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question, Questions, Queue, QueueConfig,
-    Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError,
-    Snapshots, Timers, again, connect, dead, inspect::inspect, leases, questions, restore::Restore,
-    setup, subject,
+    JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question, Questions, Queue,
+    QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings,
+    SetupError, Snapshots, Timers, again, connect, dead, inspect::inspect, leases, questions,
+    restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.

@@ -198,10 +198,8 @@ mod tests {
         let (client, context) = server.ready().await;
         let operations = Operations::open(client, &context).await.unwrap();
         let records: Vec<Id> = (0..Operations::CHUNK as u128 + 7).map(id).collect();
-        let lease = |holder: Option<&str>| OperationLease {
-            id: id(1),
-            holder: holder.map(str::to_owned),
-        };
+        let lease =
+            |holder: Option<&str>| OperationLease { id: id(1), holder: holder.map(str::to_owned) };
         let begun = operations.begin(&lease(Some("a"))).await.unwrap().unwrap();
         assert_eq!(operations.begin(&lease(Some("b"))).await.unwrap(), None, "one begins it");
         let first = operations.put(id(1), &"new", &records).await.unwrap().unwrap();

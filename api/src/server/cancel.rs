@@ -108,7 +108,8 @@ pub(super) async fn order_context(
     let ordered = Ordered::of(namespace, ContextCancel::NAME, id, key);
     let is_it =
         |event: &Event| matches!(event, Event::ContextCancelled(it) if it.reason == params.reason);
-    let given = |stream_seq, is_new| Given { context_id: id, reach: Reach::Context, stream_seq, is_new };
+    let given =
+        |stream_seq, is_new| Given { context_id: id, reach: Reach::Context, stream_seq, is_new };
     if let Some(first) = api.ordered_before(Kind::Context, &ordered, is_it).await? {
         return Ok(given(first.stream_seq, true));
     }

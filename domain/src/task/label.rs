@@ -102,7 +102,8 @@ impl Task {
         let remove: BTreeSet<_> = label.remove.iter().filter(is_there).cloned().collect();
         let taken = set.keys().find_map(|name| Some((name, labels.get(name)?)));
         if let Some((name, value)) = taken.filter(|_| !label.overwrite) {
-            let message = format!("label {name:?} is {value:?} already: overwrite it, or choose another");
+            let message =
+                format!("label {name:?} is {value:?} already: overwrite it, or choose another");
             return Err(Rejection::new(Reason::AlreadyExists, message).field("set"));
         }
         if set.is_empty() && remove.is_empty() {

@@ -66,7 +66,12 @@ impl Access {
             unauthenticated("this is no key; one looks like ktk_0123…_89ab…, after the word Bearer")
         })?;
         let held = ring.find(&secret)?;
-        Ok(Caller { actor: held.entry.name.as_str().into(), key: Some(held), from, operation: None })
+        Ok(Caller {
+            actor: held.entry.name.as_str().into(),
+            key: Some(held),
+            from,
+            operation: None,
+        })
     }
 
     /// Whether a caller may make this call now. It is counted.

@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{
     ApiError, Code,
-    contract::{
-        Bulk, BulkAction, BulkKind, CancelParams, ContextRestartParams, TaskRestartParams,
-    },
+    contract::{Bulk, BulkAction, BulkKind, CancelParams, ContextRestartParams, TaskRestartParams},
 };
 
 /// Whether this can be done to records of this kind, and be done at all.

@@ -2,11 +2,7 @@
 //! been heard of for the time of a lease. Each goes by its own clock, and by whether the lease was
 //! renewed meanwhile.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kantoku_domain::Id;
 use kantoku_streams::{Fault, OperationLease, warn_missing};

@@ -25,8 +25,7 @@ use crate::{
     ApiError, Code,
     contract::{
         Method as _, Operation, OperationCancel, OperationCancelParams, OperationList,
-        OperationListParams, OperationPage, OperationStart, OperationStartParams,
-        OperationStarted,
+        OperationListParams, OperationPage, OperationStart, OperationStartParams, OperationStarted,
     },
 };
 pub(super) use keep::keep;
@@ -159,7 +158,9 @@ async fn find(api: &Api, id: Id, namespace: &Namespace) -> Result<(Record, u64),
     let known = api.bulks.kept.get::<Record>(id).await?;
     match known.filter(|known| known.value.bulk().namespace == *namespace) {
         Some(known) => Ok((known.value, known.revision)),
-        None => Err(ApiError::new(Code::NotFound, format!("there is no operation {id}")).field("id")),
+        None => {
+            Err(ApiError::new(Code::NotFound, format!("there is no operation {id}")).field("id"))
+        }
     }
 }
 
@@ -169,7 +170,8 @@ async fn list(api: Arc<Api>, params: OperationListParams) -> Result<OperationPag
         let message = format!("{limit} is not 1 to {LIMIT_MAX}");
         return Err(ApiError::new(Code::Invalid, message).field("limit"));
     }
-    let wrong = |_| ApiError::new(Code::Invalid, "it is no cursor of a page before").field("cursor");
+    let wrong =
+        |_| ApiError::new(Code::Invalid, "it is no cursor of a page before").field("cursor");
     let before = params.cursor.map(|cursor| cursor.parse::<Id>()).transpose().map_err(wrong)?;
     let namespace = params.namespace.unwrap_or_default();
     let known = api.bulks.kept.list::<Record>().await?.into_iter();

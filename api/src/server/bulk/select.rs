@@ -83,7 +83,9 @@ impl Selected {
         let sample = match kind {
             BulkKind::Task => documents(api.reader.find_tasks(&find).await?.items),
             BulkKind::Context => documents(api.reader.find::<ContextDocument>(&find).await?.items),
-            BulkKind::Resource => documents(api.reader.find::<ResourceDocument>(&find).await?.items),
+            BulkKind::Resource => {
+                documents(api.reader.find::<ResourceDocument>(&find).await?.items)
+            }
         };
         let (count, as_of_seq) = (self.ids.len() as u64, self.as_of_seq);
         Ok(OperationStarted { operation_id: None, count, sample: sample?, as_of_seq })
