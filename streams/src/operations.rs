@@ -50,8 +50,8 @@ impl Operations {
     pub const CHUNK: usize = 10_000;
     /// How many operations may run at once.
     pub const OPEN_MAX: usize = 100;
-    /// How many are listed.
-    pub const KEPT_MAX: usize = 10_000;
+    /// How many that have ended are kept.
+    pub const KEPT_MAX: usize = 1_000;
 
     pub(crate) async fn open(client: Client, context: &Context) -> Result<Self, Fault> {
         let bucket = context.get_key_value(subject::OPERATIONS).await;
@@ -112,7 +112,8 @@ impl Operations {
 
     /// All operations that are kept, in the order in which they changed last.
     pub async fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, Fault> {
-        let found = direct::revised(&self.client, &self.bucket, "op.*", Self::KEPT_MAX).await?;
+        let max = Self::KEPT_MAX * 2;
+        let found = direct::revised(&self.client, &self.bucket, "op.*", max).await?;
         Ok(found.into_iter().map(|(value, _)| value).collect())
     }
 
@@ -139,6 +140,11 @@ impl Operations {
             self.purge(&key).await?;
         }
         self.purge(&lease_key(id)).await
+    }
+
+    /// Forgets an operation that has ended.
+    pub async fn remove(&self, id: Id) -> Result<(), Fault> {
+        self.purge(&key(id)).await
     }
 
     async fn purge(&self, key: &str) -> Result<(), Fault> {
@@ -223,6 +229,7 @@ mod tests {
         assert_eq!(operations.leases().await.unwrap(), []);
         assert!(operations.records(id(1), 0).await.is_err());
         assert_eq!(operations.list::<String>().await.unwrap(), ["old"]);
-        assert_eq!(operations.get::<String>(id(2)).await.unwrap(), None);
+        operations.remove(id(1)).await.unwrap();
+        assert_eq!(operations.get::<String>(id(1)).await.unwrap(), None);
     }
 }

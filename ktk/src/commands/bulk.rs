@@ -22,7 +22,7 @@ use crate::{
 /// looked for by label, too.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "For many at once")]
-pub(super) struct Args {
+pub(super) struct Many {
     /// Instead of one: all that are so, e.g. 'status == "ready" && created_at < now - duration("1h")'
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct Order {
     pub(super) wait: bool,
 }
 
-impl Args {
+impl Many {
     /// Whether it is about what a condition or a label tells, and not about one that is named.
     pub(super) fn is_given(&self, session: &Session) -> bool {
         self.condition.is_some() || !session.labels().is_empty()

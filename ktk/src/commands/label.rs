@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    many: bulk::Args,
+    many: bulk::Many,
     /// Of many: say which they are, and do nothing
     #[arg(long)]
     dry_run: bool,

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kantoku_domain::Id;
-use kantoku_streams::{Fault, OperationLease, warn_missing};
+use kantoku_streams::{Fault, OperationLease, Operations, warn_missing};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout},
@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     Api, Bulks,
+    record::Record,
     run::{Ran, run},
 };
 
@@ -71,6 +72,18 @@ impl Bulks {
         OperationLease { id, holder: Some(self.holder.clone()) }
     }
 
+    /// Lets go of an operation that has ended, and forgets the oldest if there are many.
+    async fn end(&self, id: Id) -> Result<(), Fault> {
+        self.kept.close(id).await?;
+        let mut ended = self.kept.list::<Record>().await?;
+        ended.retain(Record::has_ended);
+        ended.sort_by_key(|it| it.operation.finished_at);
+        for oldest in ended.iter().take(ended.len().saturating_sub(Operations::KEPT_MAX)) {
+            self.kept.remove(oldest.operation.id).await?;
+        }
+        Ok(())
+    }
+
     /// Renews the lease until it is lost, or cannot be renewed in its time.
     async fn hold(&self, id: Id, revision: &mut u64) {
         let mut renewed = Instant::now();
@@ -98,7 +111,7 @@ async fn carry_out(api: Arc<Api>, id: Id, mut revision: u64, permit: OwnedSemaph
         () = api.stop.cancelled() => None,
     };
     let done = match ran {
-        Some(Ran::Ended) => bulks.kept.close(id).await,
+        Some(Ran::Ended) => bulks.end(id).await,
         Some(Ran::Lost) => Ok(()),
         // Another need not wait until the lease is over.
         None => bulks.kept.lease(&OperationLease { id, holder: None }, revision).await.map(drop),

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    many: bulk::Args,
+    many: bulk::Many,
     /// Of many: say which they are, and do nothing
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
     #[command(flatten)]
-    many: bulk::Args,
+    many: bulk::Many,
 }
 
 /// Whether to wait for the end.
