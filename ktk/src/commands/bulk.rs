@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "For many at once")]
 pub(super) struct Many {
-    /// Instead of one: all that are so, e.g. 'status == "ready" && created_at < now - duration("1h")'
+    /// Instead of one: all that are so, e.g. 'status == "ready" && attempt > 1'
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
     /// Do not ask whether to proceed
