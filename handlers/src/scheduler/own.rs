@@ -100,10 +100,11 @@ impl Scheduler {
     }
 
     /// Nothing goes by labels that were put on later, but an announcement that this has overtaken was
-    /// refused.
+    /// refused. Whoever folds it later knows of no announcement: what is due has the same cause.
     fn labelled(&mut self, recorded: &Recorded) {
-        let stage = self.tasks.get(&recorded.id).map(|task| &task.stage);
-        if let Some(Stage::Announcing) = stage {
+        let Some(task) = self.tasks.get_mut(&recorded.id) else { return };
+        task.cause = recorded.metadata.event_id;
+        if let Stage::Announcing = task.stage {
             self.reopen(recorded);
         }
     }

@@ -120,8 +120,6 @@ fn what_was_announced_before_a_label_is_claimed_all_the_same() {
     assert_eq!(scene.act(), ["ready a 1.0"]);
     scene.order(id("a"), &label("open"));
     assert_eq!(scene.act(), [""; 0]);
-    scene.receive("a");
-    scene.order(id("a"), &label("seen"));
     scene.order(id("b"), &label("seen"));
     scene.succeed("a");
     assert_eq!(scene.act(), ["ready b 1.0"]);
