@@ -143,6 +143,8 @@ events! {
     TaskRestarted(task::Restarted) of Task,
     /// Somebody has said yes to what a task waits for.
     TaskApproved(task::Approved) of Task,
+    /// Labels were put on a task, or taken off.
+    TaskLabelled(task::Labelled) of Task,
     /// A task is to wait.
     TaskPaused(pause::Paused) of Task,
     /// A task goes on.

@@ -11,6 +11,7 @@ mod event;
 mod fail;
 mod failure;
 mod finish;
+mod label;
 mod order;
 mod restart;
 mod successor;
@@ -34,6 +35,7 @@ pub use event::{
 };
 pub use fail::Expire;
 pub use failure::Failure;
+pub use label::{Label, Labelled};
 pub use order::{Approved, Cancelled, ChildrenCancelled, Restarted, Revival, Revived, Skipped};
 pub(crate) use restart::not_custodian;
 pub use restart::{Restart, already_restarted};
@@ -100,6 +102,8 @@ pub struct Task {
     pub paused: Option<Paused>,
     /// Who has said yes to which approval.
     pub approvals: BTreeMap<String, BTreeSet<String>>,
+    /// What became of its labels since it was spawned, all changes in one.
+    pub labelled: Labelled,
     /// The outputs that it has custody of still.
     pub custody: BTreeMap<String, Id>,
     /// The outputs that it passed to children.
@@ -212,6 +216,7 @@ impl Aggregate for Task {
             Event::TaskApproved(Approved { name, by }) => {
                 self.approvals.entry(name.clone()).or_default().insert(by.clone());
             }
+            Event::TaskLabelled(labelled) => self.labelled(labelled),
             Event::TaskPaused(paused) => self.paused = Some(paused.clone()),
             Event::TaskResumed(_) => {
                 self.paused = None;
@@ -240,6 +245,7 @@ impl Aggregate for Task {
             Command::Revive(revived) => self.revive(*revived),
             Command::Restart(restart) => self.restart(restart, envelope),
             Command::Approve(approved) => self.approve(approved),
+            Command::Label(label) => self.label(label),
             Command::Pause { reason } => self.pause(reason, envelope),
             Command::Resume => self.resume(envelope),
         }

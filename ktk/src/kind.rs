@@ -18,12 +18,13 @@ pub(crate) enum Kind {
     Event,
     Service,
     DeadLetter,
+    Operation,
     Seal,
 }
 
 impl Kind {
     /// Each with its name, its short name and its plural.
-    const NAMES: [(Self, [&str; 3]); 12] = [
+    const NAMES: [(Self, [&str; 3]); 13] = [
         (Self::Task, ["task", "t", "tasks"]),
         (Self::Context, ["context", "cx", "contexts"]),
         (Self::Resource, ["resource", "r", "resources"]),
@@ -35,13 +36,14 @@ impl Kind {
         (Self::Event, ["event", "ev", "events"]),
         (Self::Service, ["service", "svc", "services"]),
         (Self::DeadLetter, ["deadletter", "dl", "deadletters"]),
+        (Self::Operation, ["operation", "op", "operations"]),
         (Self::Seal, ["seal", "sl", "seals"]),
     ];
 
     /// For help texts.
     pub(crate) const HELP: &str = "Kinds, with their short names: tasks (t), contexts (cx), \
 resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
-events (ev), services (svc), deadletters (dl), seals (sl)";
+events (ev), services (svc), deadletters (dl), operations (op), seals (sl)";
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {

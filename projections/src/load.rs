@@ -180,6 +180,7 @@ impl Wanted {
             | Event::TaskAttemptFailed(_)
             | Event::TaskChildrenCancelled(_)
             | Event::TaskApproved(_)
+            | Event::TaskLabelled(_)
             | Event::TaskPaused(_)
             | Event::TaskResumed(_) => {
                 self.tasks.insert(id);

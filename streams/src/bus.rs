@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use crate::{
     Again, Audit, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter,
     DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
-    JetStream, Keys, Ledger, Line, Logs, Presence, Question, Questions, Queue, QueueConfig,
-    Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings, SetupError,
-    Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases, questions,
+    JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question, Questions, Queue,
+    QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings,
+    SetupError, Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases, questions,
     restore::Restore, setup, subject,
 };
 
@@ -131,6 +131,11 @@ impl Bus {
     /// The keys of the API.
     pub async fn keys(&self) -> Result<Keys, Fault> {
         Keys::open(self.client.clone(), &self.context).await
+    }
+
+    /// Operations over many records.
+    pub async fn operations(&self) -> Result<Operations, Fault> {
+        Operations::open(self.client.clone(), &self.context).await
     }
 
     /// Who asked for what.

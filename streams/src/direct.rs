@@ -56,14 +56,25 @@ pub(crate) async fn entries<T: DeserializeOwned>(
     bucket: &kv::Store,
     max: usize,
 ) -> Result<Vec<T>, Fault> {
-    let keys = format!("{}>", bucket.prefix);
+    let entries = revised(client, bucket, ">", max).await?;
+    Ok(entries.into_iter().map(|(entry, _)| entry).collect())
+}
+
+/// The same of the entries under `keys`, which may hold wildcards, each with its revision.
+pub(crate) async fn revised<T: DeserializeOwned>(
+    client: &Client,
+    bucket: &kv::Store,
+    keys: &str,
+    max: usize,
+) -> Result<Vec<(T, u64)>, Fault> {
+    let keys = format!("{}{keys}", bucket.prefix);
     let mut entries = Vec::new();
     let mut from_seq = 1;
     loop {
         let page = page(client, &bucket.stream_name, &keys, from_seq, PAGE).await?;
         for message in &page.messages {
             from_seq = message.stream_seq + 1;
-            entries.extend(entry(message));
+            entries.extend(entry(message).map(|entry| (entry, message.stream_seq)));
         }
         if page.left == 0 || entries.len() >= max {
             return Ok(entries);

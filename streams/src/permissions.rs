@@ -130,10 +130,12 @@ pub fn permissions(role: NatsRole, queues: &[String]) -> Permissions {
             for stream in [subject::LOGS, subject::DEAD, subject::SEALS, subject::AUDIT] {
                 allowed.read(stream);
             }
-            for bucket in [subject::SERVICES, subject::KEYS] {
+            for bucket in [subject::SERVICES, subject::KEYS, subject::OPERATIONS] {
                 allowed.read(&subject::under_bucket(bucket));
             }
-            allowed.publish(&format!("$KV.{}.>", subject::KEYS));
+            for bucket in [subject::KEYS, subject::OPERATIONS] {
+                allowed.publish(&format!("$KV.{bucket}.>"));
+            }
             allowed.publish(subject::AUDITED);
             allowed.publish(subject::SEAL);
             allowed.publish(subject::QUESTIONS);

@@ -58,6 +58,9 @@ impl Default for Settings {
     }
 }
 
+/// How long it is known what came of an operation.
+const OPERATIONS_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Why Kantoku does not work on this server.
 #[derive(Debug, Error)]
 pub enum SetupError {
@@ -134,6 +137,9 @@ pub async fn setup(
         .await?;
     if role.sees(&subject::under_bucket(subject::KEYS)) {
         bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
+    }
+    if role.sees(&subject::under_bucket(subject::OPERATIONS)) {
+        bucket(context, subject::OPERATIONS, "operations", OPERATIONS_AGE_MAX, settings).await?;
     }
     blobs(context, settings).await
 }

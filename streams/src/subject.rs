@@ -19,6 +19,8 @@ pub const SEALS: &str = "KTK_SEALS";
 pub const SERVICES: &str = "ktk_services";
 /// The key-value bucket of the keys of the API.
 pub const KEYS: &str = "ktk_keys";
+/// The key-value bucket of operations over many records.
+pub const OPERATIONS: &str = "ktk_operations";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
@@ -81,8 +83,9 @@ pub fn under_objects(store: &str) -> String {
 }
 
 /// The streams under all buckets and object stores.
-pub fn under_buckets() -> [String; 4] {
-    [under_bucket(SERVICES), under_bucket(KEYS), under_objects(BLOBS), under_objects(SNAPSHOTS)]
+pub fn under_buckets() -> Vec<String> {
+    let buckets = [SERVICES, KEYS, OPERATIONS].map(under_bucket);
+    buckets.into_iter().chain([BLOBS, SNAPSHOTS].map(under_objects)).collect()
 }
 
 /// The one subject of an aggregate: `evt.<namespace>.<partition>.<kind>.<id>`.

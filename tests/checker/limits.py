@@ -65,7 +65,7 @@ class Limits:
         elif event.type in ("TaskPaused", "TaskResumed"):
             if task.status != "received":
                 self.release(task.id)
-        elif event.type != "TaskApproved":
+        elif event.type not in ("TaskApproved", "TaskLabelled"):
             self.release(task.id)
 
     def check(self, event, task):

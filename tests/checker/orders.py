@@ -42,6 +42,15 @@ class Orders:
                      f"{task}, which is {task.status} and asks for {asked}; given by {given}")
         given.append(data["by"])
 
+    def on_TaskLabelled(self, event, data):
+        world, task = self.world, self.world.known(event.id)
+        if not task:
+            return
+        task.touch(event)
+        set_, removed = data.get("set", {}), data.get("remove", ())
+        world.demand((set_ or removed) and not set(set_) & set(removed), "labelled",
+                     lambda: f"{task} was labelled by {set_}, and {removed} was taken off")
+
     def on_TaskPaused(self, event, data):
         task = self.lives.live(event)
         if task:

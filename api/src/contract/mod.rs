@@ -4,6 +4,7 @@
 //! parameter is an id, the beginning of one is enough if it is the only one that begins so.
 
 mod attempt;
+mod bulk;
 mod cancel;
 mod context;
 mod count;
@@ -13,6 +14,7 @@ mod discover;
 mod event;
 mod export;
 mod key;
+mod label;
 mod manifest;
 mod operation;
 mod pause;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 pub use attempt::*;
+pub use bulk::*;
 pub use cancel::*;
 pub use context::*;
 pub use count::*;
@@ -39,6 +42,7 @@ pub use discover::*;
 pub use event::*;
 pub use export::*;
 pub use key::*;
+pub use label::*;
 pub use manifest::*;
 pub use operation::*;
 pub use pause::*;
@@ -138,6 +142,7 @@ use subscriptions;
 pub(crate) fn names() -> Vec<&'static str> {
     let families = [
         attempt::METHODS,
+        bulk::METHODS,
         cancel::METHODS,
         context::METHODS,
         context::SUBSCRIPTIONS,
@@ -149,6 +154,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         event::SUBSCRIPTIONS,
         export::METHODS,
         key::METHODS,
+        label::METHODS,
         manifest::METHODS,
         operation::METHODS,
         pause::METHODS,
@@ -173,6 +179,7 @@ pub(crate) trait Visitor {
 /// Shows all of them.
 pub(crate) fn visit(visitor: &mut impl Visitor) {
     attempt::visit_methods(visitor);
+    bulk::visit_methods(visitor);
     cancel::visit_methods(visitor);
     context::visit_methods(visitor);
     context::visit_subscriptions(visitor);
@@ -184,6 +191,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     event::visit_subscriptions(visitor);
     export::visit_methods(visitor);
     key::visit_methods(visitor);
+    label::visit_methods(visitor);
     manifest::visit_methods(visitor);
     operation::visit_methods(visitor);
     pause::visit_methods(visitor);

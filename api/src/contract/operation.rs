@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use kantoku_domain::{Id, Timestamp};
+use kantoku_domain::{Id, Namespace, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::methods;
+use super::{Bulk, methods};
 
 methods! {
     /// The read models, and how far they have got.
@@ -50,19 +50,24 @@ pub struct Started {
 }
 
 /// Names an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationParams {
     /// Which.
     pub id: Id,
+    /// Whose, of one over many records; `default` unless given. Those that look after all of the
+    /// system are for keys of all namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
 }
 
 /// Where an operation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Operation {
     /// Which.
     pub id: Id,
-    /// `projection.rebuild`, `projection.verify` or `blob.verify`.
+    /// `projection.rebuild`, `projection.verify` or `blob.verify`; of one over many records the kind
+    /// of these and what is done to them: `task.cancel`.
     pub kind: String,
     /// Where it is.
     pub status: OperationStatus,
@@ -86,6 +91,9 @@ pub struct Operation {
     /// How much that was in all.
     #[serde(default)]
     pub found: u64,
+    /// Of one over many records: what it is, and came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<Bulk>,
 }
 
 /// Something that should not be so.
@@ -115,4 +123,6 @@ pub enum OperationStatus {
     Done,
     /// It failed, and nothing was changed.
     Failed,
+    /// It was stopped. What it has done stays done.
+    Cancelled,
 }

@@ -177,6 +177,11 @@ impl Route {
         self.succeeds(StatusCode::ACCEPTED, None, Some(location))
     }
 
+    /// 202, as it takes effect later, and where to look, if the answer has `field`.
+    pub(super) const fn starts_if(self, field: &'static str, location: &'static str) -> Self {
+        self.succeeds(StatusCode::ACCEPTED, Some(field), Some(location))
+    }
+
     /// 202, as it takes effect later, if the answer has `field`.
     pub(super) const fn accepts(self, field: &'static str) -> Self {
         self.succeeds(StatusCode::ACCEPTED, Some(field), None)

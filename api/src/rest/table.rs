@@ -14,6 +14,7 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/v1/tasks/{id}/approvals", "task.approve").guarded_by("task.get"),
     post("/v1/tasks/{id}/cancellation", "task.cancel").accepts("stream_seq").guarded_by("task.get"),
     get("/v1/tasks/{id}/events", "event.list").paged().named("task.events"),
+    post("/v1/tasks/{id}/labels", "task.label").guarded_by("task.get"),
     get("/v1/tasks/{id}/logs", "task.logs").paged_by("next_after", "after"),
     put("/v1/tasks/{id}/pause", "task.pause").guarded_by("task.get"),
     delete("/v1/tasks/{id}/pause", "task.resume").guarded_by("task.get"),
@@ -90,7 +91,11 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/v1/projections/rebuilds", "projection.rebuild").starts("/v1/operations/{operation_id}"),
     post("/v1/projections/verifications", "projection.verify")
         .starts("/v1/operations/{operation_id}"),
+    get("/v1/operations", "operation.list").paged(),
+    post("/v1/operations", "operation.start")
+        .starts_if("operation_id", "/v1/operations/{operation_id}"),
     get("/v1/operations/{id}", "operation.get"),
+    post("/v1/operations/{id}/cancellation", "operation.cancel"),
 ];
 
 /// Methods that have no route, as a document of their own answers.

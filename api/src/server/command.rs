@@ -112,7 +112,7 @@ impl Api {
             at: now(),
             actor: caller.actor.to_string(),
             service_id: self.config.service_id.clone(),
-            causation_id: None,
+            causation_id: caller.operation,
             correlation_id: context_id,
         }
     }

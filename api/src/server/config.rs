@@ -97,6 +97,8 @@ pub struct Limits {
     pub ping_every: Duration,
     /// One that says nothing for this long, not even pong, is closed.
     pub silence_max: Duration,
+    /// How long a server that carries out operations may be silent before another takes them over.
+    pub operation_lease: Duration,
     /// How long calls under way may take to end when the server stops.
     pub drain_timeout: Duration,
 }
@@ -125,6 +127,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             ping_every: Duration::from_secs(20),
             silence_max: Duration::from_secs(60),
+            operation_lease: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
         }
     }

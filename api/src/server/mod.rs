@@ -9,6 +9,7 @@ mod admission;
 mod alive;
 mod attempt;
 mod blob;
+mod bulk;
 mod cancel;
 mod command;
 mod config;
@@ -27,6 +28,7 @@ mod http;
 mod import;
 mod inlet;
 mod key;
+mod label;
 mod listen;
 mod logs;
 mod manifest;
@@ -96,6 +98,8 @@ pub struct Api {
     pub(crate) feed: Feed,
     /// What takes longer than a call.
     pub(crate) operations: Operations,
+    /// The same over many records, which outlasts this process.
+    bulks: bulk::Bulks,
     /// Contexts that are looked at as a whole at once, as each may be large.
     pub(crate) contexts: Arc<Semaphore>,
     /// Where calls get their memory.
@@ -144,6 +148,7 @@ impl Api {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let feed = Feed::start(&bus, &reader, &config, &tasks, &stop).await?;
         let operations = Operations::default();
+        let bulks = Box::pin(bulk::Bulks::open(&bus, &config)).await?;
         let contexts = Arc::new(Semaphore::new(context::CONTEXTS_AT_ONCE));
         let rooms = Arc::new(Rooms::new(&config.limits));
         let access = match config.access {
@@ -155,19 +160,22 @@ impl Api {
             }
         };
         metric::watch(&rooms, &tasks, &stop);
-        Ok(Arc::new(Self {
+        let api = Arc::new(Self {
             bus,
             reader,
             database,
             feed,
             operations,
+            bulks,
             contexts,
             rooms,
             access: Arc::new(access),
             config,
             stop,
             tasks,
-        }))
+        });
+        api.tasks.spawn(bulk::keep(Arc::clone(&api)));
+        Ok(api)
     }
 
     /// The memory that calls, waits and subscriptions hold, in bytes.
@@ -202,6 +210,7 @@ fn methods() -> Module {
     let families = [
         attempt::register,
         blob::register,
+        bulk::register,
         cancel::register,
         dead_letter::register,
         definition::register,
@@ -210,6 +219,7 @@ fn methods() -> Module {
         export::register,
         import::register,
         key::register,
+        label::register,
         logs::register,
         manifest::register,
         operation::register,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use kantoku_domain::nearest;
+use kantoku_domain::{Id, access::Reach, nearest};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -22,11 +22,20 @@ pub(crate) struct Caller {
     pub(super) key: Option<Arc<Held>>,
     /// The address of the client.
     pub(super) from: Option<SocketAddr>,
+    /// The operation that calls in their name, if it is one: it stands in events as their cause.
+    pub(super) operation: Option<Id>,
+}
+
+impl Caller {
+    /// Whether they may look at what is about all namespaces.
+    pub(super) fn reaches_everything(&self) -> bool {
+        self.key.as_ref().is_none_or(|held| held.entry.reach == Reach::All)
+    }
 }
 
 impl Default for Caller {
     fn default() -> Self {
-        Self { actor: "anonymous".into(), key: None, from: None }
+        Self { actor: "anonymous".into(), key: None, from: None, operation: None }
     }
 }
 
@@ -158,6 +167,15 @@ impl Module {
     /// Adds a method that may change something, and is told who calls.
     pub(super) fn register_command<M: Method>(&mut self, handler: impl CommandHandler<M>) {
         self.insert_call(M::NAME, true, move |call: Call<'_>, params| {
+            let bytes_max = call.answer_bytes_max;
+            let answer = handler.call(call.api, call.caller, params);
+            async move { encode(&answer.await?, bytes_max) }.boxed()
+        });
+    }
+
+    /// Adds a method that changes nothing, and answers by who calls.
+    pub(super) fn register_own<M: Method>(&mut self, handler: impl CommandHandler<M>) {
+        self.insert_call(M::NAME, false, move |call: Call<'_>, params| {
             let bytes_max = call.answer_bytes_max;
             let answer = handler.call(call.api, call.caller, params);
             async move { encode(&answer.await?, bytes_max) }.boxed()

@@ -155,12 +155,23 @@ async fn release(
     let namespace = params.namespace.unwrap_or_default();
     let release = async |id: Id| {
         let key = params.idempotency_key.as_deref();
-        let ordered = Ordered::of(&namespace, ResourceRelease::NAME, id, key);
-        let envelope = api.envelope(&caller, ordered.command_id, id, id);
-        let outcome = api.execute::<Resource>(&namespace, &Command::Release, &envelope).await?;
-        Ok(outcome.stream_seq)
+        release_one(&api, &caller, &namespace, id, key).await.map(|(stream_seq, _)| stream_seq)
     };
     each(params.ids.into_iter().map(|id| release(id).boxed()).collect()).await
+}
+
+/// Releases one resource: the position to read from, and whether anything is different since.
+pub(super) async fn release_one(
+    api: &Api,
+    caller: &Caller,
+    namespace: &Namespace,
+    id: Id,
+    key: Option<&str>,
+) -> Result<(u64, bool), ApiError> {
+    let ordered = Ordered::of(namespace, ResourceRelease::NAME, id, key);
+    let envelope = api.envelope(caller, ordered.command_id, id, id);
+    let outcome = api.execute::<Resource>(namespace, &Command::Release, &envelope).await?;
+    Ok((outcome.stream_seq, outcome.event.is_some()))
 }
 
 /// What becomes of each, in their order. The failure of the only one is that of the call.

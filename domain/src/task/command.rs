@@ -1,7 +1,7 @@
 //! What can be asked of a task.
 
 use super::{
-    Approved, Cancel, Expire, Failure, Received, Restart, Revived, Skipped, Spawned, Success,
+    Approved, Cancel, Expire, Failure, Label, Received, Restart, Revived, Skipped, Spawned, Success,
 };
 
 /// What can be asked of a task.
@@ -37,6 +37,8 @@ pub enum Command {
     Restart(Box<Restart>),
     /// Say yes to an approval that it waits for.
     Approve(Approved),
+    /// Put labels on it, or take some off.
+    Label(Label),
     /// Start no further attempt for now.
     Pause {
         /// Why.
@@ -60,6 +62,7 @@ impl Command {
             Self::Revive(_) => "revive",
             Self::Restart(_) => "restart",
             Self::Approve(_) => "approve",
+            Self::Label(_) => "label",
             Self::Pause { .. } => "pause",
             Self::Resume => "resume",
         }

@@ -5,7 +5,10 @@ use kantoku_domain::{
     Recorded, Specification, Task, context, namespace,
     pause::Pauses,
     specification,
-    task::{Approved, Cancel, Command, Expire, Expired, Outcome, Received, Revived, Status},
+    task::{
+        Approved, Cancel, Command, Expire, Expired, Label, Labelled, Outcome, Received, Revived,
+        Status,
+    },
 };
 use serde_json::json;
 
@@ -54,6 +57,64 @@ fn what_runs_or_has_ended_waits_for_no_approval() {
     task.then_rejected(&approve("go", "anna"), Reason::WrongState);
     task.then_event(&finish(1, 7));
     task.then_rejected(&approve("go", "anna"), Reason::Terminal);
+}
+
+fn label(set: &[(&str, &str)], remove: &[&str], overwrite: bool) -> Command {
+    let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let remove = remove.iter().map(|key| (*key).to_owned()).collect();
+    Command::Label(Label { set, remove, overwrite })
+}
+
+#[test]
+fn labels_are_put_on_and_taken_off_whatever_the_task_is() {
+    let mut labelled = spawned(1);
+    labelled.labels = [("team".into(), "a".into()), ("owner".into(), "eve".into())].into();
+    let mut task = given::<Task>(&[Event::TaskSpawned(labelled.clone())]);
+    let event = task.then_event(&label(&[("triage", "open"), ("team", "a")], &["nobody"], false));
+    let told = |set: &[(&str, &str)], remove: &[&str]| {
+        let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let remove = remove.iter().map(|key| (*key).to_owned()).collect();
+        Event::TaskLabelled(Labelled { set, remove })
+    };
+    assert_eq!(event, told(&[("triage", "open")], &[]), "only what is different is told");
+    task.then_rejected(&label(&[("team", "b")], &[], false), Reason::AlreadyExists);
+    let event = task.then_event(&label(&[("team", "b")], &["owner", "triage"], true));
+    assert_eq!(event, told(&[("team", "b")], &["owner", "triage"]));
+    assert_eq!(task.state.labels(), [("team".to_owned(), "b".to_owned())].into());
+    task.then_event(&label(&[("owner", "bob")], &[], false));
+    assert_eq!(task.state.labels()["owner"], "bob", "what was taken off may come again");
+    assert_eq!(
+        task.when(&Command::Spawn(Box::new(labelled))),
+        Ok(None),
+        "it is the task that was spawned"
+    );
+    task.then_event(&receive(1, "a"));
+    task.then_event(&label(&[("seen", "running")], &[], false));
+    task.then_event(&finish(1, 7));
+    task.then_event(&label(&[("seen", "ended")], &[], true));
+    assert_eq!(task.state.status, Status::Finished);
+}
+
+#[test]
+fn labels_have_limits_and_a_task_that_is_not_there_has_none() {
+    let mut task = initialized();
+    let long = "x".repeat(Label::NAME_BYTES_MAX + 1);
+    let longer = "x".repeat(Label::VALUE_BYTES_MAX + 1);
+    for wrong in [
+        label(&[], &[], false),
+        label(&[("", "a")], &[], false),
+        label(&[(&long, "a")], &[], false),
+        label(&[("a", &longer)], &[], false),
+        label(&[("a\0", "a")], &[], false),
+        label(&[("a", "b")], &["a"], true),
+    ] {
+        task.then_rejected(&wrong, Reason::Invalid);
+    }
+    let names: Vec<String> = (0..=Label::LABELS_MAX).map(|n| n.to_string()).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    task.then_rejected(&label(&all, &[], false), Reason::Invalid);
+    task.then_event(&label(&all[1..], &[], false));
+    given::<Task>(&[]).then_rejected(&label(&[("a", "b")], &[], false), Reason::NotFound);
 }
 
 fn pause() -> Command {

@@ -41,6 +41,7 @@ impl Scheduler {
             Event::TaskSkipped(skipped) => self.skipped(recorded, skipped),
             Event::TaskRevived(_) => self.revived(recorded),
             Event::TaskApproved(approved) => self.approved(recorded, approved),
+            Event::TaskLabelled(_) => self.labelled(recorded),
             Event::TaskPaused(_) => self.reopen_unless_held(recorded),
             Event::TaskResumed(_) => {
                 task.round += 1;
@@ -95,6 +96,16 @@ impl Scheduler {
             self.reopen(recorded);
         } else {
             self.look_at(recorded.id);
+        }
+    }
+
+    /// Nothing goes by labels that were put on later, but an announcement that this has overtaken was
+    /// refused. Whoever folds it later knows of no announcement: what is due has the same cause.
+    fn labelled(&mut self, recorded: &Recorded) {
+        let Some(task) = self.tasks.get_mut(&recorded.id) else { return };
+        task.cause = recorded.metadata.event_id;
+        if let Stage::Announcing = task.stage {
+            self.reopen(recorded);
         }
     }
 

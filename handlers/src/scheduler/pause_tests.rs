@@ -1,6 +1,10 @@
-//! Pauses: of a task, its context, its specification, its namespace.
+//! Pauses: of a task, its context, its specification, its namespace; and labels, which hold up
+//! nothing.
 
-use kantoku_domain::{Id, Kind, Namespace, task::Command};
+use kantoku_domain::{
+    Id, Kind, Namespace,
+    task::{Command, Label},
+};
 
 use super::testing::*;
 
@@ -93,6 +97,34 @@ fn an_announcement_that_a_pause_has_overtaken_is_made_again() {
     assert_eq!(scene.act(), [""; 0]);
     scene.order(id("a"), &Command::Resume);
     assert_eq!(scene.act(), ["ready a 1.1"]);
+}
+
+fn label(value: &str) -> Command {
+    let set = [("triage".to_owned(), value.to_owned())].into();
+    Command::Label(Label { set, overwrite: true, ..Label::default() })
+}
+
+#[test]
+fn an_announcement_that_a_label_has_overtaken_is_made_again() {
+    let mut scene = Scene::of([task("a")]);
+    let mut due = scene.due();
+    scene.order(id("a"), &label("open"));
+    assert_eq!(scene.carry_out(due.remove(0)), "refused: ready a 1.0");
+    assert_eq!(scene.act(), ["ready a 1.0"]);
+}
+
+#[test]
+fn what_was_announced_before_a_label_is_claimed_all_the_same() {
+    let mut scene = Scene::of([task("a"), reader("b", &["a"])]);
+    scene.order(id("b"), &label("open"));
+    assert_eq!(scene.act(), ["ready a 1.0"]);
+    scene.order(id("a"), &label("open"));
+    assert_eq!(scene.act(), [""; 0]);
+    scene.order(id("b"), &label("seen"));
+    scene.succeed("a");
+    assert_eq!(scene.act(), ["ready b 1.0"]);
+    scene.succeed("b");
+    assert_eq!(scene.scheduler.tasks(), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use kantoku_domain::{
     Event, Recorded, Task,
     restart::VersionPolicy,
     task::{
-        Cancel, Command, Expire, Expired, Fence, Finished, Outcome, Ready, Refusal, Restart,
+        Cancel, Command, Expire, Expired, Fence, Finished, Label, Outcome, Ready, Refusal, Restart,
         Restarted,
     },
 };
@@ -37,6 +37,11 @@ pub(super) fn judge(state: &Task, recorded: &Recorded) -> Verdict {
         Event::TaskRevived(revived) => Command::Revive(*revived),
         Event::TaskRestarted(restarted) => return judge_restart(state, restarted, recorded),
         Event::TaskApproved(approved) => Command::Approve(approved.clone()),
+        Event::TaskLabelled(labelled) => Command::Label(Label {
+            set: labelled.set.clone(),
+            remove: labelled.remove.clone(),
+            overwrite: true,
+        }),
         Event::TaskPaused(paused) => Command::Pause { reason: paused.reason.clone() },
         Event::TaskResumed(_) => Command::Resume,
         other => return Err(format!("{} is no event of a task", other.name())),

@@ -9,6 +9,7 @@ mod approve;
 mod attempts;
 mod audit;
 mod auth;
+pub(crate) mod bulk;
 mod cancel;
 mod config;
 mod definition;
@@ -24,6 +25,7 @@ mod get;
 mod graph;
 mod import;
 mod key;
+mod label;
 mod logs;
 mod operation;
 mod outputs;
@@ -108,12 +110,15 @@ pub(crate) enum ClientCommand {
     /// Check manifests without applying them
     #[command(after_help = validate::EXAMPLES)]
     Validate(validate::Args),
-    /// Stop a task, or all tasks of a context
+    /// Stop a task, or all tasks of a context; or all that a condition is about
     #[command(after_help = cancel::EXAMPLES)]
     Cancel(cancel::Args),
     /// Run a task again, or a context, or some of it; or show what that would come to
     #[command(after_help = restart::EXAMPLES)]
     Restart(restart::Args),
+    /// Put labels on tasks, or take them off
+    #[command(after_help = label::EXAMPLES)]
+    Label(label::Args),
     /// Let a task, a context, a specification or a namespace wait
     #[command(after_help = pause::PAUSE_EXAMPLES)]
     Pause(pause::PauseArgs),
@@ -153,9 +158,11 @@ impl ClientCommand {
         if session.is_of_one_and_all() {
             return Err(CommandError::usage("-n names one namespace, -A means all: choose"));
         }
+        let is_for_many = matches!(self, Self::Cancel(_) | Self::Label(_) | Self::Restart(_));
         let takes_labels = matches!(self, Self::Get(_) | Self::Run(_) | Self::Spawn(_));
-        if !session.labels().is_empty() && !takes_labels {
-            return Err(CommandError::usage("-l is for `ktk get`, `ktk run` and `ktk spawn`"));
+        if !session.labels().is_empty() && !takes_labels && !is_for_many {
+            let text = "-l is for `ktk get`, `run`, `spawn`, `cancel`, `label` and `restart`";
+            return Err(CommandError::usage(text));
         }
         Ok(())
     }
@@ -193,6 +200,7 @@ impl ClientCommand {
             Self::Validate(args) => validate::run(args, session).await,
             Self::Cancel(args) => cancel::run(args, session).await,
             Self::Restart(args) => restart::run(args, session).await,
+            Self::Label(args) => label::run(args, session).await,
             Self::Pause(args) => pause::pause(args, session).await,
             Self::Resume(args) => pause::resume(args, session).await,
             Self::Approve(args) => approve::run(args, session).await,

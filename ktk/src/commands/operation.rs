@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kantoku_api::contract::{Operation, OperationGet, OperationParams, OperationStatus, Started};
+use kantoku_domain::Id;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -13,6 +14,19 @@ use crate::{
 
 /// How often an operation is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Asks for the operation of this id.
+pub(super) fn params(id: &str, session: &Session) -> Result<OperationParams, CommandError> {
+    Ok(OperationParams { id: whole(id)?, namespace: session.namespace() })
+}
+
+/// An id in whole, as there is no list of operations to find the rest of one in.
+pub(super) fn whole(id: &str) -> Result<Id, CommandError> {
+    id.parse().map_err(|_| {
+        CommandError::usage(format!("{id:?} is no whole id of an operation"))
+            .advise("ktk get operations")
+    })
+}
 
 /// Waits for the end of an operation, and shows meanwhile what it is `doing`.
 pub(super) async fn finish(
@@ -25,9 +39,10 @@ pub(super) async fn finish(
     let progress = Progress::start(session, doing);
     let start = Instant::now();
     loop {
-        let operation = session.call::<OperationGet>(&OperationParams { id }).await?;
+        let namespace = session.namespace();
+        let operation = session.call::<OperationGet>(&OperationParams { id, namespace }).await?;
         match operation.status {
-            OperationStatus::Done => return Ok(operation),
+            OperationStatus::Done | OperationStatus::Cancelled => return Ok(operation),
             OperationStatus::Failed => {
                 let why = operation.error.as_deref().unwrap_or("no reason was given");
                 let text = format!("{} failed: {why}", operation.kind);
@@ -41,7 +56,8 @@ pub(super) async fn finish(
             return Err(CommandError::new(Exit::TimedOut, text));
         }
         if operation.total > 0 {
-            progress.update(operation.done, operation.total, &format!("positions, {doing}"));
+            let unit = operation.bulk.as_ref().map_or("positions", |_| "done");
+            progress.update(operation.done, operation.total, &format!("{unit}, {doing}"));
         }
         sleep(ASK_EVERY).await;
     }

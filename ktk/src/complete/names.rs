@@ -4,8 +4,8 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::Parser;
 use kantoku_api::contract::{
-    ContextList, ListParams, Method, NamesParams, NoParams, PipelineList, PolicyList, ResourceList,
-    ServiceList, SpecificationList, TaskList, TypeList,
+    ContextList, ListParams, Method, NamesParams, NoParams, OperationList, OperationListParams,
+    PipelineList, PolicyList, ResourceList, ServiceList, SpecificationList, TaskList, TypeList,
 };
 use kantoku_projections::reader::Page;
 use tokio::runtime;
@@ -92,6 +92,11 @@ async fn ask(kind: Kind, session: &Session) -> Result<Vec<String>, CommandError>
         Kind::Service => {
             let services = session.call::<ServiceList>(&NoParams {}).await?.items;
             Ok(services.iter().map(Row::name).collect())
+        }
+        Kind::Operation => {
+            let (limit, namespace) = (Some(NAMES_MAX), session.namespace());
+            let params = OperationListParams { limit, namespace, ..OperationListParams::default() };
+            Ok(session.call::<OperationList>(&params).await?.items.iter().map(Row::name).collect())
         }
         Kind::Namespace | Kind::Event | Kind::DeadLetter | Kind::Seal => Ok(Vec::new()),
     }

@@ -5,6 +5,7 @@ mod dead_letter;
 mod definition;
 mod event;
 mod namespace;
+mod operation;
 mod policy;
 mod resource;
 mod service;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod approve;
+mod bulk;
 mod cancel;
 mod change;
 mod events;

@@ -46,6 +46,7 @@ pub(crate) fn fold(rows: &mut Rows, part: Part<'_>) {
         | Event::TaskChildrenCancelled(_)
         | Event::TaskSkipped(_)
         | Event::TaskApproved(_)
+        | Event::TaskLabelled(_)
         | Event::TaskPaused(_)
         | Event::TaskResumed(_) => change_task(rows, id, recorded, |task| task.apply(recorded)),
         Event::ResourceAllocated(allocated) => {

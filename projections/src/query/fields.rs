@@ -76,6 +76,15 @@ pub struct Field {
     pub(crate) is_label: bool,
 }
 
+impl Field {
+    /// Whether every record has it.
+    pub(crate) fn is_always_there(&self) -> bool {
+        let [name] = self.path.as_slice() else { return false };
+        let names = ["id", "namespace", "status", "created_at", "updated_at", "stream_seq"];
+        !self.is_label && names.contains(&name.as_str())
+    }
+}
+
 const fn plain(kind: Kind, name: &'static str) -> Entry {
     Entry { name, kind, column: None, below: &[], shape: Shape::Plain }
 }

@@ -195,6 +195,28 @@ impl Condition {
         }
     }
 
+    /// Whether it can be seen to hold of every record of a namespace: it asks for nothing, or for
+    /// what every record has.
+    pub fn holds_of_all(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(Self::holds_of_all),
+            Self::Any(parts) => parts.iter().any(Self::holds_of_all),
+            Self::Not(inner) => inner.holds_of_none(),
+            Self::Field(field, test) => field.is_always_there() && *test == Test::Exists,
+            Self::Related(..) => false,
+        }
+    }
+
+    /// Whether it can be seen to hold of no record.
+    fn holds_of_none(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().any(Self::holds_of_none),
+            Self::Any(parts) => parts.iter().all(Self::holds_of_none),
+            Self::Not(inner) => inner.holds_of_all(),
+            Self::Field(..) | Self::Related(..) => false,
+        }
+    }
+
     /// Every condition in it, itself included.
     pub fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
         see(self);

@@ -17,6 +17,7 @@ class TaskRow:
         "id", "namespace", "spawned", "context", "parent", "outputs", "status", "sub_status",
         "restarted_as", "current", "attempt", "result", "error", "created_at", "waiting_since",
         "updated_at", "started_at", "finished_at", "node", "unfolded", "origin", "position", "seq",
+        "labels",
         *OPTIONAL,
     )
 
@@ -25,7 +26,7 @@ class TaskRow:
         self.context, self.parent = sys.intern(spawned["context_id"]), spawned.get("parent_id")
         self.outputs = {name: output["id"] for name, output in spawned["outputs"].items()}
         self.status, self.current, self.attempt = "initialized", True, 0
-        self.sub_status = self.restarted_as = self.result = self.error = None
+        self.sub_status = self.restarted_as = self.result = self.error = self.labels = None
         self.started_at = self.finished_at = self.node = None
         self.created_at = self.waiting_since = self.updated_at = event.at
         self.unfolded, self.origin, self.position, self.seq = False, event.seq, 0, event.seq
@@ -43,7 +44,8 @@ class TaskRow:
             "parent_id": self.parent, "restart_root": spawned.get("restart_root"),
             "restart_parent": spawned.get("restart_parent"), "restarted_as": self.restarted_as,
             "current": self.current, "attempt": self.attempt, "queue": spawned["queue"],
-            "priority": spawned.get("priority", 0), "labels": spawned.get("labels", {}),
+            "priority": spawned.get("priority", 0),
+            "labels": spawned.get("labels", {}) if self.labels is None else self.labels,
             "retry": spawned["retry"], "timeouts": spawned["timeouts"], "result": self.result,
             "error": self.error, "created_at": self.created_at,
             "waiting_since": self.waiting_since, "updated_at": self.updated_at,
@@ -154,6 +156,12 @@ class TaskRow:
         self.approvals = self.approvals or {}
         given = self.approvals.setdefault(data["name"], [])
         given.append({"by": data["by"], "at": event.at})
+
+    def TaskLabelled(self, event, data):
+        labels = self.labels if self.labels is not None else json.loads(self.spawned).get("labels", {})
+        removed = data.get("remove", ())
+        self.labels = {name: value for name, value in labels.items() if name not in removed}
+        self.labels.update(data.get("set", {}))
 
     def TaskPaused(self, event, data):
         self.withdraw()

@@ -152,6 +152,7 @@ def busy_history():
     story.finished("clean", 1, outcome="failed", **fails)
     story.say("task", "report", "TaskSkipped", {"root_cause": "clean", "missing": "input y"})
     story.run("alarm")
+    story.say("task", "clean", "TaskLabelled", {"set": {"triage": "open"}})
     restart(story, "clean", "clean-2", plan[1], "reuse", revive=[{"task_id": "report", "position": 1}])
     story.say("task", "report", "TaskRevived", {"root_cause": "clean", "restarted_as": "clean-2"})
     cleaned = story.run("clean-2", {"x": (loaded, "x")}, outputs={"y": {"value": 2}})

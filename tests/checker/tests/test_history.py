@@ -57,6 +57,8 @@ CASES = [
     ("an alarm runs before anything failed", "early", move("TaskReady", "alarm", "TaskFinished", "clean")),
     ("a gate opens with one of two", "early", lambda events: events.pop(
         find(events, "TaskApproved", "tidy"))),
+    ("a label is put on and taken off at once", "labelled",
+     change("TaskLabelled", "clean", patch(remove=["triage"]))),
     ("an approval is given twice", "approved", repeat("TaskApproved", "tidy")),
     ("an approval is nobody's to give", "approved", change("TaskApproved", "tidy", patch(by="eve"))),
     ("an approval is not asked for", "approved", change("TaskApproved", "tidy", patch(name="no"))),

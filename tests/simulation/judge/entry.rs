@@ -136,6 +136,8 @@ impl Entry {
         let id = recorded.id;
         let name = recorded.event.name();
         let is_kept = match self.life {
+            // Labels change nothing of it.
+            _ if matches!(recorded.event, Event::TaskLabelled(_)) => true,
             Life::Over(End::Skipped) => {
                 matches!(recorded.event, Event::TaskRevived(_) | Event::TaskRestarted(_))
             }

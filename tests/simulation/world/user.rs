@@ -71,7 +71,7 @@ impl World {
         let weather = &self.weather;
         let room = if self.contexts.len() < weather.contexts { 6 } else { 0 };
         let (cancels, pauses, restarts) = (weather.cancels, weather.pauses, weather.restarts);
-        let menu = [room, cancels, pauses, restarts, weather.policies, 3, 3, 1, 1];
+        let menu = [room, cancels, pauses, restarts, weather.policies, 3, 3, 1, 1, 2];
         match self.rng.weighted(&menu) {
             Some(0) => self.open(),
             Some(1) => self.order_cancel(),
@@ -85,7 +85,8 @@ impl World {
                 let edition = self.rng.below(3);
                 self.apply_specification(text, edition);
             }
-            _ => self.order_task(),
+            Some(8) => self.order_task(),
+            _ => self.order_label(),
         }
     }
 
@@ -176,6 +177,15 @@ impl World {
         let by = PEOPLE[self.rng.below(PEOPLE.len())].to_owned();
         let approved = task::Approved { name: "go".into(), by };
         self.order(Order::Task(task::Command::Approve(approved)), id, context_id);
+    }
+
+    /// Whatever the task is, and whatever it goes through meanwhile.
+    fn order_label(&mut self) {
+        let Some((id, context_id)) = self.some_task(|_| true) else { return };
+        let value = PEOPLE[self.rng.below(PEOPLE.len())].to_owned();
+        let set = [("owner".to_owned(), value)].into();
+        let label = task::Label { set, overwrite: true, ..task::Label::default() };
+        self.order(Order::Task(task::Command::Label(label)), id, context_id);
     }
 
     fn order_value(&mut self) {

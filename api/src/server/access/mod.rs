@@ -10,7 +10,7 @@ mod secret;
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::http::{HeaderMap, header};
-use kantoku_domain::Namespace;
+use kantoku_domain::{Id, Namespace};
 use kantoku_streams::{Audit, AuditEntry, now, warn_missing};
 use serde_json::value::RawValue;
 
@@ -71,7 +71,12 @@ impl Access {
             unauthenticated("this is no key; one looks like ktk_0123…_89ab…, after the word Bearer")
         })?;
         let held = ring.find(&secret)?;
-        Ok(Caller { actor: held.entry.name.as_str().into(), key: Some(held), from })
+        Ok(Caller {
+            actor: held.entry.name.as_str().into(),
+            key: Some(held),
+            from,
+            operation: None,
+        })
     }
 
     /// Whether a caller may make this call now. It is counted.
@@ -107,6 +112,24 @@ impl Access {
         }
     }
 
+    /// Writes down that an operation has ended, and how.
+    pub(super) async fn note_end(&self, id: Id, actor: &str, namespace: &Namespace, how: &str) {
+        let Self::Keys { audit, .. } = self else { return };
+        let entry = AuditEntry {
+            at: now(),
+            actor: actor.to_owned(),
+            key_id: None,
+            role: None,
+            method: "operation.start".to_owned(),
+            namespace: Some(namespace.clone()),
+            from: None,
+            outcome: format!("ended: {how}"),
+            code: None,
+            trace_id: id.to_string(),
+        };
+        keep(audit, &entry).await;
+    }
+
     /// Writes down what came of a command, or that it was refused for want of a right. What cannot be
     /// written down is told to the log: the outcome stands.
     pub(super) async fn note(&self, asked: Asked<'_>, is_command: bool, error: Option<&ApiError>) {
@@ -128,10 +151,14 @@ impl Access {
             code: error.map(|error| error.code.number()),
             trace_id: trace_id.to_owned(),
         };
-        if let Err(fault) = audit.append(&entry).await {
-            metric::unaudited();
-            warn_missing("nats", "write down who asked for what", &fault);
-        }
+        keep(audit, &entry).await;
+    }
+}
+
+async fn keep(audit: &Audit, entry: &AuditEntry) {
+    if let Err(fault) = audit.append(entry).await {
+        metric::unaudited();
+        warn_missing("nats", "write down who asked for what", &fault);
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn register(module: &mut Module) {
     module.register_command::<ContextRestart>(restart_context);
 }
 
-async fn restart_task(
+pub(super) async fn restart_task(
     api: Arc<Api>,
     caller: Caller,
     params: TaskRestartParams,
@@ -70,7 +70,7 @@ async fn restart_task(
     restart.run(tasks, asked, params.reason, params.dry_run).await
 }
 
-async fn restart_context(
+pub(super) async fn restart_context(
     api: Arc<Api>,
     caller: Caller,
     params: ContextRestartParams,

@@ -2,10 +2,13 @@
 
 mod gone;
 
-use kantoku_api::contract::{Alive, CancelParams, Cancelled, ContextCancel, TaskCancel};
+use kantoku_api::contract::{
+    Alive, BulkAction, BulkKind, CancelParams, Cancelled, ContextCancel, OperationCancel,
+    OperationCancelParams, TaskCancel,
+};
 use serde_json::json;
 
-use super::visible;
+use super::{bulk, operation, visible};
 use crate::{
     complete,
     error::CommandError,
@@ -18,13 +21,16 @@ use crate::{
 pub(crate) const EXAMPLES: &str = "Examples:
   ktk cancel task/0193a5c2 --reason 'wrong input'
   ktk cancel task/0193a5c2 --cascade    and all that waits for it
-  ktk cancel context/@last --wait       until nothing of it runs any more";
+  ktk cancel context/@last --wait       until nothing of it runs any more
+  ktk cancel tasks --where 'status == \"ready\" && specification == \"text/fetch\"' --dry-run
+  ktk cancel -l team=search --yes --wait
+  ktk cancel operation/0193a5c2-…       what was begun for many, and is not done";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to stop: task/ID or context/ID; the beginning of an id is enough
+    /// What to stop: task/ID, context/ID or operation/ID; with --where or -l: tasks or contexts
     #[arg(value_name = "KIND/NAME", add = complete::targets())]
-    target: Target,
+    target: Option<Target>,
     /// Why, for people
     #[arg(long, default_value = "")]
     reason: String,
@@ -32,15 +38,35 @@ pub(crate) struct Args {
     /// context always stops as a whole
     #[arg(long)]
     cascade: bool,
-    /// Return when no attempt of it runs any more
+    /// Return when no attempt of it runs any more; of many, when all were ordered to stop
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    many: bulk::Many,
+    /// Of many: say which they are, and do nothing
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
 }
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
-    let (kind, id) = match args.target.kind {
-        Some(_) => args.target.resolve(session, Kind::Task).await?,
-        None => args.target.resolve_either(session).await?,
+    if args.many.is_given(session) {
+        let kind = bulk::kind(args.target.as_ref(), &[BulkKind::Task, BulkKind::Context])?;
+        let action = BulkAction::Cancel { reason: args.reason, cascade: args.cascade };
+        let (dry_run, wait) = (args.dry_run, args.wait);
+        let order = bulk::Order { action, done: "cancelled", dry_run, wait };
+        return args.many.run(kind, order, session).await;
+    }
+    args.many.refuse_yes()?;
+    if args.dry_run {
+        return Err(CommandError::usage("--dry-run is for --where and -l"));
+    }
+    let Some(target) = &args.target else {
+        return Err(CommandError::usage("name what to stop, or say --where or -l"));
+    };
+    let (kind, id) = match target.kind {
+        Some(Kind::Operation) => return stop_operation(&target.name, session).await,
+        Some(_) => target.resolve(session, Kind::Task).await?,
+        None => target.resolve_either(session).await?,
     };
     let params = CancelParams {
         id: id.clone(),
@@ -88,6 +114,18 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
                 ),
             }
         }
+    }
+}
+
+/// What it has done stays done.
+async fn stop_operation(id: &str, session: &Session) -> Result<(), CommandError> {
+    let (id, namespace) = (operation::whole(id)?, session.namespace());
+    let stopped = session.call::<OperationCancel>(&OperationCancelParams { id, namespace }).await;
+    let stopped = stopped.map_err(|error| error.or_list(Kind::Operation))?;
+    match session.output() {
+        Format::Table | Format::Wide => print_line(&format!("operation/{id} is to stop")),
+        Format::Name => print_line(&format!("operation/{id}")),
+        format => print_document(format, &stopped),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod definition;
+mod operation;
 mod page;
 mod resource;
 mod task;
@@ -86,6 +87,7 @@ async fn page_of(kind: Kind, name: String, session: &Session) -> Result<(), Comm
         Kind::Event => event(&name, session).await,
         Kind::Service => service(&name, session).await,
         Kind::DeadLetter => dead_letter(&name, session).await,
+        Kind::Operation => operation::describe(&name, session).await,
         Kind::Seal => Err(CommandError::usage(
             "there is no more to a seal than `ktk get seals -o wide` shows",
         )),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kantoku_api::contract::{
     ContextGet, DeadLetter, DeadLetterList, DeadLettersParams, EventList, EventsParams, Filter,
-    ListParams, Method, NamesParams,
+    ListParams, Method, NamesParams, Operation, OperationList, OperationListParams,
 };
 use kantoku_domain::{Id, Recorded};
 use kantoku_projections::{
@@ -202,6 +202,26 @@ pub(super) async fn dead_letters(session: &Session) -> Result<List<DeadLetter>, 
             return Ok(List { items, next_cursor, as_of_seq: None });
         }
         after = last;
+    }
+}
+
+/// Operations, the latest first.
+pub(super) async fn operations(session: &Session) -> Result<List<Operation>, CommandError> {
+    let wanted = wanted(session);
+    let (mut items, mut cursor) = (Vec::new(), None);
+    loop {
+        let params = OperationListParams {
+            limit: Some(page_size(wanted, items.len())),
+            cursor,
+            namespace: session.namespace(),
+            all_namespaces: session.all_namespaces(),
+        };
+        let page = session.call::<OperationList>(&params).await?;
+        items.extend(page.items);
+        cursor = page.next_cursor;
+        if cursor.is_none() || items.len() >= wanted {
+            return Ok(List { items, next_cursor: cursor, as_of_seq: None });
+        }
     }
 }
 

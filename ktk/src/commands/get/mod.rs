@@ -5,13 +5,14 @@ mod watch;
 
 use kantoku_api::contract::{
     ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, GetParams, ListParams,
-    Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, PipelineGet, PipelineList,
-    PolicyGet, PolicyList, ResourceGet, ResourceList, ServiceList, SpecificationGet,
+    Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, OperationGet, PipelineGet,
+    PipelineList, PolicyGet, PolicyList, ResourceGet, ResourceList, ServiceList, SpecificationGet,
     SpecificationList, TaskGet, TaskList, TypeGet, TypeList, VersionParams,
 };
 use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};
 
+use super::operation;
 use crate::{
     complete,
     error::{CommandError, Exit},
@@ -32,6 +33,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk get pipeline top-words@2 -o yaml
   ktk get policies
   ktk get events --context @last
+  ktk get operations                 what was done to many at once
   ktk get deadletters                what nobody could digest";
 
 #[derive(Debug, clap::Args)]
@@ -92,6 +94,7 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
         Kind::Event => events(&args, session).await,
         Kind::Service => services(&args, session).await,
         Kind::DeadLetter => dead_letters(&args, session).await,
+        Kind::Operation => operations(&args, session).await,
         Kind::Seal => seals(&args, session).await,
     }
 }
@@ -224,6 +227,19 @@ pub(super) async fn dead_letter(name: &str, session: &Session) -> Result<DeadLet
     let params = DeadLetterParams { letter: name.parse().map_err(wrong)? };
     let found = session.call::<DeadLetterGet>(&params).await;
     found.map_err(|error| error.or_list(Kind::DeadLetter))
+}
+
+async fn operations(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    if args.names.is_empty() {
+        return show(session, &fetch::operations(session).await?);
+    }
+    let mut items = Vec::new();
+    for name in &args.names {
+        let found = session.call::<OperationGet>(&operation::params(name, session)?).await;
+        items.push(found.map_err(|error| error.or_list(Kind::Operation))?);
+    }
+    show_named(session, items)
 }
 
 async fn seals(args: &Args, session: &Session) -> Result<(), CommandError> {

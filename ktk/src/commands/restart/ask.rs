@@ -195,9 +195,10 @@ mod tests {
     fn command(line: &str) -> Result<String, clap::Error> {
         let words = std::iter::once("restart").chain(line.split(' '));
         let Line { global, args } = Line::try_parse_from(words)?;
-        let subject = match args.target.kind {
-            Some(Kind::Context) => Subject::context(args.target.name.clone(), &args),
-            _ => Subject::Task(args.target.name.clone()),
+        let target = args.target.as_ref().unwrap();
+        let subject = match target.kind {
+            Some(Kind::Context) => Subject::context(target.name.clone(), &args),
+            _ => Subject::Task(target.name.clone()),
         };
         let session = Session::new(global, crate::profile::Profile::default()).unwrap();
         Ok(subject.command(&args, &session))

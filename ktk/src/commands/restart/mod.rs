@@ -6,13 +6,14 @@ mod show;
 
 use std::path::PathBuf;
 
+use kantoku_api::contract::{BulkAction, BulkKind};
 use kantoku_domain::{
     Id,
     restart::{OutputPolicy, VersionPolicy},
 };
 
 use self::{ask::Subject, show::Done};
-use super::visible;
+use super::{bulk, visible};
 use crate::{
     complete,
     error::{CommandError, Exit},
@@ -30,13 +31,15 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk restart context/@last --from convert --outputs reallocate --version latest
   ktk restart context/@last --dry-run -o json > plan.json
   ktk restart context/@last --plan plan.json         just that, and what was overtaken since
+  ktk restart tasks --where 'sub_status == \"failed\" && finished_at > now - duration(\"1h\")' --yes
 What was refused ends with 4; with --wait and --watch what failed again with 5.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to run again: a task, or a context as a whole; the beginning of an id is enough
+    /// What to run again: a task, or a context as a whole; the beginning of an id is enough. With
+    /// --where or -l: tasks or contexts
     #[arg(value_name = "TASK|CONTEXT", add = complete::targets())]
-    target: Target,
+    target: Option<Target>,
     /// Of a context: only this task and what comes after it; a step or the id of a task
     #[arg(long, value_name = "NODE", conflicts_with = "only_failed")]
     from: Option<String>,
@@ -67,6 +70,8 @@ pub(crate) struct Args {
     /// Show every task of the plan on a line of its own, and whole ids
     #[arg(long)]
     full: bool,
+    #[command(flatten)]
+    many: bulk::Many,
 }
 
 /// Whether to wait for the end.
@@ -81,6 +86,10 @@ struct Waiting {
 }
 
 pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), CommandError> {
+    if args.many.is_given(session) {
+        return many(args, session).await;
+    }
+    args.many.refuse_yes()?;
     let subject = subject(&args, session).await?;
     let plan = match args.plan.take() {
         Some(file) => Some(Box::new(ask::read_plan(file).await?)),
@@ -110,6 +119,22 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
     end::wait(&done, &waited_for, args.full, session).await
 }
 
+/// Each by itself: a task, or what has failed of a context.
+async fn many(args: Args, session: &Session) -> Result<(), CommandError> {
+    if args.from.is_some() || args.plan.is_some() || args.waiting.watch {
+        return Err(CommandError::usage("--from, --plan and --watch are for one that is named"));
+    }
+    let kind = bulk::kind(args.target.as_ref(), &[BulkKind::Task, BulkKind::Context])?;
+    if args.only_failed && kind == BulkKind::Task {
+        return Err(CommandError::usage("--only-failed is about contexts: write contexts"));
+    }
+    let (reason, outputs, version) = (args.reason, args.outputs, args.version);
+    let action = BulkAction::Restart { reason, outputs, version };
+    let (dry_run, wait) = (args.dry_run, args.waiting.wait);
+    let order = bulk::Order { action, done: "restarted", dry_run, wait };
+    args.many.run(kind, order, session).await
+}
+
 /// What is waited for: the task, or else all of its context.
 struct Waited {
     task_id: Option<Id>,
@@ -120,10 +145,13 @@ struct Waited {
 /// What is to run again.
 async fn subject(args: &Args, session: &Session) -> Result<Subject, CommandError> {
     let of_context = args.from.is_some() || args.only_failed;
-    let (kind, id) = match args.target.kind {
-        None if of_context => args.target.resolve(session, Kind::Context).await?,
-        None => args.target.resolve_either(session).await?,
-        Some(_) => args.target.resolve(session, Kind::Task).await?,
+    let Some(target) = &args.target else {
+        return Err(CommandError::usage("name what to run again, or say --where or -l"));
+    };
+    let (kind, id) = match target.kind {
+        None if of_context => target.resolve(session, Kind::Context).await?,
+        None => target.resolve_either(session).await?,
+        Some(_) => target.resolve(session, Kind::Task).await?,
     };
     match kind {
         Kind::Task if of_context => Err(CommandError::usage(

@@ -75,6 +75,7 @@ impl TaskDocument {
                 let given = self.approvals.entry(approved.name.clone()).or_default();
                 given.push(Approval { by: approved.by.clone(), at });
             }
+            Event::TaskLabelled(labelled) => labelled.apply(&mut self.labels),
             Event::TaskPaused(paused) => {
                 self.withdraw();
                 self.paused = Some(paused.clone());

@@ -107,7 +107,13 @@ impl Reader {
         sql.push(" ORDER BY id LIMIT ").push_bind(i64::from(IDS_MAX) + 1);
         let ids: Vec<Uuid> = sql.build_query_scalar().fetch_all(&mut *tx).await.map_err(failed)?;
         if ids.len() > IDS_MAX as usize {
-            return Err(invalid("filter", format!("it is about more than {IDS_MAX} records")));
+            let mut sql = QueryBuilder::new(format!("SELECT count(*) FROM {}", T::TABLE));
+            push_where(&mut sql, namespace, condition, &known);
+            let count: i64 = sql.build_query_scalar().fetch_one(&mut *tx).await.map_err(failed)?;
+            let message = format!(
+                "it is about {count} records, more than {IDS_MAX}: ask for less at once, e.g. a time"
+            );
+            return Err(invalid("filter", message));
         }
         Ok((ids.into_iter().map(Id::from_uuid).collect(), as_of_seq))
     }

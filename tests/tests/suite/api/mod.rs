@@ -2,6 +2,7 @@
 
 mod access;
 mod bounds;
+mod bulk;
 mod commands;
 mod feed;
 mod filters;

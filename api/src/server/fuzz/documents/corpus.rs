@@ -65,6 +65,7 @@ fn reads(known: &Known) -> Vec<(&'static str, Value)> {
         ("rpc.discover", json!({})),
         ("projection.list", json!({})),
         ("operation.get", json!({"id": task})),
+        ("operation.list", json!({"limit": 10, "cursor": task})),
     ]
 }
 
@@ -91,6 +92,18 @@ fn orders(known: &Known) -> Vec<(&'static str, Value)> {
         ("task.spawn", json!({"specification": "pass", "inputs": {"x": {"value": 1}}})),
         ("task.spawn_batch", json!({"tasks": tasks})),
         ("task.cancel", json!({"id": task, "reason": "no", "cascade": true})),
+        (
+            "task.label",
+            json!({"id": task, "set": {"team": "b"}, "remove": ["owner"], "overwrite": true}),
+        ),
+        (
+            "operation.start",
+            json!({
+                "action": {"restart": {"outputs": "reuse", "version": "same"}}, "kind": "task",
+                "filter": {"labels.team": "a"}, "where": "attempt > 1", "dry_run": true,
+            }),
+        ),
+        ("operation.cancel", json!({"id": task})),
         ("task.pause", paused.clone()),
         ("task.resume", json!({"id": task})),
         ("task.approve", json!({"id": task, "name": "legal", "by": "ada"})),

@@ -95,6 +95,12 @@ impl World {
                 202,
             ),
             get("task.events", format!("tasks/{task}/events")),
+            post(
+                "task.label",
+                format!("tasks/{task}/labels"),
+                json!({ "set": { "triage": "done" } }),
+                200,
+            ),
             get("task.logs", format!("tasks/{task}/logs")),
             ("task.pause", format!("PUT /v1/tasks/{}/pause", waiting[2]), none.clone(), 200),
             ("task.resume", format!("DELETE /v1/tasks/{}/pause", waiting[2]), none.clone(), 200),
@@ -195,6 +201,19 @@ impl World {
             get("projection.list", "projections".into()),
             post("projection.verify", "projections/verifications".into(), none.clone(), 202),
             post("projection.rebuild", "projections/rebuilds".into(), none.clone(), 202),
+            post(
+                "operation.start",
+                "operations".into(),
+                json!({ "action": { "label": { "set": { "seen": "yes" } } }, "where": "specification == 'pass'" }),
+                202,
+            ),
+            get("operation.list", "operations".into()),
+            post(
+                "operation.cancel",
+                "operations/00000000-0000-0000-0000-000000000000/cancellation".into(),
+                none.clone(),
+                404,
+            ),
             (
                 "operation.get",
                 "GET /v1/operations/00000000-0000-0000-0000-000000000000".into(),
