@@ -120,6 +120,7 @@ pub async fn setup(
     bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
         .await?;
     bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
+    bucket(context, subject::SECRETS, "sealed secrets", Duration::ZERO, settings).await?;
     blobs(context, settings).await
 }
 

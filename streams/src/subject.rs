@@ -19,6 +19,8 @@ pub const SEALS: &str = "KTK_SEALS";
 pub const SERVICES: &str = "ktk_services";
 /// The key-value bucket of the keys of the API.
 pub const KEYS: &str = "ktk_keys";
+/// The key-value bucket of secrets.
+pub const SECRETS: &str = "ktk_secrets";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
@@ -146,6 +148,11 @@ pub fn orders(service: &str) -> String {
 /// The key of `service` in [`SERVICES`].
 pub fn service_key(service: &str) -> String {
     token(service)
+}
+
+/// The key of a secret in [`SECRETS`].
+pub fn secret_key(namespace: &Namespace, name: &SecretName) -> String {
+    format!("{namespace}.{}", token(name.as_str()))
 }
 
 /// Where `consumer` puts what it could not digest.
