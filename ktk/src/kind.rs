@@ -19,11 +19,12 @@ pub(crate) enum Kind {
     Service,
     DeadLetter,
     Seal,
+    Secret,
 }
 
 impl Kind {
     /// Each with its name, its short name and its plural.
-    const NAMES: [(Self, [&str; 3]); 12] = [
+    const NAMES: [(Self, [&str; 3]); 13] = [
         (Self::Task, ["task", "t", "tasks"]),
         (Self::Context, ["context", "cx", "contexts"]),
         (Self::Resource, ["resource", "r", "resources"]),
@@ -36,12 +37,14 @@ impl Kind {
         (Self::Service, ["service", "svc", "services"]),
         (Self::DeadLetter, ["deadletter", "dl", "deadletters"]),
         (Self::Seal, ["seal", "sl", "seals"]),
+        // Without a short name.
+        (Self::Secret, ["secret", "secret", "secrets"]),
     ];
 
     /// For help texts.
     pub(crate) const HELP: &str = "Kinds, with their short names: tasks (t), contexts (cx), \
 resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
-events (ev), services (svc), deadletters (dl), seals (sl)";
+events (ev), services (svc), deadletters (dl), seals (sl), secrets";
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {

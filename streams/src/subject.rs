@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kantoku_domain::{Id, Kind, Namespace};
+use kantoku_domain::{Id, Kind, Namespace, SecretName};
 use thiserror::Error;
 
 /// The stream of all domain events.

@@ -19,6 +19,7 @@ mod policy;
 mod resource;
 mod restart;
 mod seal;
+mod secret;
 mod system;
 mod task;
 mod why;
@@ -44,6 +45,7 @@ pub use policy::*;
 pub use resource::*;
 pub use restart::*;
 pub use seal::*;
+pub use secret::*;
 pub use system::*;
 pub use task::*;
 pub use why::*;
@@ -153,6 +155,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         resource::METHODS,
         restart::METHODS,
         seal::METHODS,
+        secret::METHODS,
         system::METHODS,
         task::METHODS,
         task::SUBSCRIPTIONS,
@@ -187,6 +190,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     resource::visit_methods(visitor);
     restart::visit_methods(visitor);
     seal::visit_methods(visitor);
+    secret::visit_methods(visitor);
     system::visit_methods(visitor);
     task::visit_methods(visitor);
     task::visit_subscriptions(visitor);

@@ -5,7 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use clap::Parser;
 use kantoku_api::contract::{
     ContextList, ListParams, Method, NamesParams, NoParams, PipelineList, PolicyList, ResourceList,
-    ServiceList, SpecificationList, TaskList, TypeList,
+    SecretList, SecretListParams, ServiceList, SpecificationList, TaskList, TypeList,
 };
 use kantoku_projections::reader::Page;
 use tokio::runtime;
@@ -92,6 +92,11 @@ async fn ask(kind: Kind, session: &Session) -> Result<Vec<String>, CommandError>
         Kind::Service => {
             let services = session.call::<ServiceList>(&NoParams {}).await?.items;
             Ok(services.iter().map(Row::name).collect())
+        }
+        Kind::Secret => {
+            let params = SecretListParams { namespace: session.namespace() };
+            let secrets = session.call::<SecretList>(&params).await?.items;
+            Ok(secrets.iter().map(Row::name).collect())
         }
         Kind::Namespace | Kind::Event | Kind::DeadLetter | Kind::Seal => Ok(Vec::new()),
     }

@@ -7,6 +7,7 @@ mod event;
 mod namespace;
 mod policy;
 mod resource;
+mod secret;
 mod service;
 mod task;
 

@@ -32,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) access: AccessPolicy,
     /// Where the first key goes, if one is to be made.
     pub(crate) first_key: Option<PathBuf>,
+    /// Where the keys are that secrets are sealed under, the one that seals first.
+    pub(crate) secrets_keys: Vec<PathBuf>,
+    /// Whether the first is made where it is missing.
+    pub(crate) new_secrets_key: bool,
     /// May hold a password.
     pub(crate) nats_url: String,
     /// Where NATS says how it is set up.
@@ -69,6 +73,8 @@ impl Config {
             origins: Vec::new(),
             access: AccessPolicy::Open,
             first_key: None,
+            secrets_keys: vec![context.state_dir.join("secrets.key")],
+            new_secrets_key: true,
             nats_url: context.nats_url.clone(),
             nats_monitor_url: None,
             nats_sync: context.nats_sync.map(|policy| match policy {

@@ -19,8 +19,11 @@ use rules::{Needs, RULES};
 use scope::Scope;
 pub(super) use secret::Secret;
 
-use super::{Caller, metric};
-use crate::{ApiError, Code};
+use super::{Caller, metric, params};
+use crate::{
+    ApiError, Code,
+    contract::{Method as _, SecretSet},
+};
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +101,7 @@ impl Access {
         match rule.needs {
             Needs::Nothing => Ok(()),
             Needs::Everything => Scope::everything().check(entry),
-            Needs::Namespace => Scope::of(params)?.check(entry),
+            Needs::Namespace => scope(method, params)?.check(entry),
         }
     }
 
@@ -128,6 +131,12 @@ impl Access {
             warn_missing("nats", "write down who asked for what", &fault);
         }
     }
+}
+
+/// Where a call is about. What is wrong with a call that sets a secret is said without quoting it.
+fn scope(method: &str, params: Option<&RawValue>) -> Result<Scope, ApiError> {
+    let is_private = method == SecretSet::NAME;
+    Scope::of(params).map_err(|error| if is_private { params::unquoted(&error, &[]) } else { error })
 }
 
 /// Whose a call is about, of a method that is about one.
