@@ -11,7 +11,7 @@ mod manifests;
 mod operations;
 mod others;
 mod queries;
-mod raw;
+pub(crate) mod raw;
 mod rest;
 mod semantics;
 mod socket;
