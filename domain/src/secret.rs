@@ -98,7 +98,9 @@ pub enum SecretValueError {
     #[error("a secret is a text of 8 to 65536 bytes")]
     NoText,
     /// What is shorter stands in too many texts by chance to be recognised there.
-    #[error("a secret has at least 8 bytes: a shorter one could not be kept out of logs and errors")]
+    #[error(
+        "a secret has at least 8 bytes: a shorter one could not be kept out of logs and errors"
+    )]
     Short,
     /// It is too long.
     #[error("a secret has at most 65536 bytes")]

@@ -59,7 +59,8 @@ impl Http {
         };
         let answer = sent.map_err(lost)?;
         let status = answer.status();
-        let Body { bytes, is_whole } = read(answer, (!status.is_success()).then_some(post.redactor)).await.map_err(lost)?;
+        let Body { bytes, is_whole } =
+            read(answer, (!status.is_success()).then_some(post.redactor)).await.map_err(lost)?;
         if !status.is_success() {
             let tail = String::from_utf8_lossy(&bytes);
             let message = format!("POST {place} was answered with {status}: {}", tail.trim());

@@ -35,8 +35,10 @@ impl Redactor {
     pub(crate) fn new(secrets: &[(SecretName, SecretValue)]) -> Self {
         let of = |(name, value): &(SecretName, SecretValue)| {
             let label: Arc<str> = name.label().into();
-            forms::of(value.expose()).into_iter().map(move |bytes| {
-                Pattern { borders: borders(&bytes), bytes, label: Arc::clone(&label) }
+            forms::of(value.expose()).into_iter().map(move |bytes| Pattern {
+                borders: borders(&bytes),
+                bytes,
+                label: Arc::clone(&label),
             })
         };
         Self(secrets.iter().flat_map(of).collect())

@@ -10,7 +10,9 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
-    contract::{GetParams, Method, PolicyParams, SecretParams, Subscription, TIMEOUT_MAX, VersionParams},
+    contract::{
+        GetParams, Method, PolicyParams, SecretParams, Subscription, TIMEOUT_MAX, VersionParams,
+    },
 };
 use kantoku_domain::{Millis, NameError, Namespace, SecretNameError};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Dependency, Id, Millis, Name, Namespace, RetryPolicy, SecretName, Timeouts, Timestamp, task::Outcome,
+    Dependency, Id, Millis, Name, Namespace, RetryPolicy, SecretName, Timeouts, Timestamp,
+    task::Outcome,
 };
 use kantoku_projections::{
     document::{ContextDocument, TaskDocument, TaskStatus},

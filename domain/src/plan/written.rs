@@ -29,11 +29,12 @@ pub(super) fn read_input(value: &Value) -> Result<Written, String> {
                 return Err(SECRET_TAKES_NO_SCRIPT.into());
             }
             match &map["secret"] {
-                _ if map.len() > 1 => Err("write {secret: NAME} alone, or {value: …} for a literal"
-                    .into()),
-                Value::String(name) => {
-                    Ok(Written::Secret(name.parse().map_err(|error: SecretNameError| error.to_string())?))
+                _ if map.len() > 1 => {
+                    Err("write {secret: NAME} alone, or {value: …} for a literal".into())
                 }
+                Value::String(name) => Ok(Written::Secret(
+                    name.parse().map_err(|error: SecretNameError| error.to_string())?,
+                )),
                 _ => Err("a secret is named by a text; {value: {secret: …}} is a literal".into()),
             }
         }

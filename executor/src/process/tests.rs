@@ -24,7 +24,8 @@ async fn sh_seen(
     let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let cwd = std::env::temp_dir();
     let (mark, grace, redactor) = (&mark, &move || grace, &Redactor::default());
-    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace, redactor };
+    let program =
+        Program { command: &command, environment: &environment, mark, cwd: &cwd, grace, redactor };
     let halt = CancellationToken::new();
     let mut on_stderr = |chunk: &[u8]| seen(chunk, &halt);
     let run = program.run(&inputs, &mut on_stderr, &halt);
@@ -90,7 +91,14 @@ async fn what_is_no_json_or_no_program_is_explained() {
     let command = ["/no/such/program".to_owned()];
     let (environment, cwd) = (BTreeMap::new(), std::env::temp_dir());
     let (mark, grace) = (&[], &|| DEADLINE);
-    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace, redactor: &Redactor::default() };
+    let program = Program {
+        command: &command,
+        environment: &environment,
+        mark,
+        cwd: &cwd,
+        grace,
+        redactor: &Redactor::default(),
+    };
     let halt = CancellationToken::new();
     let error = program.run(&Map::new(), &mut |_| (), &halt).await.expect_err("missing");
     assert_eq!((error.kind.as_str(), error.retryable), ("start", false));

@@ -16,9 +16,10 @@ const LINES_MAX: usize = 100;
 /// are too short to be told from chance, or say what follows, as those of PEM do.
 pub(super) fn of(value: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
-    let lines = value.lines().map(str::trim).filter(|line| {
-        line.len() >= SecretValue::BYTES_MIN && !line.starts_with("-----")
-    });
+    let lines = value
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.len() >= SecretValue::BYTES_MIN && !line.starts_with("-----"));
     forms.extend(lines.take(LINES_MAX).map(str::to_owned));
     forms.insert(value.to_owned());
     forms.extend(quoted(value));

@@ -66,7 +66,12 @@ pub(crate) struct ServeArgs {
     first_key: Option<PathBuf>,
     /// Where the key is that secrets are sealed under; the same for the api and all executors. Repeatable:
     /// the first seals, the others open what was sealed under them before
-    #[arg(long = "secrets-key", env = "KTK_SECRETS_KEY", value_name = "FILE", value_delimiter = ',')]
+    #[arg(
+        long = "secrets-key",
+        env = "KTK_SECRETS_KEY",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     secrets_keys: Vec<PathBuf>,
     /// Make the first of these files where it is missing; only its owner may read it
     #[arg(long, requires = "secrets_keys")]

@@ -126,9 +126,7 @@ async fn echo() -> SocketAddr {
 /// What runs with a secret, and whether it is to end well.
 fn executables(web: SocketAddr) -> Vec<(Value, bool)> {
     const READ: &str = r#"v=$(sed 's/.*"s":"\([^"]*\)".*/\1/'); "#;
-    let sh = |script: &str| {
-        json!({"type": "process", "command": ["sh", "-c", format!("{READ}{script}")]})
-    };
+    let sh = |script: &str| json!({"type": "process", "command": ["sh", "-c", format!("{READ}{script}")]});
     let http = |path: &str| json!({"type": "http", "url": format!("http://{web}/{path}")});
     let rhai = |script: &str| json!({"type": "rhai", "script": script});
     vec![
@@ -141,7 +139,9 @@ fn executables(web: SocketAddr) -> Vec<(Value, bool)> {
         (sh(r#"printf 'no JSON %s' "$v""#), false),
         (sh(r#"printf '{"outputs":{"o":"x"},"spawn":"%s"}' "$v""#), false),
         (
-            sh(r#"printf '{"outputs":{"o":"x"},"spawn":[{"key":"k","specification":"t1","inputs":{"s":"%s"}}]}' "$v""#),
+            sh(
+                r#"printf '{"outputs":{"o":"x"},"spawn":[{"key":"k","specification":"t1","inputs":{"s":"%s"}}]}' "$v""#,
+            ),
             false,
         ),
         (sh(r#"printf '{"outputs":{"o":"x"},"result":["%s"]}' "$v""#), false),

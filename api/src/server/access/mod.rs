@@ -136,7 +136,8 @@ impl Access {
 /// Where a call is about. What is wrong with a call that sets a secret is said without quoting it.
 fn scope(method: &str, params: Option<&RawValue>) -> Result<Scope, ApiError> {
     let is_private = method == SecretSet::NAME;
-    Scope::of(params).map_err(|error| if is_private { params::unquoted(&error, &[]) } else { error })
+    Scope::of(params)
+        .map_err(|error| if is_private { params::unquoted(&error, &[]) } else { error })
 }
 
 /// Whose a call is about, of a method that is about one.

@@ -7,8 +7,8 @@ use kantoku_api::contract::{
     ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, GetParams, ListParams,
     Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, PipelineGet, PipelineList,
     PolicyGet, PolicyList, ResourceGet, ResourceList, SecretGet, SecretList, SecretListParams,
-    ServiceList, SpecificationGet,
-    SpecificationList, TaskGet, TaskList, TypeGet, TypeList, VersionParams,
+    ServiceList, SpecificationGet, SpecificationList, TaskGet, TaskList, TypeGet, TypeList,
+    VersionParams,
 };
 use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};

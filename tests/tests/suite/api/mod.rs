@@ -26,7 +26,7 @@ use kantoku_api::{
 };
 use kantoku_domain::Recorded;
 use kantoku_projections::Database;
-use kantoku_streams::ConsumerConfig;
+use kantoku_streams::{ConsumerConfig, SecretKey, SecretKeys};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,9 @@ impl Served {
         Self::with(ApiConfig::new("api-1")).await
     }
 
-    async fn with(config: ApiConfig) -> Self {
+    async fn with(mut config: ApiConfig) -> Self {
+        let key = SecretKey::draw().parse::<SecretKey>().expect("a key");
+        config.secret_keys = SecretKeys::new([key]);
         let stand = Box::new(Box::pin(Stand::with_postgres()).await);
         let projector = stand.projector("ktk").await;
         let database = stand.database("ktk").await;
