@@ -165,7 +165,7 @@ fn executables(web: SocketAddr) -> Vec<(Value, bool)> {
 
 /// Every stream with all that is in it: buckets and object stores are streams as well.
 async fn streams(url: &str) -> Vec<(String, String)> {
-    let client = async_nats::connect(url).await.expect("connected");
+    let client = kantoku_streams::connect(url, "search", DEADLINE).await.expect("connected");
     let context = async_nats::jetstream::new(client);
     let names: Vec<String> = context.stream_names().try_collect().await.expect("names");
     let mut found = Vec::new();
