@@ -98,6 +98,9 @@ async fn follow(
 }
 
 fn pass(clear: &[u8], tail: &mut Vec<u8>, on_stderr: &mut (dyn FnMut(&[u8]) + Send)) {
+    if clear.is_empty() {
+        return;
+    }
     on_stderr(clear);
     tail.extend_from_slice(clear);
     let surplus = tail.len().saturating_sub(TAIL_MAX);
