@@ -110,7 +110,7 @@ mod tests {
         let (field, message) =
             refused::<SpawnParams>(r#"{"specification": "a", "inputs": {"x": {"valeu": 1}}}"#);
         assert!(field.is_some_and(|field| field.starts_with("inputs.x")), "{message}");
-        assert!(message.contains("`value` or `resource`"), "{message}");
+        assert!(message.contains("`value`, `resource`, `secret`"), "{message}");
         let (field, _) =
             refused::<SpawnParams>(r#"{"specification": "a", "retry": {"atempts": 1}}"#);
         assert_eq!(field.as_deref(), Some("retry.atempts"));
