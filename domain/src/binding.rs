@@ -4,7 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BlobRef, Datum, Id, Type};
+use crate::{BlobRef, Datum, Id, Problem, SecretName, Type};
+
+/// Why a secret has no script.
+pub(crate) const SECRET_TAKES_NO_SCRIPT: &str = "a secret takes no script, as what a script makes of a \
+     value is recorded: leave map out, and take the value apart in the task";
 
 /// Where an input comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +20,8 @@ pub enum Source {
     Blob(BlobRef),
     /// A resource, which the task waits for.
     Resource(Id),
+    /// A secret of the task's namespace: only the executor learns its value, right before it runs.
+    Secret(SecretName),
 }
 
 impl From<Datum> for Source {
@@ -48,7 +54,18 @@ impl Binding {
     pub fn resource(&self) -> Option<Id> {
         match self.source {
             Source::Resource(id) => Some(id),
-            Source::Value(_) | Source::Blob(_) => None,
+            Source::Value(_) | Source::Blob(_) | Source::Secret(_) => None,
         }
+    }
+
+    /// The problem of an input that is a secret and has what a secret cannot have; its path is
+    /// `path`. What a script makes of a value is recorded, and other types than texts have no value
+    /// that could be one.
+    pub(crate) fn secret_problem(&self, path: &[&str]) -> Option<Problem> {
+        let Source::Secret(name) = &self.source else { return None };
+        if self.map.is_some() {
+            return Some(Problem::new(path, SECRET_TAKES_NO_SCRIPT));
+        }
+        self.type_.secret_problem(name, path)
     }
 }

@@ -35,7 +35,7 @@ pub struct Step {
     /// The specification.
     #[serde(rename = "use")]
     pub specification: Name,
-    /// Its inputs: a reference, `{from, map}`, `{value}`, or a literal.
+    /// Its inputs: a reference, `{from, map}`, `{value}`, `{secret}`, or a literal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub with: BTreeMap<String, Value>,
     /// Steps that come before; must have finished ok unless `when` says otherwise.

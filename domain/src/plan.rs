@@ -117,6 +117,7 @@ pub fn plan(
         // Validated above: what cannot be read was reported there.
         let (source, map, name) = match read_input(value).ok()? {
             Written::Literal(value) => (Source::Value(value), None, None),
+            Written::Secret(name) => (Source::Secret(name), None, None),
             Written::Edge { from, map } if from.is_param() => {
                 let source = match large.get(&from.name) {
                     Some(blob) => Source::Blob(blob.clone()),

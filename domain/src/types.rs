@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Millis, Name, Timestamp};
+use crate::{Millis, Name, Problem, SecretName, Timestamp};
 
 /// A type, written as `string`, `{array: string}`, `{struct: {name: string, age: {optional:
 /// number}}}`.
@@ -120,6 +120,24 @@ impl Type {
             (Self::Struct(from), Self::Map(to)) => from.values().all(|from| from.fits(to)),
             (from, to) => from == to,
         }
+    }
+
+    /// The problem with giving an input of this type the secret `name`, which is a text.
+    pub(crate) fn secret_problem(&self, name: &SecretName, path: &[&str]) -> Option<Problem> {
+        // Whether it is the text of such a value shows when it is resolved.
+        let may_be = |type_: &Self| {
+            matches!(type_, Self::Binary | Self::Duration | Self::Timestamp)
+                || Self::String.fits(type_)
+        };
+        let inner = match self {
+            Self::Optional(inner) => inner,
+            type_ => type_,
+        };
+        let problem = || {
+            let what = format!("secret {name} is a string, and the input is {self}");
+            Problem::new(path, what).suggest(Some("declare the input as string".into()))
+        };
+        (!may_be(inner)).then(problem)
     }
 
     /// Whether an input of this type may be left out.

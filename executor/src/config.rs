@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use kantoku_domain::{Id, Millis, Timeouts};
+use kantoku_streams::SecretKeys;
 use uuid::Uuid;
 
 use crate::{ReaperConfig, reaper::Orders};
@@ -31,6 +32,8 @@ pub struct ExecutorConfig {
     pub work_dir: PathBuf,
     /// How what an executor that was killed leaves behind is ended.
     pub reaper: ReaperConfig,
+    /// What opens secrets; without, a task that needs one fails.
+    pub secret_keys: Option<SecretKeys>,
 }
 
 impl ExecutorConfig {
@@ -50,6 +53,7 @@ impl ExecutorConfig {
             labels: BTreeMap::new(),
             work_dir: std::env::temp_dir(),
             reaper,
+            secret_keys: None,
         }
     }
 

@@ -39,6 +39,19 @@ pub(crate) fn result(message: impl Into<String>) -> Failure {
     Failure::new("result", message, false)
 }
 
+/// What it said holds the value of a secret.
+pub(crate) fn told(place: &str, label: &str) -> Failure {
+    result(format!(
+        "{place} holds the value of {label}, or a form of it, and would be stored: give the input \
+         itself to whoever needs it"
+    ))
+}
+
+/// A secret that it needs cannot be had now.
+pub(crate) fn secret(message: impl Display) -> Failure {
+    Failure::new("secret", message.to_string(), true)
+}
+
 /// A child that was asked for cannot be spawned.
 pub(crate) fn child(key: &str, problems: &[Problem]) -> Failure {
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -81,6 +94,8 @@ mod tests {
             exit("", None),
             http("", true),
             result(""),
+            told("", ""),
+            secret(""),
             child("key", &[]),
             wrong_type("input", "x", &type_error),
             timed_out(Millis(1)),

@@ -10,7 +10,7 @@ use reqwest::{
 };
 use serde_json::{Map, Value};
 
-use crate::failure;
+use crate::{failure, redact::Redactor};
 
 /// What an answer may hold, in bytes.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
@@ -37,6 +37,8 @@ pub(crate) struct Post<'a> {
     pub(crate) task_id: String,
     pub(crate) attempt: u32,
     pub(crate) fence: u64,
+    /// Keeps out of errors what must not be said.
+    pub(crate) redactor: &'a Redactor,
 }
 
 impl Http {
@@ -57,7 +59,8 @@ impl Http {
         };
         let answer = sent.map_err(lost)?;
         let status = answer.status();
-        let Body { bytes, is_whole } = read(answer, status.is_success()).await.map_err(lost)?;
+        let Body { bytes, is_whole } =
+            read(answer, (!status.is_success()).then_some(post.redactor)).await.map_err(lost)?;
         if !status.is_success() {
             let tail = String::from_utf8_lossy(&bytes);
             let message = format!("POST {place} was answered with {status}: {}", tail.trim());
@@ -144,8 +147,9 @@ struct Body {
     is_whole: bool,
 }
 
-/// Reads the body of a success up to the limit, and the end of any other.
-async fn read(mut answer: Response, is_success: bool) -> Result<Body, reqwest::Error> {
+/// Reads the body of a success up to the limit, and of what is to be shown the end, without secrets.
+async fn read(mut answer: Response, shown: Option<&Redactor>) -> Result<Body, reqwest::Error> {
+    let mut redacted = shown.map(Redactor::stream);
     let mut bytes = Vec::new();
     let mut taken = 0;
     while let Some(chunk) = answer.chunk().await? {
@@ -153,10 +157,16 @@ async fn read(mut answer: Response, is_success: bool) -> Result<Body, reqwest::E
         if taken > ANSWER_MAX {
             return Ok(Body { bytes, is_whole: false });
         }
-        bytes.extend_from_slice(&chunk);
-        if !is_success {
-            bytes.drain(..bytes.len().saturating_sub(TAIL_MAX));
+        match &mut redacted {
+            None => bytes.extend_from_slice(&chunk),
+            Some(redacted) => {
+                bytes.extend_from_slice(redacted.push(&chunk));
+                bytes.drain(..bytes.len().saturating_sub(TAIL_MAX));
+            }
         }
+    }
+    if let Some(redacted) = &mut redacted {
+        bytes.extend_from_slice(redacted.end());
     }
     Ok(Body { bytes, is_whole: true })
 }

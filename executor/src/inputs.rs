@@ -1,4 +1,4 @@
-//! The inputs of an attempt: values fetched, scripts run, types checked.
+//! The inputs of an attempt: values fetched, secrets resolved, scripts run, types checked.
 
 use std::{
     collections::BTreeMap,
@@ -8,11 +8,11 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kantoku_domain::{
-    Binding, BlobRef, Datum, Event, Namespace, Source,
+    Binding, BlobRef, Datum, Event, Namespace, SecretName, SecretValue, Source,
     task::{Failure, Ready, Resolved, Spawned},
 };
 use kantoku_preprocessors::Pool;
-use kantoku_streams::{Bus, Ledger};
+use kantoku_streams::{Bus, Ledger, SecretError, SecretKeys};
 use serde_json::{Map, Value};
 
 use crate::{failure, patience::patiently};
@@ -20,11 +20,12 @@ use crate::{failure, patience::patiently};
 /// How many inputs of one attempt are fetched at once.
 const AT_ONCE: usize = 16;
 
-/// The inputs as the executable sees them, and those that scripts made.
+/// The inputs as the executable sees them, those that scripts made, and the secrets among them.
 #[derive(Default)]
 pub(crate) struct Inputs {
     pub(crate) values: Map<String, Value>,
     pub(crate) made: BTreeMap<String, Datum>,
+    pub(crate) secrets: Vec<(SecretName, SecretValue)>,
 }
 
 impl Inputs {
@@ -34,6 +35,7 @@ impl Inputs {
     pub(crate) async fn fetch(
         bus: &Bus,
         scripts: &Pool,
+        keys: Option<&SecretKeys>,
         namespace: &Namespace,
         spawned: &Spawned,
         ready: &Ready,
@@ -42,6 +44,7 @@ impl Inputs {
         let each: Vec<_> = spawned
             .inputs
             .iter()
+            .filter(|(_, binding)| !matches!(binding.source, Source::Secret(_)))
             .map(|(name, binding)| {
                 let by = by(spawned, ready, name);
                 fetch(bus, scripts, namespace, name, binding, by)
@@ -53,8 +56,45 @@ impl Inputs {
             inputs.made.extend(made.map(|made| (name.to_owned(), made)));
             inputs.values.insert(name.to_owned(), value);
         }
+        drop(fetched);
+        // Last, as no script and no other failure is to know of them.
+        for (input, binding) in &spawned.inputs {
+            let Source::Secret(name) = &binding.source else { continue };
+            let secret = resolve(bus, keys, namespace, name).await?;
+            let value = Value::from(secret.expose());
+            if binding.map.is_some() || binding.type_.check(&value).is_err() {
+                let what = "and the text of the secret is none; its type is wrong, or its value";
+                let message = format!("input {input:?} is {}, {what}", binding.type_);
+                return Err(failure::secret(message));
+            }
+            inputs.values.insert(input.clone(), value);
+            inputs.secrets.push((name.clone(), secret));
+        }
         Ok(inputs)
     }
+}
+
+/// The value of a secret of the task's own namespace.
+async fn resolve(
+    bus: &Bus,
+    keys: Option<&SecretKeys>,
+    namespace: &Namespace,
+    name: &SecretName,
+) -> Result<SecretValue, Failure> {
+    let keys = keys.ok_or_else(|| {
+        failure::secret(format!(
+            "secret {name} cannot be opened: this executor has no key for secrets; start `ktk serve` \
+             with --secrets-key"
+        ))
+    })?;
+    let get = || async {
+        match Box::pin(bus.secrets().resolve(keys, namespace, name)).await {
+            // Waited out; all else is what the attempt fails with.
+            Err(SecretError::Fault(fault)) => Err(fault),
+            resolved => Ok(resolved),
+        }
+    };
+    patiently(get).await?.map_err(failure::secret)
 }
 
 /// How an input that is a resource got its value.
@@ -110,6 +150,7 @@ async fn source(
         (Source::Resource(_), By::Unknown) => {
             Err(failure::broken(format!("it is not said where input {name:?} is resolved")))
         }
+        (Source::Secret(secret), _) => Err(failure::broken(format!("secret {secret} is no value"))),
     }
 }
 

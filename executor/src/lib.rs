@@ -24,6 +24,7 @@ mod patience;
 mod proc;
 mod process;
 mod reaper;
+mod redact;
 mod result;
 mod run;
 mod running;

@@ -31,7 +31,7 @@ use self::{
     group::Group,
     pipes::{Pipes, STDOUT_MAX, Said},
 };
-use crate::failure;
+use crate::{failure, redact::Redactor};
 
 /// How long the pipes may stay open after the first process has ended, and again after the rest of
 /// its group was killed: what escaped from the group may hold them for ever.
@@ -53,6 +53,8 @@ pub(crate) struct Program<'a> {
     pub(crate) cwd: &'a Path,
     /// How long it may take to go, asked when it is told to.
     pub(crate) grace: &'a (dyn Fn() -> Duration + Sync),
+    /// Keeps out of its stderr what must not be said.
+    pub(crate) redactor: &'a Redactor,
 }
 
 impl Program<'_> {
@@ -68,7 +70,7 @@ impl Program<'_> {
         let group = Group::of(&child, self.mark);
         let pipes = Pipes::of(&mut child)
             .ok_or_else(|| failure::infrastructure("the process has no pipes"))?;
-        let mut said = Said::default();
+        let mut said = Said::new(self.redactor.stream());
         let ended = {
             let mut pump = pin!(pipes.pump(inputs, &mut said, on_stderr));
             let mut end = pin!(wait(&mut child, &group, halt, self.grace));
@@ -84,6 +86,7 @@ impl Program<'_> {
             }
         };
         drop(group);
+        said.end(on_stderr);
         self.result(&said, ended)
     }
 

@@ -22,6 +22,7 @@ use crate::{
     metric,
     process::Program,
     reaper::BOOT_ID,
+    redact::Redactor,
     result::ResultDocument,
     running::{Place, Stop},
 };
@@ -80,20 +81,28 @@ impl Attempt<'_> {
             let reference = &spawned.specification;
             let applied = self.parts.specifications.get(&recorded.namespace, reference).await?;
             let (bus, scripts) = (&self.parts.bus, &self.parts.scripts);
-            let inputs = Inputs::fetch(bus, scripts, &recorded.namespace, spawned, ready).await?;
+            let (keys, namespace) = (self.parts.config.secret_keys.as_ref(), &recorded.namespace);
+            let inputs = Inputs::fetch(bus, scripts, keys, namespace, spawned, ready).await?;
             Ok((applied, inputs))
         };
         let (applied, mut inputs) = until(halt, prepare).await?;
         let executable = &applied.definition.executable;
         *kind = metric::kind(executable);
-        let said = self.execute(executable, &mut inputs.values, halt).await?;
-        until(halt, self.success(said, inputs.made)).await
+        let redactor = &Redactor::new(&std::mem::take(&mut inputs.secrets));
+        let work = async {
+            let said = self.execute(executable, &mut inputs.values, redactor, halt).await?;
+            redactor.check(&said)?;
+            until(halt, self.success(said, inputs.made)).await
+        };
+        // Whatever went wrong may tell of what was read.
+        work.await.map_err(|failure| redactor.failure(failure))
     }
 
     async fn execute(
         &self,
         executable: &Executable,
         inputs: &mut Map<String, Value>,
+        redactor: &Redactor,
         halt: &CancellationToken,
     ) -> Result<ResultDocument, Failure> {
         let said = match executable {
@@ -107,7 +116,7 @@ impl Attempt<'_> {
                 return Ok(self.outputs(|name| outputs.get(name).cloned()));
             }
             Executable::Process { command, env, cwd } => {
-                self.process(command, env, cwd.as_deref(), inputs, halt).await?
+                self.process(command, env, cwd.as_deref(), inputs, redactor, halt).await?
             }
             Executable::Rhai { script } => {
                 let run = async {
@@ -123,6 +132,7 @@ impl Attempt<'_> {
                     task_id: self.claim.ready.task_id.to_string(),
                     attempt: self.claim.ready.attempt,
                     fence: self.claim.fence,
+                    redactor,
                 };
                 until(halt, self.parts.http.post(&post, inputs)).await?
             }
@@ -143,6 +153,7 @@ impl Attempt<'_> {
         own: &BTreeMap<String, String>,
         cwd: Option<&str>,
         inputs: &Map<String, Value>,
+        redactor: &Redactor,
         halt: &CancellationToken,
     ) -> Result<Value, Failure> {
         let ready = &self.claim.ready;
@@ -156,7 +167,7 @@ impl Attempt<'_> {
         let environment = self.environment(own);
         let mark = [BOOT_ID, FENCE].map(|name| format!("{name}={}", environment[name]));
         let (environment, mark, grace) = (&environment, &mark, &|| self.grace());
-        let program = Program { command, environment, mark, cwd, grace };
+        let program = Program { command, environment, mark, cwd, grace, redactor };
         let address = self.claim.log_address();
         let (log, mut writer) = Log::open();
         let logs = self.parts.bus.logs();

@@ -188,9 +188,19 @@ fn fail(error: &CommandError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
+/// Libraries that log, at their finest, what they send and receive: keys and secrets among it.
+const LOG_WHAT_IS_SENT: [&str; 6] =
+    ["hyper", "jsonrpsee", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
+
 fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_from_env("KTK_LOG")
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},async_nats=warn")));
+    let filter = LOG_WHAT_IS_SENT.into_iter().fold(filter, |filter, library| {
+        match format!("{library}=warn").parse() {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        }
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

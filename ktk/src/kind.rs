@@ -20,11 +20,12 @@ pub(crate) enum Kind {
     DeadLetter,
     Operation,
     Seal,
+    Secret,
 }
 
 impl Kind {
     /// Each with its name, its short name and its plural.
-    const NAMES: [(Self, [&str; 3]); 13] = [
+    const NAMES: [(Self, [&str; 3]); 14] = [
         (Self::Task, ["task", "t", "tasks"]),
         (Self::Context, ["context", "cx", "contexts"]),
         (Self::Resource, ["resource", "r", "resources"]),
@@ -38,12 +39,14 @@ impl Kind {
         (Self::DeadLetter, ["deadletter", "dl", "deadletters"]),
         (Self::Operation, ["operation", "op", "operations"]),
         (Self::Seal, ["seal", "sl", "seals"]),
+        // Without a short name.
+        (Self::Secret, ["secret", "secret", "secrets"]),
     ];
 
     /// For help texts.
     pub(crate) const HELP: &str = "Kinds, with their short names: tasks (t), contexts (cx), \
 resources (r), specifications (spec), types (ty), pipelines (pl), policies (pol), namespaces (ns), \
-events (ev), services (svc), deadletters (dl), operations (op), seals (sl)";
+events (ev), services (svc), deadletters (dl), operations (op), seals (sl), secrets";
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {

@@ -11,10 +11,12 @@ use std::{
 use futures::{Stream, StreamExt as _};
 use kantoku_api::{
     Client, ClientError,
-    contract::{GetParams, Method, PolicyParams, Subscription, TIMEOUT_MAX, VersionParams},
+    contract::{
+        GetParams, Method, PolicyParams, SecretParams, Subscription, TIMEOUT_MAX, VersionParams,
+    },
     tls::Trust,
 };
-use kantoku_domain::{Millis, NameError, Namespace};
+use kantoku_domain::{Millis, NameError, Namespace, SecretNameError};
 
 use crate::{
     complete, dev,
@@ -291,6 +293,13 @@ impl Session {
             return Err(CommandError::usage("only the version of a policy that holds can be had"));
         };
         Ok(PolicyParams { name, namespace, min_seq, timeout })
+    }
+
+    /// Asks for the secret `name`.
+    pub(crate) fn secret(&self, name: &str) -> Result<SecretParams, CommandError> {
+        let wrong = |error: SecretNameError| CommandError::usage(error.to_string());
+        let name = name.parse().map_err(wrong)?;
+        Ok(SecretParams { name, namespace: self.namespace() })
     }
 
     /// How long the server waits for `--min-seq`: a little less than we wait for its answer.

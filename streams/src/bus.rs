@@ -15,9 +15,9 @@ use crate::{
     Again, Audit, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter,
     DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
     JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question, Questions, Queue,
-    QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, ServiceEntry, Settings,
-    SetupError, Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases, questions,
-    restore::Restore, setup, subject,
+    QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, Secrets, ServiceEntry, Settings,
+    SetupError, Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases,
+    questions, restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -29,6 +29,7 @@ pub struct Bus {
     ledger: Ledger,
     timers: Timers,
     presence: Presence,
+    secrets: Secrets,
     safety: Arc<Safety>,
 }
 
@@ -72,9 +73,10 @@ impl Bus {
         let timers = Timers::open(&context).await?;
         let presence = Presence::open(client.clone(), &context).await?;
         let blobs = Arc::new(Blobs::over(objects, Blobs::BYTES_MAX));
+        let secrets = Secrets::open(client.clone(), &context).await?;
         let ledger = Ledger::new(Arc::new(store.clone()), blobs);
         let safety = Arc::new(safety);
-        Ok(Self { client, context, store, ledger, timers, presence, safety })
+        Ok(Self { client, context, store, ledger, timers, presence, secrets, safety })
     }
 
     /// How safely the server keeps events, as it was found when this was opened.
@@ -146,6 +148,11 @@ impl Bus {
     /// Who is present.
     pub fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    /// What tasks are given by name, sealed.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Answers NATS' own discovery for the service of `entry`, until it is dropped.

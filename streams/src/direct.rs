@@ -47,7 +47,7 @@ impl Stored {
 pub(crate) const PAGE: usize = 500;
 
 /// The header by which a bucket marks what is no entry any more.
-const OPERATION: &str = "KV-Operation";
+pub(crate) const OPERATION: &str = "KV-Operation";
 
 /// What is in a bucket, `max` entries or a page more at most, without a consumer. Entries that cannot
 /// be read are left out.

@@ -27,6 +27,6 @@ pub fn blobs_named(event: &Event) -> Vec<&BlobRef> {
 fn inputs(spawned: &Spawned) -> impl Iterator<Item = &BlobRef> {
     spawned.inputs.values().filter_map(|binding| match &binding.source {
         Source::Blob(blob) => Some(blob),
-        Source::Value(_) | Source::Resource(_) => None,
+        Source::Value(_) | Source::Resource(_) | Source::Secret(_) => None,
     })
 }

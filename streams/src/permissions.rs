@@ -67,7 +67,11 @@ impl NatsRole {
         match self {
             Self::Server | Self::Api | Self::Processor => true,
             Self::Executor | Self::Reader => {
-                stream != subject::AUDIT && stream != subject::under_bucket(subject::KEYS)
+                let is_hidden = |bucket| stream == subject::under_bucket(bucket);
+                let is_executor = matches!(self, Self::Executor);
+                stream != subject::AUDIT
+                    && !is_hidden(subject::KEYS)
+                    && (is_executor || !is_hidden(subject::SECRETS))
             }
         }
     }
@@ -118,6 +122,7 @@ pub fn permissions(role: NatsRole, queues: &[String]) -> Permissions {
             allowed.publish(subject::BEATS);
             allowed.publish(subject::LOGS_SUBJECTS[0]);
             allowed.subscribe(subject::ORDERS);
+            allowed.read(&subject::under_bucket(subject::SECRETS));
             for queue in queues {
                 let durable = subject::shared_durable(subject::EXECUTOR, queue);
                 allowed.consume(subject::EVENTS, &durable);
@@ -130,10 +135,9 @@ pub fn permissions(role: NatsRole, queues: &[String]) -> Permissions {
             for stream in [subject::LOGS, subject::DEAD, subject::SEALS, subject::AUDIT] {
                 allowed.read(stream);
             }
-            for bucket in [subject::SERVICES, subject::KEYS, subject::OPERATIONS] {
+            allowed.read(&subject::under_bucket(subject::SERVICES));
+            for bucket in [subject::KEYS, subject::OPERATIONS, subject::SECRETS] {
                 allowed.read(&subject::under_bucket(bucket));
-            }
-            for bucket in [subject::KEYS, subject::OPERATIONS] {
                 allowed.publish(&format!("$KV.{bucket}.>"));
             }
             allowed.publish(subject::AUDITED);

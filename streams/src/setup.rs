@@ -141,6 +141,9 @@ pub async fn setup(
     if role.sees(&subject::under_bucket(subject::OPERATIONS)) {
         bucket(context, subject::OPERATIONS, "operations", OPERATIONS_AGE_MAX, settings).await?;
     }
+    if role.sees(&subject::under_bucket(subject::SECRETS)) {
+        bucket(context, subject::SECRETS, "sealed secrets", Duration::ZERO, settings).await?;
+    }
     blobs(context, settings).await
 }
 

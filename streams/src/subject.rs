@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kantoku_domain::{Id, Kind, Namespace};
+use kantoku_domain::{Id, Kind, Namespace, SecretName};
 use thiserror::Error;
 
 /// The stream of all domain events.
@@ -21,6 +21,8 @@ pub const SERVICES: &str = "ktk_services";
 pub const KEYS: &str = "ktk_keys";
 /// The key-value bucket of operations over many records.
 pub const OPERATIONS: &str = "ktk_operations";
+/// The key-value bucket of secrets.
+pub const SECRETS: &str = "ktk_secrets";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
@@ -84,7 +86,7 @@ pub fn under_objects(store: &str) -> String {
 
 /// The streams under all buckets and object stores.
 pub fn under_buckets() -> Vec<String> {
-    let buckets = [SERVICES, KEYS, OPERATIONS].map(under_bucket);
+    let buckets = [SERVICES, KEYS, OPERATIONS, SECRETS].map(under_bucket);
     buckets.into_iter().chain([BLOBS, SNAPSHOTS].map(under_objects)).collect()
 }
 
@@ -175,6 +177,11 @@ pub fn orders(service: &str) -> String {
 /// The key of `service` in [`SERVICES`].
 pub fn service_key(service: &str) -> String {
     token(service)
+}
+
+/// The key of a secret in [`SECRETS`].
+pub fn secret_key(namespace: &Namespace, name: &SecretName) -> String {
+    format!("{namespace}.{}", token(name.as_str()))
 }
 
 /// Where `consumer` puts what it could not digest.

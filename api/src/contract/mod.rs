@@ -22,6 +22,7 @@ mod policy;
 mod resource;
 mod restart;
 mod seal;
+mod secret;
 mod system;
 mod task;
 mod why;
@@ -50,6 +51,7 @@ pub use policy::*;
 pub use resource::*;
 pub use restart::*;
 pub use seal::*;
+pub use secret::*;
 pub use system::*;
 pub use task::*;
 pub use why::*;
@@ -162,6 +164,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         resource::METHODS,
         restart::METHODS,
         seal::METHODS,
+        secret::METHODS,
         system::METHODS,
         task::METHODS,
         task::SUBSCRIPTIONS,
@@ -199,6 +202,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     resource::visit_methods(visitor);
     restart::visit_methods(visitor);
     seal::visit_methods(visitor);
+    secret::visit_methods(visitor);
     system::visit_methods(visitor);
     task::visit_methods(visitor);
     task::visit_subscriptions(visitor);

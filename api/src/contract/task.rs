@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kantoku_domain::{
-    Dependency, Id, Millis, Name, Namespace, RetryPolicy, Timeouts, Timestamp, task::Outcome,
+    Dependency, Id, Millis, Name, Namespace, RetryPolicy, SecretName, Timeouts, Timestamp,
+    task::Outcome,
 };
 use kantoku_projections::{
     document::{ContextDocument, TaskDocument, TaskStatus},
@@ -51,6 +52,8 @@ pub enum Input {
     Value(Value),
     /// A resource, which the task waits for.
     Resource(Id),
+    /// A secret of the namespace, which only the executor resolves: see docs/operations/secrets.md.
+    Secret(SecretName),
 }
 
 /// A task to create.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kantoku_streams::SecretKeys;
+
 use crate::contract::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX};
 
 /// How the server is set up. Every limit has a default that suits one server on a laptop as well as
@@ -19,6 +21,8 @@ pub struct ApiConfig {
     pub origins: Vec<String>,
     /// Who may use it.
     pub access: AccessPolicy,
+    /// What seals secrets; without, there are none.
+    pub secret_keys: Option<SecretKeys>,
     /// The limits.
     pub limits: Limits,
 }
@@ -41,6 +45,7 @@ impl ApiConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             access: AccessPolicy::Open,
+            secret_keys: None,
             limits: Limits::default(),
         }
     }

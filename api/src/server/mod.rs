@@ -50,6 +50,7 @@ mod restart;
 mod room;
 mod run;
 mod seal;
+mod secret;
 mod shared;
 mod socket;
 mod sound;
@@ -231,6 +232,7 @@ fn methods() -> Module {
         restart::register,
         run::register,
         seal::register,
+        secret::register,
         spawn::register,
         subscribe::register,
         system::register,

@@ -182,6 +182,24 @@ impl Module {
         });
     }
 
+    /// The same for a method whose parameters nobody may see: no error quotes any but the `safe` ones,
+    /// whose own errors do not.
+    pub(super) fn register_private<M: Method>(
+        &mut self,
+        safe: &'static [&'static str],
+        handler: impl CommandHandler<M>,
+    ) {
+        let begin = move |call: Call<'_>| match params::decode::<M::Params>(call.params) {
+            Err(error) => std::future::ready(Err(params::unquoted(&error, safe))).boxed(),
+            Ok(params) => {
+                let bytes_max = call.answer_bytes_max;
+                let answer = handler.call(call.api, call.caller, params);
+                guarded(M::NAME, async move { encode(&answer.await?, bytes_max) })
+            }
+        };
+        self.insert(M::NAME, Entry::Call { is_command: true, begin: Box::new(begin) });
+    }
+
     /// Adds a method that writes its answer itself, as it may be more, or less, than `M::Answer`.
     pub(super) fn register_raw<M: Method>(&mut self, handler: impl RawHandler<M>) {
         self.insert_call(M::NAME, false, move |call: Call<'_>, params| {

@@ -20,6 +20,20 @@ pub(super) fn decode<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P
     })
 }
 
+/// The error of parameters that nobody may see: whole if it is about one of `safe`, whose errors quote
+/// nothing; else it says no more than that they are wrong.
+pub(super) fn unquoted(error: &ApiError, safe: &[&str]) -> ApiError {
+    let is_safe = error.data.field.as_deref().is_some_and(|field| safe.contains(&field));
+    if is_safe {
+        return error.clone();
+    }
+    ApiError::new(
+        Code::InvalidParams,
+        "the parameters are not what they should be: one is unknown, or of another type; which and \
+         how is not said, as it may hold what nobody may see. rpc.discover lists them",
+    )
+}
+
 /// Serde tells which field it was in words only.
 fn wrong(path: &str, reason: &str) -> ApiError {
     let mut quoted = reason.split('`').skip(1).step_by(2);
@@ -96,7 +110,7 @@ mod tests {
         let (field, message) =
             refused::<SpawnParams>(r#"{"specification": "a", "inputs": {"x": {"valeu": 1}}}"#);
         assert!(field.is_some_and(|field| field.starts_with("inputs.x")), "{message}");
-        assert!(message.contains("`value` or `resource`"), "{message}");
+        assert!(message.contains("`value`, `resource`, `secret`"), "{message}");
         let (field, _) =
             refused::<SpawnParams>(r#"{"specification": "a", "retry": {"atempts": 1}}"#);
         assert_eq!(field.as_deref(), Some("retry.atempts"));

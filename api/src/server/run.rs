@@ -132,6 +132,6 @@ fn is_asked_for(
 fn blobs(planned: &Planned) -> impl Iterator<Item = &BlobRef> {
     planned.task.inputs.values().filter_map(|binding| match &binding.source {
         Source::Blob(blob) => Some(blob),
-        Source::Value(_) | Source::Resource(_) => None,
+        Source::Value(_) | Source::Resource(_) | Source::Secret(_) => None,
     })
 }

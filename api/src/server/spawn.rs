@@ -166,6 +166,7 @@ impl Request<'_> {
             let source = match input {
                 Input::Value(value) => Source::Value(value.clone()),
                 Input::Resource(id) => Source::Resource(*id),
+                Input::Secret(name) => Source::Secret(name.clone()),
             };
             (name.clone(), source)
         });

@@ -26,6 +26,9 @@ pub fn bind_inputs(
         {
             problems.push(Problem::new(&path, error.to_string()));
         }
+        if let Source::Secret(secret) = &source {
+            problems.extend(type_.secret_problem(secret, &path));
+        }
         bound.insert(name, Binding { source, type_: type_.clone(), map: None, names: vec![] });
     }
     if problems.is_empty() { Ok(bound) } else { Err(problems) }

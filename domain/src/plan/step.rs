@@ -57,6 +57,7 @@ pub(super) fn validate(
                     problems.push(Problem::new(&path, error.to_string()));
                 }
             }
+            Ok(Written::Secret(name)) => problems.extend(type_.secret_problem(&name, &path)),
             Ok(Written::Edge { from, map }) => {
                 let found = resolve(pipeline, known, &from, &path, problems);
                 if map.is_none() && !from.is_param() && may_be_absent(step, type_) {

@@ -1,16 +1,20 @@
 //! Inputs of steps, as they are written.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::Reference;
+use crate::{Reference, SecretName, SecretNameError, binding::SECRET_TAKES_NO_SCRIPT};
 
 /// An input of a step as written.
 pub(super) enum Written {
     Literal(Value),
+    Secret(SecretName),
     Edge { from: Reference, map: Option<String> },
 }
 
-/// `$ref`, `{from, map}`, `{value}`, or a literal.
+/// What stands beside a reference or a literal, and means something there.
+const WORDS: [&str; 4] = ["from", "map", "secret", "value"];
+
+/// `$ref`, `{from, map}`, `{value}`, `{secret}`, or a literal.
 pub(super) fn read_input(value: &Value) -> Result<Written, String> {
     match value {
         Value::String(text) if Reference::is_meant(text) => {
@@ -19,6 +23,20 @@ pub(super) fn read_input(value: &Value) -> Result<Written, String> {
         Value::String(text) if text.starts_with("$$") => Ok(Written::Literal(text[1..].into())),
         Value::Object(map) if map.len() == 1 && map.contains_key("value") => {
             Ok(Written::Literal(map["value"].clone()))
+        }
+        Value::Object(map) if map.contains_key("secret") && keys_are(map, &WORDS) => {
+            if map.contains_key("map") {
+                return Err(SECRET_TAKES_NO_SCRIPT.into());
+            }
+            match &map["secret"] {
+                _ if map.len() > 1 => {
+                    Err("write {secret: NAME} alone, or {value: …} for a literal".into())
+                }
+                Value::String(name) => Ok(Written::Secret(
+                    name.parse().map_err(|error: SecretNameError| error.to_string())?,
+                )),
+                _ => Err("a secret is named by a text; {value: {secret: …}} is a literal".into()),
+            }
         }
         Value::Object(map) if map.contains_key("from") => {
             if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "from" | "map")) {
@@ -36,4 +54,8 @@ pub(super) fn read_input(value: &Value) -> Result<Written, String> {
         }
         literal => Ok(Written::Literal(literal.clone())),
     }
+}
+
+fn keys_are(map: &Map<String, Value>, words: &[&str]) -> bool {
+    map.keys().all(|key| words.contains(&key.as_str()))
 }

@@ -81,13 +81,16 @@ pub struct Spawned {
 
 impl Spawned {
     /// Every problem that can be seen in the task alone: of its dependency, its retry policy, its
-    /// timeouts. Paths start with `path`.
+    /// timeouts, of inputs that are secrets. Paths start with `path`.
     pub fn problems(&self, path: &[&str]) -> Vec<Problem> {
         let dependency = self.depends_on.iter();
         let mut problems: Vec<Problem> =
             dependency.flat_map(|it| it.problems(&[path, &["depends_on"]].concat())).collect();
         problems.extend(self.retry.problems(&[path, &["retry"]].concat()));
         problems.extend(self.timeouts.problems(&[path, &["timeouts"]].concat()));
+        problems.extend(self.inputs.iter().filter_map(|(name, binding)| {
+            binding.secret_problem(&[path, &["inputs", name]].concat())
+        }));
         problems
     }
 }

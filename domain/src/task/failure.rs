@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`,
-    /// `result`, `infrastructure`.
+    /// `result`, `secret`, `infrastructure`.
     pub kind: String,
     /// For people.
     pub message: String,
@@ -23,7 +23,7 @@ pub struct Failure {
 
 impl Failure {
     /// The kinds that executors report; workers may have their own.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 11] = [
         "exit",
         Self::TIMEOUT,
         "script",
@@ -33,6 +33,7 @@ impl Failure {
         Self::LEASE,
         Self::SHUTDOWN,
         "result",
+        "secret",
         "infrastructure",
     ];
     /// The kind of an attempt whose executor fell silent.

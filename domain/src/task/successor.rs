@@ -93,6 +93,9 @@ fn inputs(
                 .map_err(|error| unfit(applied, &format!("input {name:?} {error}")))?;
         }
         binding.type_ = type_.clone();
+        if let Some(problem) = binding.secret_problem(&[]) {
+            return Err(unfit(applied, &format!("input {name:?}: {}", problem.message)));
+        }
     }
     if let Some(applied) = applied {
         let is_missing =

@@ -53,7 +53,8 @@ async fn server() -> String {
 async fn ask(url: &str, headers: &[(&str, &str)]) -> Result<Value, Failure> {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let headers = headers.iter().map(own).collect();
-    let post = Post { url, headers: &headers, task_id: "t".into(), attempt: 2, fence: 9 };
+    let redactor = &Redactor::default();
+    let post = Post { url, headers: &headers, task_id: "t".into(), attempt: 2, fence: 9, redactor };
     let Value::Object(inputs) = json!({"page": "ä"}) else { panic!("an object") };
     Http::default().post(&post, &inputs).await
 }

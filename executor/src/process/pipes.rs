@@ -6,6 +6,8 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
 };
 
+use crate::redact::Stream;
+
 /// What stdout may hold, in bytes.
 pub(super) const STDOUT_MAX: usize = 64 * 1024 * 1024;
 /// How much of the end of stderr is kept for the failure, in bytes.
@@ -20,11 +22,16 @@ pub(super) struct Pipes {
 }
 
 /// What came out of them.
-#[derive(Default)]
 pub(super) struct Said {
     pub(super) stdout: Vec<u8>,
-    /// The end of stderr.
-    pub(super) tail: Vec<u8>,
+    stderr: Stderr,
+}
+
+/// What was written to stderr, without secrets.
+struct Stderr {
+    redacted: Stream,
+    /// Its end.
+    tail: Vec<u8>,
 }
 
 impl Pipes {
@@ -51,33 +58,51 @@ impl Pipes {
             // A process that does not read its inputs is no error.
             stdin.write_all(&document).await.ok();
         };
-        let output = &mut said.stdout;
+        let (output, said) = (&mut said.stdout, &mut said.stderr);
         let read = async move {
             // One byte more than allowed tells that it is too much.
             let mut limited = stdout.take(STDOUT_MAX as u64 + 1);
             while let Ok(1..) = limited.read_buf(output).await {}
         };
-        tokio::join!(feed, read, follow(stderr, &mut said.tail, on_stderr));
+        tokio::join!(feed, read, follow(stderr, said, on_stderr));
     }
 }
 
 impl Said {
+    /// Nothing yet; `redacted` keeps secrets out of what is written to stderr.
+    pub(super) fn new(redacted: Stream) -> Self {
+        Self { stdout: Vec::new(), stderr: Stderr { redacted, tail: Vec::new() } }
+    }
+
+    /// Nothing more comes: what was held back, as it might have become a secret, goes on.
+    pub(super) fn end(&mut self, on_stderr: &mut (dyn FnMut(&[u8]) + Send)) {
+        let Stderr { redacted, tail } = &mut self.stderr;
+        pass(redacted.end(), tail, on_stderr);
+    }
+
     /// The end of stderr as text.
     pub(super) fn tail(&self) -> String {
-        String::from_utf8_lossy(&self.tail).into_owned()
+        String::from_utf8_lossy(&self.stderr.tail).into_owned()
     }
 }
 
 async fn follow(
     mut stderr: impl AsyncRead + Unpin,
-    tail: &mut Vec<u8>,
+    said: &mut Stderr,
     on_stderr: &mut (dyn FnMut(&[u8]) + Send),
 ) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
-        on_stderr(&chunk[..length]);
-        tail.extend_from_slice(&chunk[..length]);
-        let surplus = tail.len().saturating_sub(TAIL_MAX);
-        tail.drain(..surplus);
+        pass(said.redacted.push(&chunk[..length]), &mut said.tail, on_stderr);
     }
+}
+
+fn pass(clear: &[u8], tail: &mut Vec<u8>, on_stderr: &mut (dyn FnMut(&[u8]) + Send)) {
+    if clear.is_empty() {
+        return;
+    }
+    on_stderr(clear);
+    tail.extend_from_slice(clear);
+    let surplus = tail.len().saturating_sub(TAIL_MAX);
+    tail.drain(..surplus);
 }

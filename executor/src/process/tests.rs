@@ -23,8 +23,9 @@ async fn sh_seen(
     let pairs = mark.iter().filter_map(|entry| entry.split_once('='));
     let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let cwd = std::env::temp_dir();
-    let (mark, grace) = (&mark, &move || grace);
-    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace };
+    let (mark, grace, redactor) = (&mark, &move || grace, &Redactor::default());
+    let program =
+        Program { command: &command, environment: &environment, mark, cwd: &cwd, grace, redactor };
     let halt = CancellationToken::new();
     let mut on_stderr = |chunk: &[u8]| seen(chunk, &halt);
     let run = program.run(&inputs, &mut on_stderr, &halt);
@@ -90,7 +91,14 @@ async fn what_is_no_json_or_no_program_is_explained() {
     let command = ["/no/such/program".to_owned()];
     let (environment, cwd) = (BTreeMap::new(), std::env::temp_dir());
     let (mark, grace) = (&[], &|| DEADLINE);
-    let program = Program { command: &command, environment: &environment, mark, cwd: &cwd, grace };
+    let program = Program {
+        command: &command,
+        environment: &environment,
+        mark,
+        cwd: &cwd,
+        grace,
+        redactor: &Redactor::default(),
+    };
     let halt = CancellationToken::new();
     let error = program.run(&Map::new(), &mut |_| (), &halt).await.expect_err("missing");
     assert_eq!((error.kind.as_str(), error.retryable), ("start", false));

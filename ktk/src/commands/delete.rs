@@ -1,6 +1,6 @@
 //! `ktk delete`
 
-use kantoku_api::contract::{PolicyDelete, PolicyDeleteParams};
+use kantoku_api::contract::{PolicyDelete, PolicyDeleteParams, SecretDelete};
 use serde_json::json;
 
 use super::visible;
@@ -15,11 +15,12 @@ use crate::{
 
 pub(crate) const EXAMPLES: &str = "Examples:
   ktk delete policy/gentle      what waits for its limits goes on at once
-  ktk delete policy gentle";
+  ktk delete policy gentle
+  ktk delete secret db-password";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What holds no longer: a policy
+    /// What holds no longer: a policy or a secret
     #[arg(value_name = "KIND[/NAME]", add = complete::kinds())]
     kind: String,
     /// Its name
@@ -33,12 +34,27 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         None => args.kind.parse::<Target>().map_err(CommandError::usage)?,
     };
     match target.kind {
-        Some(Kind::Policy) => {}
+        Some(Kind::Policy) => policy(&target, session).await,
+        Some(Kind::Secret) => secret(&target, session).await,
         Some(kind) => {
-            return Err(CommandError::usage(format!("a {kind} cannot be deleted: policies can")));
+            let text = format!("a {kind} cannot be deleted: policies and secrets can");
+            Err(CommandError::usage(text))
         }
-        None => return Err(CommandError::usage("write policy/NAME")),
+        None => Err(CommandError::usage("write policy/NAME or secret/NAME")),
     }
+}
+
+async fn secret(target: &Target, session: &Session) -> Result<(), CommandError> {
+    let deleted = session.call::<SecretDelete>(&session.secret(&target.name)?).await;
+    let deleted = deleted.map_err(|error| error.or_list(Kind::Secret))?;
+    match session.output() {
+        Format::Table | Format::Wide => print_line(&format!("secret/{} deleted", deleted.name)),
+        Format::Name => print_line(&format!("secret/{}", deleted.name)),
+        format => print_document(format, &deleted),
+    }
+}
+
+async fn policy(target: &Target, session: &Session) -> Result<(), CommandError> {
     let version = session.version(&target.name)?;
     if version.version.is_some() {
         return Err(CommandError::usage("a policy is deleted as a whole: leave the version out"));

@@ -12,6 +12,7 @@ mod auth;
 pub(crate) mod bulk;
 mod cancel;
 mod config;
+mod create;
 mod definition;
 mod delete;
 mod describe;
@@ -128,7 +129,10 @@ pub(crate) enum ClientCommand {
     /// Say yes to an approval that a task waits for
     #[command(after_help = approve::EXAMPLES)]
     Approve(approve::Args),
-    /// Take back what a manifest declared: a policy
+    /// Make what no manifest declares: a secret
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::Args),
+    /// Take back a policy that a manifest declared, or a secret
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Args),
     /// Servers, namespaces and keys by name: list them, change them, put one to use
@@ -205,6 +209,7 @@ impl ClientCommand {
             Self::Resume(args) => pause::resume(args, session).await,
             Self::Approve(args) => approve::run(args, session).await,
             Self::Attempts(args) => attempts::run(args, session).await,
+            Self::Create(args) => create::run(args, session).await,
             Self::Delete(args) => delete::run(args, session).await,
             Self::Config(args) => config::run(args, session),
             Self::Key(args) => key::run(args, session).await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kantoku_api::contract::{ContextGet, Input, SpawnParams, Spawned, TaskSpawn, TaskWaited};
-use kantoku_domain::{Id, task::Outcome};
+use kantoku_domain::{Id, SecretName, SecretNameError, task::Outcome};
 use serde_json::json;
 
 use super::{goes_on, outputs, visible};
@@ -24,6 +24,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk spawn text/words -i page='some text' --wait
   ktk spawn spec/math/add -i a:=1 -i b:=2 --wait -o json
   ktk spawn text/words --resource page=0193a5c2-1b2c-7aaa-8000-000000000001
+  ktk spawn db/backup --secret password=db-password --wait
 With --wait the exit code is 5 if it failed, 6 if --timeout was over first.";
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// An input that is a resource, which the task waits for. Repeatable
     #[arg(short, long, value_parser = resource, value_name = "KEY=ID")]
     resource: Vec<(String, Id)>,
+    /// An input that is a secret, which only the executor resolves. Repeatable
+    #[arg(short, long, value_parser = secret, value_name = "KEY=NAME")]
+    secret: Vec<(String, SecretName)>,
     /// Return when it has ended
     #[arg(long)]
     wait: bool,
@@ -57,6 +61,12 @@ fn resource(text: &str) -> Result<(String, Id), String> {
     Ok((name.to_owned(), id))
 }
 
+fn secret(text: &str) -> Result<(String, SecretName), String> {
+    let (name, secret) = text.split_once('=').ok_or("write KEY=NAME")?;
+    let secret = secret.parse().map_err(|error: SecretNameError| error.to_string())?;
+    Ok((name.to_owned(), secret))
+}
+
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
     let name = match args.specification.kind {
         None | Some(Kind::Specification) => &args.specification.name,
@@ -68,7 +78,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     };
     let params = SpawnParams {
         specification: session.version(name)?.name,
-        inputs: inputs(args.input, args.resource)?,
+        inputs: inputs(args.input, args.resource, args.secret)?,
         depends_on: None,
         labels: session.labels(),
         shard_key: None,
@@ -120,12 +130,15 @@ pub(super) fn ended(waited: &TaskWaited) -> Result<(), CommandError> {
 fn inputs(
     values: Vec<Assignment>,
     resources: Vec<(String, Id)>,
+    secrets: Vec<(String, SecretName)>,
 ) -> Result<BTreeMap<String, Input>, CommandError> {
     let values = assignment::collect(values)?;
     let mut inputs: BTreeMap<String, Input> =
         values.into_iter().map(|(name, value)| (name, Input::Value(value))).collect();
-    for (name, id) in resources {
-        if inputs.insert(name.clone(), Input::Resource(id)).is_some() {
+    let resources = resources.into_iter().map(|(name, id)| (name, Input::Resource(id)));
+    let secrets = secrets.into_iter().map(|(name, secret)| (name, Input::Secret(secret)));
+    for (name, input) in resources.chain(secrets) {
+        if inputs.insert(name.clone(), input).is_some() {
             return Err(CommandError::usage(format!("{name:?} is given twice")));
         }
     }

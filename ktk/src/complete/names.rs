@@ -5,7 +5,8 @@ use std::{ffi::OsString, time::Duration};
 use clap::Parser;
 use kantoku_api::contract::{
     ContextList, ListParams, Method, NamesParams, NoParams, OperationList, OperationListParams,
-    PipelineList, PolicyList, ResourceList, ServiceList, SpecificationList, TaskList, TypeList,
+    PipelineList, PolicyList, ResourceList, SecretList, SecretListParams, ServiceList,
+    SpecificationList, TaskList, TypeList,
 };
 use kantoku_projections::reader::Page;
 use tokio::runtime;
@@ -97,6 +98,11 @@ async fn ask(kind: Kind, session: &Session) -> Result<Vec<String>, CommandError>
             let (limit, namespace) = (Some(NAMES_MAX), session.namespace());
             let params = OperationListParams { limit, namespace, ..OperationListParams::default() };
             Ok(session.call::<OperationList>(&params).await?.items.iter().map(Row::name).collect())
+        }
+        Kind::Secret => {
+            let params = SecretListParams { namespace: session.namespace() };
+            let secrets = session.call::<SecretList>(&params).await?.items;
+            Ok(secrets.iter().map(Row::name).collect())
         }
         Kind::Namespace | Kind::Event | Kind::DeadLetter | Kind::Seal => Ok(Vec::new()),
     }

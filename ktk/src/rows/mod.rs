@@ -8,6 +8,7 @@ mod namespace;
 mod operation;
 mod policy;
 mod resource;
+mod secret;
 mod service;
 mod task;
 

@@ -20,6 +20,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk serve --listen 0.0.0.0:7300 --host ktk.example.org --tls-cert chain.pem --tls-key key.pem
   ktk serve --only executor --queue gpu --slots 4 --labels gpu=a100 --service-id gpu-1
   ktk serve --only scheduler,unfolder,lease-keeper,timers
+  ktk serve --secrets-key secrets.key --new-secrets-key      seals and opens secrets
 
 The API asks for keys: `ktk serve --first-key admin.key` makes the first, `ktk key create` others.
 The servers are named by KTK_NATS_URL and KTK_DATABASE_URL. A process that has been asked to end
@@ -77,6 +78,18 @@ pub(crate) struct ServeArgs {
     /// its owner may read
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     first_key: Option<PathBuf>,
+    /// Where the key is that secrets are sealed under; the same for the api and all executors. Repeatable:
+    /// the first seals, the others open what was sealed under them before
+    #[arg(
+        long = "secrets-key",
+        env = "KTK_SECRETS_KEY",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    secrets_keys: Vec<PathBuf>,
+    /// Make the first of these files where it is missing; only its owner may read it
+    #[arg(long, requires = "secrets_keys")]
+    new_secrets_key: bool,
     /// A name under which clients ask for the API, besides those of this machine; * for any.
     /// Repeatable
     #[arg(long = "host", value_name = "NAME")]
@@ -153,6 +166,8 @@ impl ServeArgs {
             access: if self.insecure { AccessPolicy::Open } else { AccessPolicy::Keys },
             first_key: self.first_key,
             tls: self.tls_cert.zip(self.tls_key),
+            secrets_keys: self.secrets_keys,
+            new_secrets_key: self.new_secrets_key,
             nats_url: self.nats_url.ok_or_else(|| missing("--nats-url", "KTK_NATS_URL"))?,
             nats_login: login(&parts, self.nats_nkey, self.nats_creds, self.nats_tls_ca)?,
             nats_monitor_url: self.nats_monitor_url,

@@ -34,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) first_key: Option<PathBuf>,
     /// The certificate that is shown and its key; without them, no TLS is spoken.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// Where the keys are that secrets are sealed under, the one that seals first.
+    pub(crate) secrets_keys: Vec<PathBuf>,
+    /// Whether the first is made where it is missing.
+    pub(crate) new_secrets_key: bool,
     /// May hold a password.
     pub(crate) nats_url: String,
     /// How NATS lets this process in.
@@ -74,6 +78,8 @@ impl Config {
             access: AccessPolicy::Open,
             first_key: None,
             tls: None,
+            secrets_keys: vec![context.state_dir.join("secrets.key")],
+            new_secrets_key: true,
             nats_url: context.nats_url.clone(),
             nats_login: Login::default(),
             nats_monitor_url: None,

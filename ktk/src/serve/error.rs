@@ -63,6 +63,14 @@ pub(crate) enum ServeError {
         /// Why not.
         source: io::Error,
     },
+    /// A key for secrets cannot be had.
+    #[error("no key for secrets in {}: {source}", .path.display())]
+    SecretsKey {
+        /// Where it would be.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A part ended although nobody asked it to.
     #[error("the {service} ended although nobody asked it to: {reason}")]
     Ended {

@@ -13,6 +13,7 @@ mod error;
 mod member;
 mod part;
 mod process;
+mod secrets_key;
 mod signals;
 mod start;
 mod team;
@@ -109,7 +110,8 @@ async fn work(
 ) -> Result<(), ServeError> {
     let connected = Box::pin(connect(config, name, health, stop)).await?;
     let Some(connected) = connected else { return Ok(()) };
-    let ground = Ground { config, connected: &connected, health, edge, stop };
+    let secret_keys = secrets_key::read(&config.secrets_keys, config.new_secrets_key)?;
+    let ground = Ground { config, secret_keys, connected: &connected, health, edge, stop };
     let crew = ground.start(members).await?;
     let mut run = pin!(crew.run(stop, config.drain));
     tokio::select! {

@@ -17,7 +17,7 @@ use kantoku_handlers::{HandlerName, Node, NodeConfig, project, seal};
 use kantoku_preprocessors::{Pool, PoolConfig};
 use kantoku_projections::{Database, Projector};
 use kantoku_service::{Health, Ready, announce, entry, wait_for};
-use kantoku_streams::{Bus, Load, Redial, warn_missing};
+use kantoku_streams::{Bus, Load, Redial, SecretKeys, warn_missing};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ use crate::cli::{REAPER, SCRIPT_WORKER};
 /// What services are made of.
 pub(super) struct Ground<'a> {
     pub(super) config: &'a Config,
+    /// What seals and opens secrets.
+    pub(super) secret_keys: Option<SecretKeys>,
     pub(super) connected: &'a Connected,
     pub(super) health: &'a Health,
     pub(super) edge: &'a Edge,
@@ -94,6 +96,7 @@ impl Ground<'_> {
             lease: self.config.lease,
             labels: self.config.labels.clone(),
             work_dir: self.config.state_dir.join("work"),
+            secret_keys: self.secret_keys.clone(),
             ..ExecutorConfig::new(&identity.service_id, identity.boot_id, reaper)
         };
         let executor = Executor::new(self.connected.bus.clone(), Arc::clone(&crew.scripts), config);
@@ -131,6 +134,7 @@ impl Ground<'_> {
             hosts: self.config.hosts.clone(),
             origins: self.config.origins.clone(),
             access: self.config.access,
+            secret_keys: self.secret_keys.clone(),
             ..ApiConfig::new(&member.identity.service_id)
         };
         if let Some(path) = &self.config.first_key {

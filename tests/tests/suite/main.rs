@@ -19,6 +19,7 @@ mod processes;
 mod read_model;
 mod recordings;
 mod replay;
+mod secrets;
 mod semantics;
 mod stand;
 mod tap;

@@ -19,8 +19,11 @@ use rules::{Needs, RULES};
 use scope::Scope;
 pub(super) use secret::Secret;
 
-use super::{Caller, metric, upgrade::words};
-use crate::{ApiError, Code};
+use super::{Caller, metric, params, upgrade::words};
+use crate::{
+    ApiError, Code,
+    contract::{Method as _, SecretSet},
+};
 
 /// Before a key that is sent as a subprotocol of a WebSocket: browsers set no other header there.
 const KEY_PROTOCOL: &str = "kantoku.key.";
@@ -108,7 +111,7 @@ impl Access {
         match rule.needs {
             Needs::Nothing => Ok(()),
             Needs::Everything => Scope::everything().check(entry),
-            Needs::Namespace => Scope::of(params)?.check(entry),
+            Needs::Namespace => scope(method, params)?.check(entry),
         }
     }
 
@@ -160,6 +163,13 @@ async fn keep(audit: &Audit, entry: &AuditEntry) {
         metric::unaudited();
         warn_missing("nats", "write down who asked for what", &fault);
     }
+}
+
+/// Where a call is about. What is wrong with a call that sets a secret is said without quoting it.
+fn scope(method: &str, params: Option<&RawValue>) -> Result<Scope, ApiError> {
+    let is_private = method == SecretSet::NAME;
+    Scope::of(params)
+        .map_err(|error| if is_private { params::unquoted(&error, &[]) } else { error })
 }
 
 /// Whose a call is about, of a method that is about one.

@@ -138,6 +138,7 @@ fn input(binding: &Binding) -> Input {
         Source::Value(value) => Input::Value(value.clone()),
         Source::Blob(blob) => Input::Value(json!({"digest": blob.digest, "size": blob.size})),
         Source::Resource(id) => Input::Resource(*id),
+        Source::Secret(name) => Input::Secret(name.clone()),
     }
 }
 

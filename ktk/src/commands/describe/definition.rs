@@ -1,7 +1,8 @@
-//! Specifications, types, pipelines and policies.
+//! Specifications, types, pipelines, policies and secrets.
 
 use std::collections::BTreeMap;
 
+use kantoku_api::contract::Secret;
 use kantoku_domain::{Timestamp, TriggerRule, Type};
 use kantoku_projections::document::{
     PipelineDocument, PolicyDocument, SpecificationDocument, TypeDocument,
@@ -84,6 +85,17 @@ pub(super) fn policy(document: &PolicyDocument, view: &View) -> Page {
             page.row([name.clone(), counted(limit), allowed(limit)]);
         }
     }
+    page
+}
+
+pub(super) fn secret(secret: &Secret, view: &View) -> Page {
+    let mut page = Page::new(&format!("{}/{}", Secret::kind(), secret.name), view);
+    page.field("namespace", secret.namespace.as_str());
+    page.field("revision", secret.revision.to_string());
+    page.time("set", Some(secret.set_at));
+    page.field("by", view.text(&secret.set_by));
+    page.field("sealed under", secret.key_id.clone());
+    page.field("value", "never shown: only tasks that name it are given it");
     page
 }
 

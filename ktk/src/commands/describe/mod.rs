@@ -10,7 +10,7 @@ mod waits;
 
 use kantoku_api::contract::{
     EventList, EventsParams, NamespaceGet, NamespaceParams, NoParams, PipelineGet, PolicyGet,
-    ServiceList, SpecificationGet, TypeGet,
+    SecretGet, ServiceList, SpecificationGet, TypeGet,
 };
 use kantoku_domain::{Id, NameError, Recorded};
 
@@ -82,6 +82,10 @@ async fn page_of(kind: Kind, name: String, session: &Session) -> Result<(), Comm
         Kind::Policy => {
             let document = session.call::<PolicyGet>(&session.policy(&name)?).await?;
             show(session, &document, || definition::policy(&document, &View::of(session)))
+        }
+        Kind::Secret => {
+            let secret = session.call::<SecretGet>(&session.secret(&name)?).await?;
+            show(session, &secret, || definition::secret(&secret, &View::of(session)))
         }
         Kind::Namespace => namespace(&name, session).await,
         Kind::Event => event(&name, session).await,

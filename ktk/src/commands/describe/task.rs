@@ -163,6 +163,7 @@ fn inputs(
         let (state, value, from) = match &binding.source {
             Source::Value(value) => ("given".to_owned(), view.value(value), String::new()),
             Source::Blob(blob) => ("given".into(), format!("({} bytes)", blob.size), String::new()),
+            Source::Secret(name) => ("secret".into(), String::new(), format!("secret/{name}")),
             Source::Resource(id) => match resources.get(id) {
                 Some(resource) => (
                     view.status(resource_status(resource.status)),

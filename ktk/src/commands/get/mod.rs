@@ -6,8 +6,9 @@ mod watch;
 use kantoku_api::contract::{
     ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, GetParams, ListParams,
     Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, OperationGet, PipelineGet,
-    PipelineList, PolicyGet, PolicyList, ResourceGet, ResourceList, ServiceList, SpecificationGet,
-    SpecificationList, TaskGet, TaskList, TypeGet, TypeList, VersionParams,
+    PipelineList, PolicyGet, PolicyList, ResourceGet, ResourceList, SecretGet, SecretList,
+    SecretListParams, ServiceList, SpecificationGet, SpecificationList, TaskGet, TaskList, TypeGet,
+    TypeList, VersionParams,
 };
 use kantoku_domain::NameError;
 use kantoku_projections::{document, reader::Page};
@@ -96,6 +97,7 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
         Kind::DeadLetter => dead_letters(&args, session).await,
         Kind::Operation => operations(&args, session).await,
         Kind::Seal => seals(&args, session).await,
+        Kind::Secret => secrets(&args, session).await,
     }
 }
 
@@ -248,6 +250,24 @@ async fn seals(args: &Args, session: &Session) -> Result<(), CommandError> {
         return Err(CommandError::usage("seals have no names: leave it out"));
     }
     super::events::list_seals(session).await
+}
+
+async fn secrets(args: &Args, session: &Session) -> Result<(), CommandError> {
+    refuse_filters(args, session)?;
+    in_one_namespace(session)?;
+    if args.names.is_empty() {
+        let params = SecretListParams { namespace: session.namespace() };
+        let mut items = session.call::<SecretList>(&params).await?.items;
+        // They come all at once, as there are never many.
+        items.truncate(fetch::wanted(session));
+        return show(session, &List { items, next_cursor: None, as_of_seq: None });
+    }
+    let mut items = Vec::new();
+    for name in &args.names {
+        let item = session.call::<SecretGet>(&session.secret(name)?).await;
+        items.push(item.map_err(|error| error.or_list(Kind::Secret))?);
+    }
+    show_named(session, items)
 }
 
 fn show<T: Row>(session: &Session, list: &List<T>) -> Result<(), CommandError> {

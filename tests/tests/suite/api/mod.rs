@@ -12,7 +12,7 @@ mod manifests;
 mod operations;
 mod others;
 mod queries;
-mod raw;
+pub(crate) mod raw;
 mod rest;
 mod semantics;
 mod slow;
@@ -29,7 +29,7 @@ use kantoku_api::{
 };
 use kantoku_domain::Recorded;
 use kantoku_projections::Database;
-use kantoku_streams::ConsumerConfig;
+use kantoku_streams::{ConsumerConfig, SecretKey, SecretKeys};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,9 @@ impl Served {
         Self::with(ApiConfig::new("api-1")).await
     }
 
-    async fn with(config: ApiConfig) -> Self {
+    async fn with(mut config: ApiConfig) -> Self {
+        let key = SecretKey::draw().parse::<SecretKey>().expect("a key");
+        config.secret_keys = SecretKeys::new([key]);
         let stand = Box::new(Box::pin(Stand::with_postgres()).await);
         let projector = stand.projector("ktk").await;
         let database = stand.database("ktk").await;

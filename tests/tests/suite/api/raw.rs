@@ -10,42 +10,42 @@ use tokio::{
 
 /// An answer over HTTP.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
     /// The value of a header.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut found = headers.filter(|(found, _)| found.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value)
     }
 
-    pub(super) fn code(&self) -> i64 {
+    pub(crate) fn code(&self) -> i64 {
         self.json()["error"]["code"].as_i64().expect("an error with a code")
     }
 }
 
 /// POSTs a body to `/rpc` as JSON.
-pub(super) async fn post(address: SocketAddr, body: &str) -> Answer {
+pub(crate) async fn post(address: SocketAddr, body: &str) -> Answer {
     let headers = format!("Host: {address}\r\nContent-Type: application/json");
     send(address, "POST", &headers, body).await
 }
 
 /// Sends a request to `/rpc` with these headers.
-pub(super) async fn send(address: SocketAddr, method: &str, headers: &str, body: &str) -> Answer {
+pub(crate) async fn send(address: SocketAddr, method: &str, headers: &str, body: &str) -> Answer {
     send_to(address, &format!("{method} /rpc"), headers, body).await
 }
 
 /// Sends a request with these headers; `to` is a method and a path.
-pub(super) async fn send_to(address: SocketAddr, to: &str, headers: &str, body: &str) -> Answer {
+pub(crate) async fn send_to(address: SocketAddr, to: &str, headers: &str, body: &str) -> Answer {
     let head = format!(
         "{to} HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
@@ -54,7 +54,7 @@ pub(super) async fn send_to(address: SocketAddr, to: &str, headers: &str, body: 
 }
 
 /// Sends these texts, and reads the answer.
-pub(super) async fn exchange(address: SocketAddr, texts: &[&str]) -> Answer {
+pub(crate) async fn exchange(address: SocketAddr, texts: &[&str]) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     for text in texts {
         stream.write_all(text.as_bytes()).await.expect("sent");

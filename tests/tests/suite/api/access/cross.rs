@@ -51,6 +51,7 @@ fn plausible(method: &str, name: &str, id: &str) -> Value {
         "id" | "task_id" | "context_id" => id.into(),
         "name" | "specification" | "pipeline" if method != "key.create" => "pass".into(),
         "role" => "admin".into(),
+        "value" => "long enough to be one".into(),
         "version" => "same".into(),
         "outputs" => "reuse".into(),
         "count" => 1.into(),
