@@ -32,6 +32,8 @@ pub struct Settings {
     pub dead_age_max: Duration,
     /// How long a service counts as present after its last heartbeat.
     pub presence_age_max: Duration,
+    /// How long a service leads after it has last said that it does.
+    pub lead_age_max: Duration,
     /// The monitoring address of the server, `http://host:8222`, where it is open.
     pub monitor_url: Option<String>,
     /// When the server writes to the disk, for whoever knows without asking.
@@ -49,6 +51,7 @@ impl Default for Settings {
             audit_age_max: 365 * DAY,
             dead_age_max: 30 * DAY,
             presence_age_max: Duration::from_secs(15),
+            lead_age_max: Duration::from_secs(9),
             monitor_url: None,
             sync: None,
         }
@@ -119,6 +122,7 @@ pub async fn setup(
     }
     bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
         .await?;
+    bucket(context, subject::LEADS, "who leads", settings.lead_age_max, settings).await?;
     bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
     blobs(context, settings).await
 }

@@ -19,6 +19,10 @@ pub const SEALS: &str = "KTK_SEALS";
 pub const SERVICES: &str = "ktk_services";
 /// The key-value bucket of the keys of the API.
 pub const KEYS: &str = "ktk_keys";
+/// The key-value bucket of who leads.
+pub const LEADS: &str = "ktk_leads";
+/// The lease of the scheduler that acts.
+pub const SCHEDULER: &str = "scheduler";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
