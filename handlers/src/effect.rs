@@ -119,6 +119,10 @@ pub trait Handler: Send {
     /// done is due again only for a handler that folds the history anew.
     fn due(&mut self, now: Timestamp, max: usize) -> Vec<Effect>;
 
+    /// Acts no more for now, as another does: what was handed out counts as not done, for all that
+    /// no event shows. Called again and again until [`Handler::due`] is.
+    fn stand_by(&mut self) {}
+
     /// When the clock next makes something due.
     fn next_due(&self) -> Option<Timestamp> {
         None

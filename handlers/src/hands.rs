@@ -10,7 +10,9 @@ use kantoku_domain::{
     task::{Command, Expire},
 };
 use kantoku_service::Backoff;
-use kantoku_streams::{AppendError, Bus, Draft, Due, ExecuteError, Fault, now, warn_missing};
+use kantoku_streams::{
+    AppendError, Bus, Draft, Due, ExecuteError, Fault, Leading, now, warn_missing,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +29,8 @@ pub(crate) struct Hands {
     pub(crate) bus: Bus,
     pub(crate) signer: Signer,
     pub(crate) probes: Probes,
+    /// Whether the scheduler of this node is the one that acts.
+    pub(crate) leading: Option<Leading>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -39,11 +43,13 @@ pub(crate) struct Signer {
 pub(crate) struct Job {
     pub(crate) effect: Effect,
     pub(crate) due: Option<Due>,
+    /// The term of the scheduler that handed it out.
+    pub(crate) term: Option<u64>,
 }
 
 impl Lanes<Job> {
-    pub(crate) fn begin(&mut self, effect: Effect, due: Option<Due>) {
-        self.push(effect.lane(), Job { effect, due });
+    pub(crate) fn begin(&mut self, effect: Effect, due: Option<Due>, term: Option<u64>) {
+        self.push(effect.lane(), Job { effect, due, term });
     }
 }
 
@@ -57,13 +63,13 @@ pub(crate) struct Failed {
 /// Carries out one effect. A fault is tried again until `stop`. What can never succeed is given up:
 /// it comes again when it has shown no effect for a while, and holds nobody up meanwhile.
 pub(crate) async fn carry_out(hands: Arc<Hands>, job: Job) {
-    let Job { effect, due } = job;
+    let Job { effect, due, term } = job;
     let start = Instant::now();
     if hands.stop.is_cancelled() {
         return;
     }
     let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
-    while let Err(failed) = hands.try_effect(&effect).await {
+    while let Err(failed) = hands.try_effect(&effect, term).await {
         if failed.is_final {
             return give_up(&effect, &failed, due).await;
         }
@@ -93,8 +99,10 @@ async fn give_up(effect: &Effect, failed: &Failed, due: Option<Due>) {
 }
 
 impl Hands {
-    async fn try_effect(&self, effect: &Effect) -> Result<(), Failed> {
+    async fn try_effect(&self, effect: &Effect, term: Option<u64>) -> Result<(), Failed> {
         match effect {
+            // Another may have admitted others meanwhile: what was handed out is taken back.
+            Effect::Announce { .. } if self.term() != term => Ok(()),
             Effect::Announce { namespace, queue, context_id, cause, version, ready } => {
                 let key = format!("ready:{}:{}:{}", ready.task_id, ready.attempt, ready.round);
                 let envelope = self.signer.envelope(ready.task_id, *context_id, *cause, &key);
@@ -134,6 +142,11 @@ impl Hands {
                 Ok(())
             }
         }
+    }
+
+    /// The term in which this node's scheduler acts now.
+    fn term(&self) -> Option<u64> {
+        self.leading.as_ref()?.term().map(|term| term.id)
     }
 
     /// A rejection means that somebody was faster: the event that says so is on its way.

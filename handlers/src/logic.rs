@@ -6,7 +6,7 @@ use kantoku_domain::{
 };
 use kantoku_service::{Health, Ready};
 use kantoku_streams::{
-    Delivery, Heard,
+    Delivery, Heard, Term,
     defect::{self, Defect},
     now,
 };
@@ -32,6 +32,8 @@ pub(crate) struct Logic {
     head: u64,
     /// All that there was when the node began is folded: what is due is due now.
     pub(crate) is_live: bool,
+    /// The term that the scheduler has acted in last.
+    term: Option<u64>,
     /// Who is asked first, so that nobody is passed over for long.
     turn: usize,
 }
@@ -44,6 +46,7 @@ impl Logic {
             clock: Clock::start(),
             head,
             is_live: false,
+            term: None,
             turn: 0,
         };
         logic.moved();
@@ -117,27 +120,46 @@ impl Logic {
         self.folded.handlers.iter().find_map(|(_, handler)| handler.standing(task_id, now))
     }
 
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let next = self.folded.handlers.iter().filter_map(|(_, handler)| handler.next_due()).min();
+    /// The term that the scheduler acts in: it knows all that came before.
+    fn acting(&self, term: Option<Term>) -> Option<u64> {
+        term.filter(|term| self.folded.position >= term.head).map(|term| term.id)
+    }
+
+    /// When the clock next makes something due, in this term of the scheduler.
+    pub(crate) fn next_due(&self, term: Option<Term>) -> Option<Timestamp> {
+        let leads = self.acting(term).is_some();
+        let acting = self.folded.handlers.iter().filter(|(name, _)| leads || !name.is_led());
+        let next = acting.filter_map(|(_, handler)| handler.next_due()).min();
         next.filter(|_| self.is_live)
     }
 
-    /// Begins what is due, as far as there is room.
-    pub(crate) fn act(&mut self, lanes: &mut Lanes<Job>) {
+    /// Begins what is due, as far as there is room. Without a term the scheduler stands by, and in
+    /// another one than the last what it had handed out is taken back.
+    pub(crate) fn act(&mut self, term: Option<Term>, lanes: &mut Lanes<Job>) {
         if !self.is_live {
             return;
         }
+        let term = self.acting(term);
+        let is_same = term.is_some() && term == self.term;
+        self.term = term;
         let now = now();
         self.turn = self.turn.wrapping_add(1);
         let Self { folded: Folded { handlers, keeper, .. }, turn, .. } = self;
         let mut all: Vec<&mut dyn Handler> = Vec::with_capacity(handlers.len() + 1);
         all.extend(keeper.iter_mut().map(|keeper| keeper as &mut dyn Handler));
-        all.extend(handlers.iter_mut().map(|(_, handler)| &mut **handler as &mut dyn Handler));
+        for (name, handler) in handlers {
+            if name.is_led() && !is_same {
+                handler.stand_by();
+            }
+            if term.is_some() || !name.is_led() {
+                all.push(&mut **handler);
+            }
+        }
         let first = *turn % all.len().max(1);
         all.rotate_left(first);
         for handler in all {
             for effect in handler.due(now, lanes.room()) {
-                lanes.begin(effect, None);
+                lanes.begin(effect, None, term);
             }
         }
         metric::open(lanes.open());

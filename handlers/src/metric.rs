@@ -15,6 +15,7 @@ const EFFECTS_GIVEN_UP: &str = "ktk_node_effects_given_up_total";
 const EFFECTS_OPEN: &str = "ktk_node_effects_open";
 const LEASES: &str = "ktk_leases_held";
 const LEASES_LOST: &str = "ktk_leases_lost_total";
+const LEADS: &str = "ktk_scheduler_leads";
 const SNAPSHOT: &str = "ktk_node_snapshot_position";
 const SNAPSHOT_BYTES: &str = "ktk_node_snapshot_bytes";
 const SNAPSHOT_SECONDS: &str = "ktk_node_snapshot_seconds";
@@ -33,6 +34,7 @@ pub fn describe() {
     describe_gauge!(EFFECTS_OPEN, "Effects that are under way or wait for one of the same task");
     describe_gauge!(LEASES, "Attempts that executors hold, as the lease keeper knows it");
     describe_counter!(LEASES_LOST, "Attempts taken away, by reason: silence, restart");
+    describe_gauge!(LEADS, "1 where this process' scheduler acts, 0 where it stands by");
     describe_gauge!(SNAPSHOT, "Position of the last snapshot of what the handlers have folded");
     describe_gauge!(SNAPSHOT_BYTES, Unit::Bytes, "Size of the last snapshot");
     describe_histogram!(SNAPSHOT_SECONDS, Unit::Seconds, "Time that a snapshot took");
@@ -44,6 +46,10 @@ pub fn describe() {
 pub(crate) fn folded(events: usize, left: u64) {
     counter!(EVENTS).increment(events as u64);
     gauge!(LAG).set(left as f64);
+}
+
+pub(crate) fn leads(leads: bool) {
+    gauge!(LEADS).set(f64::from(u8::from(leads)));
 }
 
 pub(crate) fn carried_out(kind: &'static str, took: Duration) {

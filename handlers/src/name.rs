@@ -32,6 +32,11 @@ impl HandlerName {
         }
     }
 
+    /// Whether only one of all nodes acts: limits are kept by whoever admits, and by nobody else.
+    pub(crate) const fn is_led(self) -> bool {
+        matches!(self, Self::Scheduler)
+    }
+
     /// The handler, unless it is the lease keeper, which needs more than events.
     pub(crate) fn of_events(self, lease: Duration) -> Option<Box<dyn Handler>> {
         Some(match self {

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream};
 use kantoku_service::{Backoff, Health};
 use kantoku_streams::{
-    Again, Bus, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, acknowledge, now,
-    subject, warn_missing,
+    Again, Bus, Candidate, Consumer, ConsumerConfig, Delivery, Due, Fault, Heartbeats, Leading,
+    acknowledge, now, subject, warn_missing,
 };
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -140,8 +140,14 @@ async fn read(
     let over = stop.child_token();
     let signer = Signer { service_id: config.service_id.clone() };
     let (probes, mut answers) = probe::start();
-    let hands = Arc::new(Hands { bus: bus.clone(), signer, probes, stop: over.clone() });
     let has_answers = config.handlers.contains(&HandlerName::Scheduler);
+    let mut candidate = has_answers.then(|| bus.scheduler(&config.service_id));
+    let leading = candidate.as_ref().map(Candidate::leading);
+    let term = || leading.as_ref().and_then(Leading::term);
+    let stop_hands = over.clone();
+    let hands =
+        Hands { bus: bus.clone(), signer, probes, leading: leading.clone(), stop: stop_hands };
+    let hands = Arc::new(hands);
     let mut questions = None;
     let mut lanes = Lanes::new(EFFECTS_MAX, move |job| carry_out(Arc::clone(&hands), job));
     let mut own = bus.ledger().own_events();
@@ -167,7 +173,10 @@ async fn read(
         if logic.is_live && snapshots.is_none() {
             snapshots = Some(snapshotter::start(bus, config));
         }
-        let clock = logic.next_due().map_or(LOOK_EVERY, |at| at.since(now()).min(LOOK_EVERY));
+        if let Some(candidate) = candidate.as_ref().filter(|_| logic.is_live) {
+            candidate.stand();
+        }
+        let clock = logic.next_due(term()).map_or(LOOK_EVERY, |at| at.since(now()).min(LOOK_EVERY));
         tokio::select! {
             batch = batches.next() => match batch {
                 Some(Ok(batch)) => {
@@ -209,9 +218,10 @@ async fn read(
                     time_out(due, &mut lanes).await;
                 }
             }
+            () = lead_changed(&mut candidate) => metric::leads(term().is_some()),
             () = sleep(clock) => {}
         }
-        logic.act(&mut lanes);
+        logic.act(term(), &mut lanes);
     };
     if why.is_some() {
         over.cancel();
@@ -219,7 +229,19 @@ async fn read(
     while lanes.open() > 0 {
         lanes.next_done().await;
     }
+    if let Some(candidate) = candidate {
+        candidate.give_back().await;
+        metric::leads(false);
+    }
     why
+}
+
+/// Returns when it may have changed whether this node's scheduler acts.
+async fn lead_changed(candidate: &mut Option<Candidate>) {
+    match candidate {
+        Some(candidate) => candidate.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Takes in a batch. If a handler panics at an event, that goes to the dead letters, and it is said
@@ -262,7 +284,7 @@ async fn patiently<T, F: Future<Output = Result<T, Fault>>>(
 /// A timer has fired.
 async fn time_out(due: Due, lanes: &mut Lanes<Job>) {
     match due.payload::<Timeout>() {
-        Ok(timeout) => lanes.begin(timeout.effect(), Some(due)),
+        Ok(timeout) => lanes.begin(timeout.effect(), Some(due), None),
         Err(error) => {
             tracing::error!(timer = %due.id, %error, "a timer cannot be read and is dropped");
             due.ack().await.ok();

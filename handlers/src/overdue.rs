@@ -24,6 +24,11 @@ impl<T> Overdue<T> {
         self.0.push_back((now, what));
     }
 
+    /// All that was handed out.
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        self.0.drain(..).map(|(_, what)| what).collect()
+    }
+
     /// The next that should have shown an effect by `now`. Whether it has is for the caller to see.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<T> {
         let (at, _) = self.0.front()?;

@@ -12,12 +12,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    Again, Audit, Blobs, CancelOrder, ConnectError, Consumer, ConsumerConfig, DeadLetter,
-    DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply, Heartbeats,
-    JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question, Questions, Queue,
-    QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, Secrets, ServiceEntry, Settings,
-    SetupError, Snapshots, Timers, again, connect::connect_as, dead, inspect::inspect, leases,
-    questions, restore::Restore, setup, subject,
+    Again, Audit, Blobs, CancelOrder, Candidate, ConnectError, Consumer, ConsumerConfig,
+    DeadLetter, DeadLetters, Discovery, Document, DueConsumer, Fault, Heartbeat, HeartbeatReply,
+    Heartbeats, Holder, JetStream, Keys, Ledger, Line, Logs, Operations, Presence, Question,
+    Questions, Queue, QueueConfig, Redelivered, Replay, RestoreError, Safety, Seals, Secrets,
+    ServiceEntry, Settings, SetupError, Snapshots, Timers, again, connect::connect_as, dead,
+    inspect::inspect, lead::Leads, leases, questions, restore::Restore, setup, subject,
 };
 
 /// A connection whose streams were found or made as they must be.
@@ -128,6 +128,16 @@ impl Bus {
     /// A durable consumer of the timers of `kind` that have fired, opened with its first batch.
     pub fn due(&self, kind: &str, durable: &str) -> DueConsumer {
         DueConsumer::new(self.context.clone(), kind, durable)
+    }
+
+    /// For a service that may be the scheduler that acts, once it [stands](Candidate::stand).
+    pub fn scheduler(&self, service_id: &str) -> Candidate {
+        Candidate::new(self.context.clone(), subject::SCHEDULER, service_id)
+    }
+
+    /// Which scheduler acts.
+    pub async fn leading_scheduler(&self) -> Result<Option<Holder>, Fault> {
+        Leads::holder(&self.context, subject::SCHEDULER).await
     }
 
     /// The keys of the API.

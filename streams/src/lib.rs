@@ -32,6 +32,7 @@ mod inspect;
 mod interruptions;
 mod jetstream;
 mod keys;
+mod lead;
 mod leases;
 mod ledger;
 mod login;
@@ -82,6 +83,7 @@ pub use fault::{Cause, Fault};
 pub use inspect::{Safety, Sync};
 pub use jetstream::JetStream;
 pub use keys::{KeyEntry, Keys};
+pub use lead::{Candidate, Holder, Leading, Term};
 pub use leases::{
     CancelOrder, Heard, Heartbeat, HeartbeatReply, Heartbeats, HeldAttempt, Responder,
 };

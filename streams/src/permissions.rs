@@ -136,6 +136,7 @@ pub fn permissions(role: NatsRole, queues: &[String]) -> Permissions {
                 allowed.read(stream);
             }
             allowed.read(&subject::under_bucket(subject::SERVICES));
+            allowed.read(&subject::under_bucket(subject::LEADS));
             for bucket in [subject::KEYS, subject::OPERATIONS, subject::SECRETS] {
                 allowed.read(&subject::under_bucket(bucket));
                 allowed.publish(&format!("$KV.{bucket}.>"));
@@ -156,6 +157,8 @@ pub fn permissions(role: NatsRole, queues: &[String]) -> Permissions {
             allowed.ask("STREAM.PURGE", subject::TIMERS);
             allowed.read(subject::TIMERS);
             allowed.consume(subject::TIMERS, "*");
+            allowed.read(&subject::under_bucket(subject::LEADS));
+            allowed.publish(&format!("$KV.{}.>", subject::LEADS));
             allowed.subscribe(subject::BEATS);
             allowed.publish(subject::ECHOES);
             allowed.publish(subject::ORDERS);

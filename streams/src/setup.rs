@@ -32,6 +32,8 @@ pub struct Settings {
     pub dead_age_max: Duration,
     /// How long a service counts as present after its last heartbeat.
     pub presence_age_max: Duration,
+    /// How long a service leads after it has last said that it does.
+    pub lead_age_max: Duration,
     /// The monitoring address of the server, `http://host:8222`, where it is open.
     pub monitor_url: Option<String>,
     /// When the server writes to the disk, for whoever knows without asking.
@@ -51,6 +53,7 @@ impl Default for Settings {
             audit_age_max: 365 * DAY,
             dead_age_max: 30 * DAY,
             presence_age_max: Duration::from_secs(15),
+            lead_age_max: Duration::from_secs(9),
             monitor_url: None,
             sync: None,
             login: Login::default(),
@@ -133,16 +136,17 @@ pub async fn setup(
     for config in streams(settings).into_iter().filter(|config| role.sees(&config.name)) {
         ensure(context, config, role.makes_streams()).await?;
     }
-    bucket(context, subject::SERVICES, "present services", settings.presence_age_max, settings)
-        .await?;
-    if role.sees(&subject::under_bucket(subject::KEYS)) {
-        bucket(context, subject::KEYS, "keys of the API", Duration::ZERO, settings).await?;
-    }
-    if role.sees(&subject::under_bucket(subject::OPERATIONS)) {
-        bucket(context, subject::OPERATIONS, "operations", OPERATIONS_AGE_MAX, settings).await?;
-    }
-    if role.sees(&subject::under_bucket(subject::SECRETS)) {
-        bucket(context, subject::SECRETS, "sealed secrets", Duration::ZERO, settings).await?;
+    let buckets = [
+        (subject::SERVICES, "present services", settings.presence_age_max),
+        (subject::LEADS, "who leads", settings.lead_age_max),
+        (subject::KEYS, "keys of the API", Duration::ZERO),
+        (subject::OPERATIONS, "operations", OPERATIONS_AGE_MAX),
+        (subject::SECRETS, "sealed secrets", Duration::ZERO),
+    ];
+    for (name, of, age_max) in buckets {
+        if role.sees(&subject::under_bucket(name)) {
+            bucket(context, name, of, age_max, settings).await?;
+        }
     }
     blobs(context, settings).await
 }

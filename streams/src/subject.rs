@@ -23,6 +23,10 @@ pub const KEYS: &str = "ktk_keys";
 pub const OPERATIONS: &str = "ktk_operations";
 /// The key-value bucket of secrets.
 pub const SECRETS: &str = "ktk_secrets";
+/// The key-value bucket of who leads.
+pub const LEADS: &str = "ktk_leads";
+/// The lease of the scheduler that acts.
+pub const SCHEDULER: &str = "scheduler";
 /// The object store of large values.
 pub const BLOBS: &str = "ktk_blobs";
 /// The object store of what nodes have folded.
@@ -86,7 +90,7 @@ pub fn under_objects(store: &str) -> String {
 
 /// The streams under all buckets and object stores.
 pub fn under_buckets() -> Vec<String> {
-    let buckets = [SERVICES, KEYS, OPERATIONS, SECRETS].map(under_bucket);
+    let buckets = [SERVICES, LEADS, KEYS, OPERATIONS, SECRETS].map(under_bucket);
     buckets.into_iter().chain([BLOBS, SNAPSHOTS].map(under_objects)).collect()
 }
 

@@ -45,6 +45,9 @@ pub struct Service {
     pub running: Option<u64>,
     /// Attempts that it may run at once.
     pub slots: Option<u64>,
+    /// What it does alone of all that could: `scheduler`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<String>,
 }
 
 /// What this is.

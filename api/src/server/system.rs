@@ -22,6 +22,12 @@ pub(super) fn register(module: &mut Module) {
 async fn services(api: Arc<Api>, _: NoParams) -> Result<Services, ApiError> {
     let mut items: Vec<Service> =
         api.bus.presence().list().await?.into_iter().map(service).collect();
+    let leading = api.bus.leading_scheduler().await?;
+    for service in &mut items {
+        if leading.as_ref().is_some_and(|holder| holder.service_id == service.service_id) {
+            service.leads.push("scheduler".into());
+        }
+    }
     items.sort_by(|a, b| (&a.kind, &a.service_id).cmp(&(&b.kind, &b.service_id)));
     Ok(Services { items })
 }
@@ -40,6 +46,7 @@ fn service(entry: ServiceEntry) -> Service {
         started_at: entry.started_at,
         running: has_slots.then_some(entry.load.running.into()),
         slots: has_slots.then_some(entry.load.slots.into()),
+        leads: Vec::new(),
     }
 }
 

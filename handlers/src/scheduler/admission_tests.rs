@@ -91,6 +91,22 @@ fn an_announcement_that_is_overtaken_gives_its_slots_back() {
 }
 
 #[test]
+fn who_stands_by_takes_back_what_no_event_shows() {
+    let mut scene = two_of_three();
+    let due = scene.due();
+    // Another leads by now. It has heard of one of two, and makes an end of that.
+    let carried_out: Vec<_> = due.into_iter().take(1).map(|it| scene.carry_out(it)).collect();
+    assert_eq!(carried_out, ["ready a 1.0"]);
+    scene.stand_by();
+    assert_eq!(used(&scene), 1, "what was announced is");
+    scene.succeed("a");
+    assert_eq!(used(&scene), 0);
+    // It leads again.
+    assert_eq!(scene.act(), ["ready b 1.0", "ready c 1.0"]);
+    assert_eq!(used(&scene), 2);
+}
+
+#[test]
 fn a_change_of_a_limit_counts_everything_anew() {
     let mut scene = two_of_three();
     scene.act();

@@ -78,6 +78,23 @@ impl Scheduler {
         }
     }
 
+    /// What was handed out and is not shown by an event was not done, as far as is known: another
+    /// scheduler decides now. If it was done after all, the event will say so.
+    pub(super) fn take_back(&mut self) {
+        for (id, guard) in self.taken.drain() {
+            let Some(task) = self.tasks.get_mut(&id).filter(|task| task.guard == guard) else {
+                continue;
+            };
+            task.is_reviving = false;
+            if let Stage::Announcing | Stage::Skipping = task.stage {
+                task.stage = Stage::Open;
+                self.lay_aside(id);
+                self.release(id);
+            }
+            self.look_at(id);
+        }
+    }
+
     fn may_run(&self, task: &Waiting, now: Timestamp) -> bool {
         let readiness = self.view(task, Some(now)).readiness(now);
         matches!(readiness, Readiness::Ready { .. }) && self.pause_of(task).is_none()

@@ -49,6 +49,9 @@ use crate::{
 /// shares, pauses and cancellations to act late, many enough for executors never to wait.
 const WINDOW: usize = 256;
 
+/// So many tasks may be to be looked at, be they over, while another scheduler acts.
+const DUE_MIN: usize = 1_024;
+
 /// See the module.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Scheduler {
@@ -172,6 +175,15 @@ impl Handler for Scheduler {
         }
         self.admit(now, max, &mut effects);
         effects
+    }
+
+    fn stand_by(&mut self) {
+        self.take_back();
+        // Nobody takes from it now, and tasks come and go.
+        if self.due.len() > DUE_MIN + 2 * self.tasks.len() {
+            let Self { due, tasks, .. } = self;
+            due.retain(|id| tasks.contains_key(id));
+        }
     }
 
     fn next_due(&self) -> Option<Timestamp> {

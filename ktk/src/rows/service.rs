@@ -28,7 +28,7 @@ impl Row for Service {
     fn columns(wide: bool) -> Vec<&'static str> {
         let mut columns = vec!["ID", "KIND", "HOST", "PID", "RUNNING", "VERSION", "AGE"];
         if wide {
-            columns.extend(["BOOT", "LABELS"]);
+            columns.extend(["LEADS", "BOOT", "LABELS"]);
         }
         columns
     }
@@ -49,7 +49,7 @@ impl Row for Service {
             view.age(self.started_at),
         ];
         if view.wide {
-            cells.extend([self.boot_id.clone(), labels(&self.labels)]);
+            cells.extend([self.leads.join(" "), self.boot_id.clone(), labels(&self.labels)]);
         }
         cells
     }

@@ -312,6 +312,11 @@ impl Scene {
         self.scheduler.due(at(self.now), usize::MAX)
     }
 
+    /// Another scheduler leads.
+    pub(super) fn stand_by(&mut self) {
+        self.scheduler.stand_by();
+    }
+
     /// What is due, checked against a scheduler that folds the history anew.
     pub(super) fn due(&mut self) -> Vec<Effect> {
         let mut anew = Scheduler::with_window(self.window);

@@ -129,6 +129,7 @@ mod tests {
             started_at: "2026-01-02T03:04:05Z".parse().unwrap(),
             running: None,
             slots: None,
+            leads: Vec::new(),
         }
     }
 

@@ -14,6 +14,8 @@ use crate::processes::Processes;
 
 /// The service with all handlers.
 pub(super) const NODE: &str = "node";
+/// Another one, which is not there from the beginning.
+pub(super) const STAND_BY: &str = "node-2";
 const HANDLERS: &str = "scheduler,unfolder,lease-keeper,timers";
 
 pub(super) struct Ground {
@@ -36,10 +38,10 @@ impl Ground {
         Self { processes, client, bus, events, lease: lease.to_owned() }
     }
 
-    /// Starts a service that was killed, or an executor for the first time.
+    /// Starts a service that was killed, or one for the first time.
     pub(super) fn start_again(&mut self, service_id: &str) {
-        if service_id == NODE {
-            self.processes.serve_with(NODE, HANDLERS, &["--lease", &self.lease]);
+        if [NODE, STAND_BY].contains(&service_id) {
+            self.processes.serve_with(service_id, HANDLERS, &["--lease", &self.lease]);
         } else {
             self.execute(service_id);
         }

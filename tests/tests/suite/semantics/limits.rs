@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     DEADLINE,
-    ground::{Ground, NODE},
+    ground::{Ground, NODE, STAND_BY},
 };
 
 const LIMIT: usize = 4;
@@ -151,6 +151,9 @@ async fn observe(services: &[&'static str]) -> Observed {
     for service_id in EXECUTORS {
         ground.execute(service_id);
     }
+    if services.contains(&STAND_BY) {
+        ground.start_again(STAND_BY);
+    }
     let tasks = vec![json!({"specification": "nap"}); TASKS];
     ground.call::<TaskSpawnBatch>(json!({ "tasks": tasks })).await;
     let kills = kill_until_done(&mut ground, services).await;
@@ -181,6 +184,16 @@ async fn a_limit_holds_and_is_used_while_executors_are_killed() {
 async fn a_limit_holds_while_the_scheduler_is_killed_too() {
     let [one, two, three] = EXECUTORS;
     let observed = Box::pin(observe(&[NODE, one, NODE, two, NODE, three])).await;
+    let Observed { running_max, busy_max, .. } = observed;
+    assert_eq!((running_max, busy_max), (LIMIT, LIMIT), "more than the limit, or it was not used");
+}
+
+/// Each of the two takes over whenever the other is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_while_two_schedulers_are_killed_in_turn() {
+    let [one, two, three] = EXECUTORS;
+    let services = [NODE, STAND_BY, one, NODE, STAND_BY, two, three];
+    let observed = Box::pin(observe(&services)).await;
     let Observed { running_max, busy_max, .. } = observed;
     assert_eq!((running_max, busy_max), (LIMIT, LIMIT), "more than the limit, or it was not used");
 }
