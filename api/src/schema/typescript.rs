@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{Described, Description, Dialect};
 
+const MEMORY: &str = "a text takes whatever is written";
+
 const HEAD: &str = "\
 // Made from the types of the server, and compared with them by its tests: not to be edited.
 // KTK_WRITE_DOCS=1 makes it anew (docs/api/README.md).
@@ -20,7 +22,7 @@ pub(super) fn document() -> String {
     for (name, schema) in &description.schemas {
         text.push('\n');
         push_doc(&mut text, schema.get("description"), "");
-        let _ = writeln!(text, "export type {name} = {};", type_of(schema, ""));
+        writeln!(text, "export type {name} = {};", type_of(schema, "")).expect(MEMORY);
     }
     let (subscriptions, methods): (Vec<_>, Vec<_>) =
         description.methods.iter().partition(|method| method.notices.is_some());
@@ -42,7 +44,7 @@ pub(super) fn document() -> String {
     for method in &description.methods {
         let params = description.resolve(&method.params).get("properties");
         if params.and_then(|params| params.get("namespace")).is_none() {
-            let _ = writeln!(text, "  {:?},", method.name);
+            writeln!(text, "  {:?},", method.name).expect(MEMORY);
         }
     }
     text.push_str("]);\n");
@@ -56,11 +58,12 @@ fn push_method(
     gives: &str,
     given: &Value,
 ) {
-    let _ = writeln!(text, "  /** {} */", in_comment(&method.summary));
+    writeln!(text, "  /** {} */", in_comment(&method.summary)).expect(MEMORY);
     let params = type_of(description.resolve(&method.params), "    ");
     let given = type_of(given, "    ");
     let name = method.name;
-    let _ = writeln!(text, "  {name:?}: {{\n    params: {params};\n    {gives}: {given};\n  }};");
+    writeln!(text, "  {name:?}: {{\n    params: {params};\n    {gives}: {given};\n  }};")
+        .expect(MEMORY);
 }
 
 /// The type of what a schema describes. Lines behind the first are indented by `indent`.
@@ -109,17 +112,16 @@ fn type_of(schema: &Value, indent: &str) -> String {
 fn named(name: &str, object: &Map<String, Value>, indent: &str) -> String {
     match name {
         "integer" | "number" => "number".into(),
-        "array" => match object.get("prefixItems").and_then(Value::as_array) {
-            Some(items) => {
+        "array" => {
+            if let Some(items) = object.get("prefixItems").and_then(Value::as_array) {
                 let items: Vec<_> = items.iter().map(|item| type_of(item, indent)).collect();
                 format!("[{}]", items.join(", "))
-            }
-            None => {
+            } else {
                 let items =
                     object.get("items").map_or_else(|| "unknown".into(), |it| type_of(it, indent));
                 format!("Array<{items}>")
             }
-        },
+        }
         "object" => fields(object, indent),
         other => other.to_owned(),
     }
@@ -142,7 +144,7 @@ fn fields(object: &Map<String, Value>, indent: &str) -> String {
     for (name, schema) in properties {
         push_doc(&mut text, schema.get("description"), &inner);
         let mark = if is_required(name) { "" } else { "?" };
-        let _ = writeln!(text, "{inner}{}{mark}: {};", key(name), type_of(schema, &inner));
+        writeln!(text, "{inner}{}{mark}: {};", key(name), type_of(schema, &inner)).expect(MEMORY);
     }
     text.push_str(indent);
     text.push('}');
@@ -172,7 +174,7 @@ fn union(parts: impl Iterator<Item = String>, indent: &str) -> String {
 
 fn push_doc(text: &mut String, description: Option<&Value>, indent: &str) {
     if let Some(description) = description.and_then(Value::as_str) {
-        let _ = writeln!(text, "{indent}/** {} */", in_comment(description));
+        writeln!(text, "{indent}/** {} */", in_comment(description)).expect(MEMORY);
     }
 }
 

@@ -106,7 +106,7 @@ mod tests {
         let mut server = Paced::new(server, PATIENCE);
         let reader = tokio::spawn(async move {
             for _ in 0..4 {
-                sleep(PATIENCE - Duration::from_secs(1)).await;
+                sleep(PATIENCE.saturating_sub(Duration::from_secs(1))).await;
                 client.read_exact(&mut [0; 4]).await.expect("read");
             }
             client

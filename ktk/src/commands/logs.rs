@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         (true, None) => 0,
         (_, tail) => print_kept(&mut params, tail, &mut printer).await?,
     };
-    if args.follow { follow(&params, known, &mut printer).await } else { Ok(()) }
+    if args.follow { Box::pin(follow(&params, known, &mut printer)).await } else { Ok(()) }
 }
 
 /// Prints what there is. Leaves in `params` where its last page begins, and gives the number of

@@ -44,9 +44,9 @@ impl SecretKey {
     }
 
     fn of(bytes: &[u8; KEY_BYTES]) -> Self {
-        let mut digest = Sha256::new_with_prefix("kantoku: id of a key for secrets\0");
-        digest.update(bytes);
-        let id = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::new_with_prefix("kantoku: id of a key for secrets\0");
+        let [a, b, c, d, ..]: [u8; 32] = digest.chain_update(bytes).finalize().into();
+        let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
         Self { id, cipher: XChaCha20Poly1305::new(bytes.into()) }
     }
 }

@@ -40,7 +40,12 @@ impl Planted {
 
     /// The name of a form in which it stands in `text`.
     fn found_in(&self, text: &str) -> Option<String> {
-        let hex: String = self.core.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = self
+            .core
+            .bytes()
+            .flat_map(|byte| format!("{byte:02x}").into_bytes())
+            .map(char::from)
+            .collect();
         let base64 = (0..3).map(|before| {
             let text = [&vec![0; before], self.core.as_bytes()].concat();
             let (from, to) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
@@ -176,9 +181,9 @@ async fn streams(url: &str) -> Vec<(String, String)> {
         for position in state.first_sequence..=state.last_sequence {
             // Some were replaced since.
             let Ok(message) = stream.get_raw_message(position).await else { continue };
-            text.push_str(&message.subject);
-            text.push_str(&format!("{:?}", message.headers));
-            text.push_str(&String::from_utf8_lossy(&message.payload));
+            let headers = format!("{:?}", message.headers);
+            let payload = String::from_utf8_lossy(&message.payload);
+            text.extend([&*message.subject, &*headers, &*payload]);
         }
         found.push((name, text));
     }

@@ -53,7 +53,7 @@ async fn find<T: Record>(
     params: &OperationStartParams,
 ) -> Result<Selected, ApiError> {
     let also = params.condition.as_deref().filter(|text| !text.trim().is_empty());
-    let condition = api.condition::<T>(Some(namespace.clone()), &params.filter, also).await?;
+    let condition = api.condition(T::FIELDS, Some(namespace.clone()), &params.filter, also).await?;
     if condition.holds_of_all() {
         let kind = params.kind.name();
         let message = format!(

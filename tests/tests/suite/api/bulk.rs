@@ -236,7 +236,7 @@ async fn process(stand: &Stand, name: &str) -> (Runtime, SocketAddr) {
         let address = listener.local_addr().expect("an address");
         let app = server::router(&api);
         tokio::spawn(async move {
-            server::serve(listener, app, &limits, CancellationToken::new()).await
+            server::serve(listener, app, &limits, None, CancellationToken::new()).await
         });
         address
     });

@@ -52,7 +52,7 @@ struct Served {
 
 impl Served {
     async fn start() -> Self {
-        Self::with(ApiConfig::new("api-1")).await
+        Box::pin(Self::with(ApiConfig::new("api-1"))).await
     }
 
     async fn with(mut config: ApiConfig) -> Self {
