@@ -14,3 +14,4 @@ mod status;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, Code, ErrorData};
+pub use schema::TypeSchema;
