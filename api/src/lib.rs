@@ -15,3 +15,4 @@ pub mod tls;
 
 pub use client::{Client, ClientError};
 pub use error::{ApiError, Code, ErrorData};
+pub use schema::TypeSchema;

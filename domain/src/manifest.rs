@@ -1,5 +1,6 @@
 //! Manifests: what YAML or JSON documents can declare.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,13 +28,40 @@ pub enum Manifest {
     Policy(Name, Box<policy::Definition>),
 }
 
-#[derive(Serialize, Deserialize)]
+/// What a named type says: the `spec` of its manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TypeDefinition {
+pub struct TypeDefinition {
+    /// For people.
     #[serde(default)]
-    description: String,
+    pub description: String,
+    /// What it stands for.
     #[serde(rename = "type")]
-    type_: Type,
+    pub type_: Type,
+}
+
+/// A document as people write it. Only its schema is of use: [`Manifest::read`] reads documents, with
+/// errors that say where.
+#[derive(Clone, Debug, JsonSchema)]
+pub struct Document<S> {
+    /// `kantoku/v1`.
+    #[schemars(rename = "apiVersion")]
+    pub api_version: String,
+    /// What is declared.
+    pub kind: String,
+    /// What it is called.
+    pub metadata: Metadata,
+    /// What it says.
+    pub spec: S,
+}
+
+/// What all documents say of what they declare.
+#[derive(Clone, Debug, JsonSchema)]
+pub struct Metadata {
+    /// Its name.
+    pub name: Name,
+    /// For people, unless the `spec` has a description.
+    pub description: Option<String>,
 }
 
 impl Manifest {

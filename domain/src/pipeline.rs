@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a pipeline says: the `spec` of its manifest.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// For people.

@@ -321,3 +321,18 @@ fn keys_do_not_go_over_the_network_in_the_clear_unless_that_is_said() {
         ended(serve(more), 8);
     }
 }
+
+#[test]
+fn fields_are_explained_without_a_server() {
+    let home = Home::new();
+    let (page, _) = ended(home.ktk(&["explain", "spec.spec.executable"]), 0);
+    assert!(page.starts_with("KIND:     Specification\nVERSION:  kantoku/v1\n"), "{page}");
+    assert!(page.contains("command <[]string> -required- (type: process)"), "{page}");
+    let (json, _) = ended(home.ktk(&["explain", "task.status", "-o", "json"]), 0);
+    let explained: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(explained["field"]["required"], true, "{json}");
+    let (nothing, error) = ended(home.ktk(&["explain", "task.statsu"]), 3);
+    assert_eq!(nothing, "");
+    assert!(error.contains("did you mean \"status\"?"), "{error}");
+    ended(home.ktk(&["explain", "taks"]), 2);
+}

@@ -82,7 +82,7 @@ impl Description {
     }
 }
 
-fn generator(dialect: Dialect, contract: Contract) -> SchemaGenerator {
+pub(super) fn generator(dialect: Dialect, contract: Contract) -> SchemaGenerator {
     let settings = match dialect {
         Dialect::Draft07 => SchemaSettings::draft07(),
         Dialect::Draft2020 => SchemaSettings::draft2020_12(),
@@ -141,7 +141,7 @@ impl Visitor for Describing {
 }
 
 /// With the changes that definitions are given, too.
-fn finished(generator: &mut SchemaGenerator, mut schema: Schema) -> Value {
+pub(super) fn finished(generator: &mut SchemaGenerator, mut schema: Schema) -> Value {
     for transform in generator.transforms_mut() {
         transform.transform(&mut schema);
     }

@@ -5,12 +5,14 @@ mod describe;
 mod merge;
 mod openrpc;
 mod tidy;
+mod type_schema;
 #[cfg(test)]
 mod typescript;
 
 use std::sync::LazyLock;
 
 pub(crate) use describe::{Described, Description, Dialect};
+pub use type_schema::TypeSchema;
 
 /// The `OpenRPC` document, as it is served.
 pub(crate) static OPENRPC: LazyLock<String> = LazyLock::new(|| written(&openrpc::document()));

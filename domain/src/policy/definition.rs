@@ -9,7 +9,7 @@ use super::Template;
 use crate::{Millis, Name};
 
 /// What a policy says, for its namespace: the `spec` of its manifest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// For people.

@@ -20,6 +20,7 @@ mod diff;
 mod doctor;
 mod edit;
 mod events;
+mod explain;
 mod failures;
 mod files;
 mod get;
@@ -78,6 +79,9 @@ pub(crate) enum ClientCommand {
     /// Show one thing in full: what it is, what went wrong, what happened to it
     #[command(after_help = describe::EXAMPLES)]
     Describe(describe::Args),
+    /// Say what the fields of a kind of thing mean, in manifests and documents
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::Args),
     /// Show a context and all its tasks
     #[command(after_help = tree::EXAMPLES)]
     Tree(tree::Args),
@@ -192,6 +196,7 @@ impl ClientCommand {
             Self::Wait(args) => wait::run(args, session).await,
             Self::Describe(args) => describe::run(args, session).await,
             Self::Get(args) => get::run(args, session).await,
+            Self::Explain(args) => explain::run(&args, session),
             Self::Tree(args) => tree::run(args, session).await,
             Self::Graph(args) => graph::run(args, session).await,
             Self::Watch(args) => watch::run(args, session).await,

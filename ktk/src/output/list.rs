@@ -131,7 +131,11 @@ impl<T: Row> Rows<T> {
         session: &Session,
         ids: impl IntoIterator<Item = kantoku_domain::Id>,
     ) -> Self {
-        let view = View { ids: ShortIds::of(ids), ..View::of(session) };
+        Self::of(View { ids: ShortIds::of(ids), ..View::of(session) })
+    }
+
+    /// A table with a header, as `view` shows it.
+    pub(crate) fn of(view: View) -> Self {
         let mut header = T::columns(view.wide);
         if view.namespaces {
             header.insert(0, "NAMESPACE");
@@ -149,9 +153,14 @@ impl<T: Row> Rows<T> {
         self.table.push(cells);
     }
 
+    /// The rows that were added since the last time.
+    pub(crate) fn take_text(&mut self) -> String {
+        self.table.take_text()
+    }
+
     /// Prints the rows that were added since the last time.
     pub(crate) fn print(&mut self) -> Result<(), CommandError> {
-        print_text(&self.table.take_text())
+        print_text(&self.take_text())
     }
 }
 

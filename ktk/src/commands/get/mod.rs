@@ -1,6 +1,7 @@
 //! `ktk get`
 
 mod fetch;
+mod live;
 mod watch;
 
 use kantoku_api::contract::{

@@ -1,4 +1,7 @@
-//! `ktk get -w`: what there is, then what changes.
+//! `ktk get -w`: what there is, then what changes. On a terminal a table that is redrawn in place,
+//! else line by line.
+
+use std::pin::pin;
 
 use futures::StreamExt as _;
 use kantoku_api::contract::{
@@ -6,10 +9,11 @@ use kantoku_api::contract::{
 };
 use kantoku_projections::document::{ContextDocument, TaskDocument};
 
-use super::{Args, fetch};
+use super::{Args, fetch, live};
 use crate::{
     error::CommandError,
     output::{Format, Row, Rows, print_document, print_line, print_name, print_yaml},
+    render::Screen,
     session::Session,
 };
 
@@ -43,6 +47,10 @@ where
         timeout: session.read_timeout(),
     };
     let mut items = session.subscribe::<S>(&params).await?;
+    if let Some(screen) = Screen::on_stdout().filter(|_| session.output().is_table()) {
+        let documents = items.map(|item| item.map(&document));
+        return live::draw(screen, pin!(documents), session).await;
+    }
     let mut rows = Rows::new(session, []);
     while let Some(item) = items.next().await {
         let item = document(item?);
