@@ -7,7 +7,7 @@ mod tests;
 
 use kantoku_api::{
     TypeSchema,
-    contract::{DeadLetter, Service},
+    contract::{DeadLetter, Operation, Secret, Service},
 };
 use kantoku_domain::{
     Recorded,
@@ -73,6 +73,8 @@ fn schema(kind: Kind) -> TypeSchema {
         Kind::Service => TypeSchema::told::<Service>(),
         Kind::DeadLetter => TypeSchema::told::<DeadLetter>(),
         Kind::Seal => TypeSchema::told::<StoredSeal>(),
+        Kind::Operation => TypeSchema::told::<Operation>(),
+        Kind::Secret => TypeSchema::told::<Secret>(),
     }
 }
 

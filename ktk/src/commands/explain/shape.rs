@@ -63,10 +63,10 @@ impl<'a> Shapes<'a> {
     pub(super) fn fields(&self, schema: &'a Value) -> Vec<Property<'a>> {
         let (_, schema) = self.resolve(self.element(schema));
         let mut fields = Vec::new();
-        self.add(schema, None, &mut fields);
+        Self::add(schema, None, &mut fields);
         for variant in variants(schema) {
             let (_, variant) = self.resolve(variant);
-            self.add(variant, tag(variant), &mut fields);
+            Self::add(variant, tag(variant).as_ref(), &mut fields);
         }
         fields
     }
@@ -116,7 +116,7 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    fn add(&self, schema: &'a Value, of: Option<String>, fields: &mut Vec<Property<'a>>) {
+    fn add(schema: &'a Value, of: Option<&String>, fields: &mut Vec<Property<'a>>) {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
         let required = schema.get("required").and_then(Value::as_array);
         for (name, schema) in properties {
@@ -124,7 +124,7 @@ impl<'a> Shapes<'a> {
                 known.others.push(schema);
                 // What has a value of its own in each variant tells them apart.
                 let tells_apart = schema.get("const").is_some();
-                known.of.extend(of.clone());
+                known.of.extend(of.cloned());
                 if tells_apart {
                     known.of.clear();
                 }
@@ -132,7 +132,7 @@ impl<'a> Shapes<'a> {
             }
             let is_required =
                 required.is_some_and(|required| required.iter().any(|it| it == name.as_str()));
-            let of = if schema.get("const").is_some() { None } else { of.clone() };
+            let of = if schema.get("const").is_some() { None } else { of.cloned() };
             let of = of.into_iter().collect();
             fields.push(Property { name, schema, is_required, others: Vec::new(), of });
         }

@@ -40,7 +40,7 @@ pub(super) async fn draw<T: Row>(
             },
             _ = frames.tick() => {
                 if has_changed || drawn_at.is_none_or(|at| at.elapsed() >= CLOCK) {
-                    let lines = picture.lines(View::of(session), screen.size());
+                    let lines = picture.lines(&View::of(session), screen.size());
                     screen.draw(&lines).map_err(|error| CommandError::stdout(&error))?;
                     (drawn_at, has_changed) = (Some(Instant::now()), false);
                 }
@@ -64,13 +64,13 @@ impl<T: Row> Picture<T> {
     }
 
     /// The header and as many rows as `size`, columns and lines, has room for.
-    fn lines(&self, view: View, (width, height): (usize, usize)) -> Vec<String> {
+    fn lines(&self, view: &View, (width, height): (usize, usize)) -> Vec<String> {
         // The header, and a line that says that there are more.
         const AROUND: usize = 2;
         let room = height.saturating_sub(AROUND).max(1);
         let shown = &self.items[..self.items.len().min(room)];
         let ids = ShortIds::of(shown.iter().flat_map(Row::ids));
-        let mut rows = Rows::of(View { ids, ..view });
+        let mut rows = Rows::of(View { ids, ..*view });
         for item in shown {
             rows.push(item);
         }
@@ -137,7 +137,7 @@ mod tests {
         picture.take(Thing("a", "ready"));
         picture.take(Thing("b", "ready"));
         picture.take(Thing("a", "ok"));
-        let lines = picture.lines(view(), (80, 24));
+        let lines = picture.lines(&view(), (80, 24));
         assert_eq!(lines, ["NAME   STATUS", "a      ok", "b      ready"]);
     }
 
@@ -147,9 +147,9 @@ mod tests {
         for name in ["a", "b", "c", "d"] {
             picture.take(Thing(name, "ready"));
         }
-        let lines = picture.lines(view(), (9, 4));
+        let lines = picture.lines(&view(), (9, 4));
         assert_eq!(lines, ["NAME   S…", "d      r…", "c      r…", "… and 2 …"]);
-        assert_eq!(picture.lines(view(), (80, 1)), ["NAME   STATUS"], "however small");
+        assert_eq!(picture.lines(&view(), (80, 1)), ["NAME   STATUS"], "however small");
     }
 
     #[test]
