@@ -190,6 +190,103 @@ export type BlobRef = {
   size: number;
 };
 
+/** What an operation over many records is, and came to. */
+export type Bulk = {
+  /** What is done to each. */
+  action: BulkAction;
+  /** Who started it. It stands in the events as the actor, and the operation as their cause. */
+  by: string;
+  /** Who has stopped it. */
+  cancelled_by?: string | null;
+  /** How many records it has changed. */
+  changed: number;
+  /** What they were, when it was started. */
+  filter?: Record<string, unknown>;
+  /** Of which kind. */
+  kind: BulkKind;
+  /** Whose records they are. */
+  namespace: Namespace;
+  /** Why, of the first hundred. */
+  refusals?: Array<Refusal>;
+  /** How many the rules refused it for. */
+  refused: number;
+  /** How many were so already. */
+  unchanged: number;
+  /** What they were besides. */
+  where?: string | null;
+};
+
+/** What is done to each record. */
+export type BulkAction = 
+  | {
+  cancel: {
+    /** Of tasks: also those that wait for them. */
+    cascade?: boolean;
+    /** Why, for people. */
+    reason: string;
+  };
+}
+  | {
+  restart: {
+    /** What becomes of outputs; `reuse` unless given. */
+    outputs?: OutputPolicy | null;
+    /** Why, for people. */
+    reason: string;
+    /** Which versions of specifications run; `same` unless given. */
+    version?: VersionPolicy | null;
+  };
+}
+  | {
+  label: {
+    /** Whether those that they have with another value may be replaced. */
+    overwrite?: boolean;
+    /** The names of those to take off. */
+    remove?: Array<string>;
+    /** Those to put on them, by name. */
+    set?: Record<string, string>;
+  };
+}
+  | {
+  release: Record<string, never>;
+};
+
+/** What is done to each record. */
+export type BulkActionInput = 
+  | {
+  cancel: {
+    /** Of tasks: also those that wait for them. */
+    cascade?: boolean;
+    /** Why, for people. */
+    reason?: string;
+  };
+}
+  | {
+  restart: {
+    /** What becomes of outputs; `reuse` unless given. */
+    outputs?: OutputPolicy | null;
+    /** Why, for people. */
+    reason?: string;
+    /** Which versions of specifications run; `same` unless given. */
+    version?: VersionPolicy | null;
+  };
+}
+  | {
+  label: {
+    /** Whether those that they have with another value may be replaced. */
+    overwrite?: boolean;
+    /** The names of those to take off. */
+    remove?: Array<string>;
+    /** Those to put on them, by name. */
+    set?: Record<string, string>;
+  };
+}
+  | {
+  release: Record<string, never>;
+};
+
+/** What an operation is about. */
+export type BulkKind = "task" | "context" | "resource";
+
 /** The order was given, or had been before. */
 export type Cancelled = {
   /** What it reaches that ran when it was given and is not known to have ended since: processes are told to stop, and killed once their grace time is over. At most 1,000. */
@@ -685,7 +782,7 @@ export type Expression_over_string =
 export type Failure = {
   /** Of a process. */
   exit_code?: number | null;
-  /** For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`, `result`, `infrastructure`. */
+  /** For programs: `exit`, `timeout`, `script`, `type`, `http`, `start`, `lease`, `shutdown`, `result`, `secret`, `infrastructure`. */
   kind: string;
   /** For people. */
   message: string;
@@ -804,6 +901,8 @@ export type Input = {
   value: unknown;
 } | {
   resource: Id;
+} | {
+  secret: SecretName;
 };
 
 /** A key, as it is shown. */
@@ -848,6 +947,14 @@ export type KeyRevoked = {
 
 /** The kinds of aggregates, as they stand in subjects. */
 export type Kind = "context" | "namespace" | "pipeline" | "policy" | "resource" | "specification" | "task" | "type";
+
+/** The labels of a task, now. */
+export type Labelled = {
+  /** All that it has. */
+  labels: Record<string, string>;
+  /** The position to read from to see it. */
+  stream_seq: number;
+};
 
 /** A message of the stream that is no event. */
 export type LeftOut = {
@@ -959,6 +1066,8 @@ export type NamespaceDocument = {
 export type Operation = {
   /** The position that both were as of. */
   as_of_seq: number | null;
+  /** Of one over many records: what it is, and came to. */
+  bulk?: Bulk | null;
   /** How much is done. */
   done: number;
   /** By table whether the live one equals the rebuilt one; empty until it is known. */
@@ -973,7 +1082,7 @@ export type Operation = {
   found: number;
   /** Which. */
   id: Id;
-  /** `projection.rebuild`, `projection.verify` or `blob.verify`. */
+  /** `projection.rebuild`, `projection.verify` or `blob.verify`; of one over many records the kind of these and what is done to them: `task.cancel`. */
   kind: string;
   /** Since when it runs. */
   started_at: Timestamp;
@@ -983,8 +1092,28 @@ export type Operation = {
   total: number;
 };
 
+/** Operations. */
+export type OperationPage = {
+  /** The latest first. */
+  items: Array<Operation>;
+  /** For the next page; `None` after the last. */
+  next_cursor: string | null;
+};
+
+/** An operation that was started, or what one would be about. */
+export type OperationStarted = {
+  /** The position that this is as of. */
+  as_of_seq: number;
+  /** How many records it is about. */
+  count: number;
+  /** To ask for it with. `None`: nothing was started. */
+  operation_id?: Id | null;
+  /** Of a preview: some of them, the last changed first, at most 20. */
+  sample?: Array<Record<string, unknown>>;
+};
+
 /** Where an operation is in its life. */
-export type OperationStatus = "running" | "done" | "failed";
+export type OperationStatus = "running" | "done" | "failed" | "cancelled";
 
 /** How it ended. */
 export type Outcome = "ok" | "failed";
@@ -1231,6 +1360,7 @@ export type Recorded = {
     | "TaskRevived"
     | "TaskRestarted"
     | "TaskApproved"
+    | "TaskLabelled"
     | "TaskPaused"
     | "TaskResumed"
     | "ResourceAllocated"
@@ -1251,6 +1381,16 @@ export type Recorded = {
 
 /** What became of a dead letter that was to be delivered again. */
 export type Redelivery = "taken" | "nobody_reads";
+
+/** Why a record was left as it was. */
+export type Refusal = {
+  /** Which. */
+  id: Id;
+  /** For people. */
+  message: string;
+  /** For programs. */
+  reason: string;
+};
 
 /** A resource. One with a value has either `value`, or `digest` and `size` of a blob. */
 export type ResourceDocument = {
@@ -1382,6 +1522,34 @@ export type Seals = {
   latest: StoredSeal | null;
 };
 
+/** A secret, as it is shown. */
+export type Secret = {
+  /** The id of the key that it is sealed under. */
+  key_id: string;
+  /** What it is called. */
+  name: SecretName;
+  /** Whose it is. */
+  namespace: Namespace;
+  /** Higher each time that it is set. */
+  revision: number;
+  /** When it was set. */
+  set_at: Timestamp;
+  /** By whom. */
+  set_by: string;
+};
+
+/** The name of a secret within its namespace, e.g. `db-password`. */
+export type SecretName = string;
+
+/** All secrets of a namespace. */
+export type SecretPage = {
+  /** By name; at most 1,000. */
+  items: Array<Secret>;
+};
+
+/** What the secret is: 8 to 65536 bytes. No answer ever holds it. */
+export type SecretValue = string;
+
 /** A service that is present. */
 export type Service = {
   /** New with every start. */
@@ -1392,6 +1560,8 @@ export type Service = {
   kind: string;
   /** What it offers. */
   labels: Record<string, string>;
+  /** What it does alone of all that could: `scheduler`. */
+  leads?: Array<string>;
   /** Its process there. */
   pid: number;
   /** Attempts that it runs, of an executor. */
@@ -1419,6 +1589,8 @@ export type Source = {
   blob: BlobRef;
 } | {
   resource: Id;
+} | {
+  secret: SecretName;
 };
 
 /** A task to create. */
@@ -1553,7 +1725,7 @@ export type Step = {
   use: Name;
   /** When it runs, by how the steps that it reads from and those in `after` have ended. */
   when?: TriggerRule;
-  /** Its inputs: a reference, `{from, map}`, `{value}`, or a literal. */
+  /** Its inputs: a reference, `{from, map}`, `{value}`, `{secret}`, or a literal. */
   with?: Record<string, unknown>;
 };
 
@@ -2013,6 +2185,56 @@ export interface Methods {
       timeout?: Millis | null;
     };
     answer: Attempts;
+  };
+  /** Does the same to all records that a filter is about, or says which these are. An operation. */
+  "operation.start": {
+    params: {
+      /** What is done to each: `{"cancel": {"reason": "…"}}`, `{"restart": {}}`, `{"label": {"set": {"team": "a"}}}`, `{"release": {}}`. */
+      action: BulkActionInput;
+      /** Says how many records these are and shows some, and does nothing. */
+      dry_run?: boolean;
+      /** How many records these were in a preview: it is refused if they are more or fewer by now. */
+      expect_count?: number | null;
+      /** What they must be. A filter that every record passes is refused. */
+      filter?: Record<string, unknown>;
+      /** The same key in the same namespace is the same operation: it is started once. */
+      idempotency_key?: string | null;
+      /** Records of which kind; tasks unless given. */
+      kind?: BulkKind;
+      /** Records are looked for as of this position or later. */
+      min_seq?: number | null;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** How long to wait for that. */
+      timeout?: Millis | null;
+      /** What they must be besides, as a text: `status == "finished" && attempt > 1`. */
+      where?: string | null;
+    };
+    answer: OperationStarted;
+  };
+  /** The operations over many records, the latest first. */
+  "operation.list": {
+    params: {
+      /** In all namespaces, instead. */
+      all_namespaces?: boolean;
+      /** `next_cursor` of the page before. */
+      cursor?: string | null;
+      /** How many at most, 1 to 1,000; 100 unless given. */
+      limit?: number | null;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: OperationPage;
+  };
+  /** Stops an operation over many records. What it has done stays done. */
+  "operation.cancel": {
+    params: {
+      /** Which. */
+      id: Id;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: Operation;
   };
   /** Orders a task to stop, and all that it spawned. */
   "task.cancel": {
@@ -2509,6 +2731,24 @@ export interface Methods {
     };
     answer: AuditPage;
   };
+  /** Puts labels on a task, or takes some off, be it live or not. Rules, such as limits, go by the labels that it was spawned with. */
+  "task.label": {
+    params: {
+      /** The task, or the beginning of its id. */
+      id: string;
+      /** The same key for the same task is the same command: it takes effect once. */
+      idempotency_key?: string | null;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** Whether one that it has with another value may be replaced. */
+      overwrite?: boolean;
+      /** The names of those to take off; one that it does not have changes nothing. */
+      remove?: Array<string>;
+      /** Those to put on it, by name. */
+      set?: Record<string, string>;
+    };
+    answer: Labelled;
+  };
   /** Makes everything that the documents declare so; nothing when one of them has a problem. */
   "manifest.apply": {
     params: {
@@ -2553,6 +2793,8 @@ export interface Methods {
     params: {
       /** Which. */
       id: Id;
+      /** Whose, of one over many records; `default` unless given. Those that look after all of the system are for keys of all namespaces. */
+      namespace?: Namespace | null;
     };
     answer: Operation;
   };
@@ -2890,6 +3132,48 @@ export interface Methods {
     };
     answer: StoredSeal;
   };
+  /** Sets a secret, in place of the one of that name if there is one. Attempts that begin from now on get the new value. */
+  "secret.set": {
+    params: {
+      /** Only in place of this revision; 0: only if there is none. */
+      if_revision?: number | null;
+      /** What it is called. */
+      name: SecretName;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** What it is: a text of 8 to 65,536 bytes. */
+      value: SecretValue;
+    };
+    answer: Secret;
+  };
+  /** What may be known of a secret, which is not its value. */
+  "secret.get": {
+    params: {
+      /** What it is called. */
+      name: SecretName;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: Secret;
+  };
+  /** All secrets of a namespace, by name, without their values. */
+  "secret.list": {
+    params: {
+      /** `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: SecretPage;
+  };
+  /** Forgets a secret: attempts that begin from now on and need it fail. */
+  "secret.delete": {
+    params: {
+      /** What it is called. */
+      name: SecretName;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: Secret;
+  };
   /** The services that are present. */
   "service.list": {
     params: Record<string, never>;
@@ -3129,7 +3413,6 @@ export const WITHOUT_NAMESPACE: ReadonlySet<string> = new Set([
   "projection.list",
   "projection.rebuild",
   "projection.verify",
-  "operation.get",
   "seal.list",
   "seal.restart",
   "service.list",
