@@ -241,8 +241,10 @@ async fn each_kind_of_process_does_its_work_as_its_own_user() {
     let restart = json!({"id": fails, "reason": "again"});
     call::<TaskRestart>(&client, restart).await.expect("restarted");
     // Questions to the scheduler, and orders to the executor.
-    let waits = spawn("waits").await.task_id;
-    call::<TaskWhy>(&client, json!({ "id": waits })).await.expect("known");
+    let waiting = spawn("waits").await;
+    let waits = waiting.task_id;
+    let why = json!({"id": waits, "min_seq": waiting.stream_seq, "timeout": "20s"});
+    call::<TaskWhy>(&client, why).await.expect("known");
     let cancel = json!({"id": waits, "reason": "no"});
     call::<kantoku_api::contract::TaskCancel>(&client, cancel).await.expect("cancelled");
     call::<TaskTree>(&client, json!({ "id": large.task_id })).await.expect("a tree");

@@ -24,7 +24,7 @@ const EVENTS: usize = 60_000;
 /// Of each task: spawned, received, finished.
 const EVENTS_PER_TASK: usize = 3;
 const AT_ONCE: usize = 256;
-const MEMORY_KIB_MAX: u64 = 150 * 1024;
+const MEMORY_KIB_MAX: u64 = 180 * 1024;
 /// What may come and go with the size of batches.
 const MARGIN_KIB: u64 = 24 * 1024;
 const DEADLINE: Duration = Duration::from_secs(600);
