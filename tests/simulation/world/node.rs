@@ -1,9 +1,12 @@
 //! Processor nodes: each reads the stream in its own time, and forgets all when it crashes.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use kantoku_domain::{
-    Timestamp,
+    Id, Timestamp,
     dependency::{HttpProbe, Probed},
     task::Command,
 };
@@ -23,6 +26,9 @@ pub(super) struct Node {
     pub(super) own: VecDeque<u64>,
     /// What is due was asked for since it began.
     has_acted: bool,
+    /// When each announcement was decided on since it began, by task, attempt, round and guard. One that
+    /// is handed out again, as nothing came of it, keeps the slots that it has.
+    announced: HashMap<(Id, u32, u32, u64), Decided>,
 }
 
 impl Node {
@@ -57,6 +63,7 @@ impl Node {
             is_up: true,
             own: VecDeque::new(),
             has_acted: false,
+            announced: HashMap::new(),
         }
     }
 
@@ -123,7 +130,7 @@ impl World {
                     HandlerName::LeaseKeeper => self.check_loss(&effect),
                     _ => {}
                 }
-                let decided = self.decided(index, now);
+                let decided = self.decided(index, now, &effect);
                 self.begin_effect(Owner::Node(index), effect, decided);
                 has_begun = true;
             }
@@ -131,10 +138,13 @@ impl World {
         has_begun
     }
 
-    fn decided(&mut self, index: usize, at: Timestamp) -> Decided {
+    fn decided(&mut self, index: usize, at: Timestamp, effect: &Effect) -> Decided {
         self.decisions += 1;
         let position = self.nodes[index].position;
-        Decided { number: self.decisions, position, at, jumps: self.clock.jumps }
+        let decided = Decided { number: self.decisions, position, at, jumps: self.clock.jumps };
+        let Effect::Announce { ready, .. } = effect else { return decided };
+        let announcement = (ready.task_id, ready.attempt, ready.round, ready.guard);
+        *self.nodes[index].announced.entry(announcement).or_insert(decided)
     }
 
     /// A keeper takes an attempt away, and may.
