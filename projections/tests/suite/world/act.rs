@@ -9,7 +9,7 @@ use kantoku_domain::{
     restart::{Graph, Node, OutputPolicy, Request, Target, Unfolding, VersionPolicy, plan},
     specification,
     task::{
-        self, Approved, Cancel, Child, Command, Expire, Failure, Received, Revived, Skipped,
+        self, Approved, Cancel, Child, Command, Expire, Failure, Label, Received, Revived, Skipped,
         Status, Success, Template,
     },
 };
@@ -80,6 +80,15 @@ impl World {
             }
             (28..=29, _) => {
                 self.send(id, &Command::Resume);
+            }
+            (30, _) => {
+                let value = self.lot.below(3).to_string();
+                let set = [("triage".to_owned(), value)].into();
+                let label = Label { set, overwrite: true, ..Label::default() };
+                let remove = ["triage".to_owned()].into();
+                let unlabel = Label { remove, ..Label::default() };
+                let label = if is_reuse { label } else { unlabel };
+                self.send(id, &Command::Label(label));
             }
             (_, _) => {
                 let by = format!("person {}", self.lot.below(3));

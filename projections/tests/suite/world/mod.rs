@@ -175,6 +175,8 @@ impl World {
 
     fn happened(&mut self, id: Id, event: &Event, seq: u64, at: Timestamp) {
         match event {
+            // It changes nothing else.
+            Event::TaskLabelled(_) => return,
             Event::TaskApproved(approved) => {
                 let given = (approved.name.clone(), approved.by.clone(), at);
                 self.given.entry(id).or_default().push(given);

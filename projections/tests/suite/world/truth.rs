@@ -38,6 +38,9 @@ impl World {
         let absent = (Task::default(), 0);
         let (task, position) = self.tasks.get(&id).unwrap_or(&absent);
         assert_eq!(row.position, *position, "{id}");
+        let mut labels = spawned.labels.clone();
+        task.labelled.apply(&mut labels);
+        assert_eq!(row.labels, labels, "{id}");
         assert_eq!(row.restarted_as, task.restarted_as);
         assert_eq!(row.restarted.as_ref().map(|it| it.id), task.restarted_as);
         assert_eq!((&row.paused, row.sub_status), (&task.paused, task.outcome), "{id}");
