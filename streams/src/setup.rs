@@ -6,7 +6,7 @@ use async_nats::{
     Client,
     jetstream::{
         Context, ErrorCode,
-        context::GetStreamErrorKind,
+        context::{CreateStreamErrorKind, GetStreamErrorKind},
         kv, object_store,
         stream::{Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType},
     },
@@ -104,6 +104,22 @@ pub enum SetupError {
     Missing {
         /// Its name.
         name: String,
+    },
+    /// The servers have no room for a stream.
+    #[error(
+        "{name} finds no room: {cause}; it reserves {mebibytes} MiB on each of {servers} server(s): raise \
+         max_file_store, free some disk, or start the servers that are missing"
+    )]
+    Room {
+        /// Its name.
+        name: String,
+        /// How much is kept free for it.
+        mebibytes: i64,
+        /// How many servers keep it.
+        servers: usize,
+        /// What the server reports.
+        #[source]
+        cause: Cause,
     },
     /// A stream, bucket or object store could not be made or looked at.
     #[error(
@@ -222,10 +238,11 @@ async fn ensure(context: &Context, wanted: Config, may_make: bool) -> Result<(),
         }
         Err(error) if is_missing(error.kind()) => {
             // Made by another service meanwhile, it comes back as it is, or is refused.
-            let stream = context
-                .create_stream(wanted.clone())
-                .await
-                .map_err(|error| refused(error.into()))?;
+            let made = context.create_stream(wanted.clone()).await;
+            let stream = made.map_err(|error| match error.kind() {
+                kind if is_full(&kind) => no_room(&wanted, error.into()),
+                _ => refused(error.into()),
+            })?;
             tracing::info!(stream = wanted.name, "stream made");
             verify(&stream.cached_info().config, &wanted)
         }
@@ -236,6 +253,24 @@ async fn ensure(context: &Context, wanted: Config, may_make: bool) -> Result<(),
 fn is_missing(kind: GetStreamErrorKind) -> bool {
     matches!(kind, GetStreamErrorKind::JetStream(error)
         if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn is_full(kind: &CreateStreamErrorKind) -> bool {
+    const FULL: [ErrorCode; 3] = [
+        ErrorCode::CLUSTER_NO_PEERS,
+        ErrorCode::INSUFFICIENT_RESOURCES,
+        ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ];
+    matches!(kind, CreateStreamErrorKind::JetStream(error) if FULL.contains(&error.error_code()))
+}
+
+fn no_room(wanted: &Config, cause: Cause) -> SetupError {
+    SetupError::Room {
+        name: wanted.name.clone(),
+        mebibytes: wanted.max_bytes.max(0) / (1024 * 1024),
+        servers: wanted.num_replicas,
+        cause,
+    }
 }
 
 const RECREATE: &str = "it cannot be changed in place: use another account or server, or move the \
@@ -382,6 +417,18 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("KTK_EVENTS has discard = Old, Kantoku needs New"), "{text}");
         assert!(text.contains("nats stream edit"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_server_without_room_is_told_how_much_is_wanted() {
+        let server = Server::start_with_monitor("max_file_store: 1500MB").await;
+        let Some(server) = server else { return };
+        let (client, context) = server.connect().await;
+        let error = setup(&client, &context, &Settings::default()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, SetupError::Room { .. }), "{text}");
+        assert!(text.contains("KTK_AUDIT finds no room"), "{text}");
+        assert!(text.contains("reserves 1024 MiB on each of 1 server(s): raise"), "{text}");
     }
 
     #[tokio::test]

@@ -50,7 +50,7 @@ impl Cluster {
             let text = format!(
                 "server_name: \"{}\"\nlisten: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
                  authorization {{ user: ktk, password: \"{PASSWORD}\" }}\n\
-                 jetstream {{ store_dir: {:?}, sync_interval: \"100ms\", max_file_store: 1GB }}\n\
+                 jetstream {{ store_dir: {:?}, sync_interval: \"100ms\", max_file_store: 4GB }}\n\
                  cluster {{ name: chaos, listen: \"127.0.0.1:{}\", routes: [{}] }}\n",
                 name(number),
                 ports[number],
