@@ -22,10 +22,10 @@ use crate::{
 };
 
 pub(crate) const EXAMPLES: &str = "Examples:
-  ktk run pipeline/top-words -p url=https://example.org
-  ktk run top-words -p count:=3 -p 'words:=[\"a\", \"b\"]' --wait
-  ktk run top-words --watch
-  ktk run top-words -l team=search --idempotency-key nightly-2026-11-24 --wait -o json
+  ktk run pipeline/top-words -p page='to be or not to be'
+  ktk run top-words -p 'page:=\"to be\"' --wait      any JSON value
+  ktk run top-words -p page=word --watch
+  ktk run top-words -p page=word -l team=search --idempotency-key nightly-2026-11-24 --wait -o json
 With --wait and --watch the exit code is 5 if it failed, 6 if --timeout was over first.";
 
 #[derive(Debug, clap::Args)]

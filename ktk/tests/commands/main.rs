@@ -9,6 +9,7 @@ mod change;
 mod events;
 mod examples;
 mod exit_codes;
+mod help;
 mod import;
 mod logs;
 mod pause;
