@@ -54,7 +54,9 @@ impl<'a> Folded<'a> {
             let events = self.read(&positions).await?;
             let mut model = std::mem::take(&mut self.model);
             let folding = blocking(move || {
-                events.iter().for_each(|recorded| model.take(recorded));
+                for recorded in &events {
+                    model.take(recorded);
+                }
                 model
             });
             self.model = folding.await?;
