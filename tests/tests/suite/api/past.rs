@@ -27,7 +27,7 @@ struct Then {
 
 impl Then {
     async fn begin(served: &Served) -> Self {
-        let database = served.stand.database("then").await;
+        let database = served.stand.database("past").await;
         let created = served.stand.bus.created().await.expect("a stream");
         let projector = Projector::new(database.clone(), created);
         let reader = Reader::start(database).await.expect("Postgres answers");
@@ -180,7 +180,7 @@ async fn at_every_position_reads_tell_what_the_read_model_said_then() {
             assert_eq!(answer, expected, "resource {id} at {at_seq}: {recorded:?}");
         }
     }
-    assert!(there > 100 && not_there > 100, "{there} were there, {not_there} not yet");
+    assert!(there > 100 && not_there > 30, "{there} were there, {not_there} not yet");
 
     // At the end it is what is told of now, and the tree whole.
     for id in &contexts {
