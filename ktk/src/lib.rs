@@ -12,7 +12,7 @@ mod failed;
 mod history;
 mod kind;
 mod last;
-mod layout;
+mod looking_back;
 mod man;
 mod manifest;
 mod output;

@@ -21,6 +21,7 @@ use kantoku_domain::{Millis, NameError, Namespace, SecretNameError};
 use crate::{
     complete, dev,
     error::{CommandError, Exit},
+    looking_back::{Asks, LookingBack},
     output::Format,
     profile::{ApiKey, Profile},
 };
@@ -76,6 +77,8 @@ pub(crate) struct GlobalArgs {
     /// Which server, namespace and key of `ktk config list` [default: the one in use]
     #[arg(long, global = true, env = "KTK_PROFILE", value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    back: LookingBack,
 }
 
 impl GlobalArgs {
@@ -255,14 +258,20 @@ impl Session {
         self.global.all_namespaces
     }
 
-    /// Asks for the record `id`.
-    pub(crate) fn get(&self, id: impl Into<String>) -> GetParams {
-        GetParams {
+    /// Asks for the record `id`, as it was if that is wanted and the method knows.
+    pub(crate) fn get<P: Asks>(&self, id: impl Into<String>) -> P {
+        let params = GetParams {
             id: id.into(),
             namespace: self.namespace(),
             min_seq: self.min_seq(),
             timeout: self.read_timeout(),
-        }
+        };
+        P::of(params, &self.global.back)
+    }
+
+    /// `--at-seq` and `--at`
+    pub(crate) fn looking_back(&self) -> &LookingBack {
+        &self.global.back
     }
 
     /// Asks for the definition `NAME`, or for the version `NAME@VERSION` of it.

@@ -227,6 +227,11 @@ impl Bus {
         self.store.last_seq().await
     }
 
+    /// The first position that the stream still has, or will have if it is empty.
+    pub async fn first_position(&self) -> Result<u64, Fault> {
+        self.store.first_seq().await
+    }
+
     /// The position of the last event that was not purged: what a reader of the whole stream is sure
     /// to arrive at. 0 when there is none.
     pub async fn last_position(&self) -> Result<u64, Fault> {

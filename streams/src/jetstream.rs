@@ -164,6 +164,14 @@ impl JetStream {
             .map_err(|error| Fault::unreachable("say how long the stream is", error))
     }
 
+    /// The position of the first message that was not purged.
+    pub(crate) async fn first_seq(&self) -> Result<u64, Fault> {
+        self.reach.check("say where the stream begins").await?;
+        let info = self.stream.get_info().await;
+        info.map(|info| info.state.first_sequence)
+            .map_err(|error| Fault::unreachable("say where the stream begins", error))
+    }
+
     /// The position of the last message that was not purged, 0 when there is none.
     pub(crate) async fn last_kept_seq(&self) -> Result<u64, Fault> {
         let last = self.last_seq().await?;

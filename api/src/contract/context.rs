@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GetParams, ListParams, SubscribeParams, WaitParams, methods, subscriptions};
+use super::{ListParams, ReadParams, SubscribeParams, WaitParams, methods, subscriptions};
 
 methods! {
     /// One context.
-    ContextGet = "context.get": GetParams => ContextDocument;
+    ContextGet = "context.get": ReadParams => ContextDocument;
     /// Contexts, page by page.
     ContextList = "context.list": ListParams => Page<ContextDocument>;
     /// Waits for the end of all tasks of a context.

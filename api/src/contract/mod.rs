@@ -8,11 +8,13 @@ mod bulk;
 mod cancel;
 mod context;
 mod count;
+mod current;
 mod dead_letter;
 mod definition;
 mod discover;
 mod event;
 mod export;
+mod graph;
 mod key;
 mod label;
 mod manifest;
@@ -37,11 +39,13 @@ pub use bulk::*;
 pub use cancel::*;
 pub use context::*;
 pub use count::*;
+pub use current::are_current;
 pub use dead_letter::*;
 pub use definition::*;
 pub use discover::*;
 pub use event::*;
 pub use export::*;
+pub use graph::*;
 pub use key::*;
 pub use label::*;
 pub use manifest::*;
@@ -155,6 +159,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         event::METHODS,
         event::SUBSCRIPTIONS,
         export::METHODS,
+        graph::METHODS,
         key::METHODS,
         label::METHODS,
         manifest::METHODS,
@@ -193,6 +198,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     event::visit_methods(visitor);
     event::visit_subscriptions(visitor);
     export::visit_methods(visitor);
+    graph::visit_methods(visitor);
     key::visit_methods(visitor);
     label::visit_methods(visitor);
     manifest::visit_methods(visitor);
@@ -242,6 +248,38 @@ pub struct GetParams {
     /// How long to wait for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
+}
+
+/// Names one record, as it is or as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadParams {
+    /// The id, or its beginning.
+    pub id: String,
+    /// Whose; `default` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+    /// As it was at this position of the stream, from 1; as it is now unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub at_seq: Option<u64>,
+    /// The same by time: the last position at or before it. An RFC 3339 time such as
+    /// `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The answer is as of this position or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_seq: Option<u64>,
+    /// How long to wait for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+}
+
+impl From<GetParams> for ReadParams {
+    fn from(params: GetParams) -> Self {
+        let GetParams { id, namespace, min_seq, timeout } = params;
+        Self { id, namespace, min_seq, timeout, at_seq: None, at: None }
+    }
 }
 
 /// Asks for a page of records.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{GetParams, ListParams, methods};
+use super::{GetParams, ListParams, ReadParams, methods};
 
 methods! {
     /// Creates resources that belong to no task.
@@ -14,7 +14,7 @@ methods! {
     /// Gives such resources their values, each once.
     ResourceInitialize = "resource.initialize": InitializeParams => Initialized;
     /// One resource; a large value as digest and size.
-    ResourceGet = "resource.get": GetParams => ResourceDocument;
+    ResourceGet = "resource.get": ReadParams => ResourceDocument;
     /// The value of a resource, however large.
     ResourceLoad = "resource.load": GetParams => LoadedValue;
     /// Resources, page by page.

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Filter, GetParams, ListParams, WaitParams, methods, subscriptions};
+use super::{Filter, ListParams, ReadParams, WaitParams, methods, subscriptions};
 use crate::ErrorData;
 
 methods! {
@@ -23,13 +23,13 @@ methods! {
     /// Creates many tasks; each has its own result.
     TaskSpawnBatch = "task.spawn_batch": SpawnBatchParams => SpawnedBatch;
     /// One task.
-    TaskGet = "task.get": GetParams => TaskDocument;
+    TaskGet = "task.get": ReadParams => TaskDocument;
     /// Tasks, page by page.
     TaskList = "task.list": ListParams => Page<TaskDocument>;
     /// Waits for the end of a task.
     TaskWait = "task.wait": WaitParams => TaskWaited;
     /// All tasks of the context of a task, or of a context.
-    TaskTree = "task.tree": GetParams => Tree;
+    TaskTree = "task.tree": ReadParams => Tree;
     /// What a task wrote.
     TaskLogs = "task.logs": LogsParams => LogPage;
 }

@@ -35,6 +35,7 @@ pub(crate) const ROUTES: &[Route] = &[
         .paged()
         .id_as("context_id")
         .named("context.events"),
+    get("/v1/contexts/{id}/graph", "context.graph"),
     put("/v1/contexts/{id}/pause", "context.pause").guarded_by("context.get"),
     delete("/v1/contexts/{id}/pause", "context.resume").guarded_by("context.get"),
     post("/v1/contexts/{id}/restarts", "context.restart")

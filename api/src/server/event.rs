@@ -41,6 +41,7 @@ async fn list(api: Arc<Api>, params: EventsParams) -> Result<Page<Recorded>, Api
         context_id: params.context_id,
         type_: known_type(params.type_)?,
         after_seq: params.after_seq.unwrap_or_default(),
+        until_seq: None,
         limit: params.limit.unwrap_or(LIMIT),
         cursor: params.cursor,
     };
@@ -51,7 +52,7 @@ async fn list(api: Arc<Api>, params: EventsParams) -> Result<Page<Recorded>, Api
 }
 
 /// The events at these positions, which ascend.
-async fn read(bus: &Bus, positions: &[u64]) -> Result<Vec<Recorded>, Fault> {
+pub(super) async fn read(bus: &Bus, positions: &[u64]) -> Result<Vec<Recorded>, Fault> {
     let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
         return Ok(Vec::new());
     };

@@ -24,6 +24,7 @@ mod export;
 mod filter;
 #[cfg(test)]
 mod fuzz;
+mod graph;
 mod http;
 mod import;
 mod inlet;
@@ -59,6 +60,7 @@ mod subscribe;
 mod subscriptions;
 mod system;
 mod together;
+mod travel;
 mod tree;
 mod upgrade;
 mod wait;
@@ -218,6 +220,7 @@ fn methods() -> Module {
         discover::register,
         event::register,
         export::register,
+        graph::register,
         import::register,
         key::register,
         label::register,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kantoku_domain::{Id, Namespace};
 use kantoku_projections::{
     document::{ContextDocument, Record, ResourceDocument, TaskDocument},
     reader::{Find, Page, Sort},
@@ -12,11 +13,11 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{Api, Module};
+use super::{Api, Module, travel::Moment};
 use crate::{
     ApiError, Code,
     contract::{
-        ContextGet, ContextList, GetParams, ListParams, ResourceGet, ResourceList, TaskGet,
+        ContextGet, ContextList, ListParams, ReadParams, ResourceGet, ResourceList, TaskGet,
         TaskList,
     },
 };
@@ -27,20 +28,49 @@ const LIMIT: u32 = 100;
 pub(super) fn register(module: &mut Module) {
     module.register::<TaskGet>(get_task);
     module.register_raw::<TaskList>(list_tasks);
-    module.register::<ContextGet>(get::<ContextDocument>);
+    module.register::<ContextGet>(get_context);
     module.register_raw::<ContextList>(list::<ContextDocument>);
-    module.register::<ResourceGet>(get::<ResourceDocument>);
+    module.register::<ResourceGet>(get_resource);
     module.register_raw::<ResourceList>(list::<ResourceDocument>);
 }
 
-async fn get_task(api: Arc<Api>, params: GetParams) -> Result<TaskDocument, ApiError> {
-    let (namespace, id) = api.named::<TaskDocument>(params).await?;
-    Ok(api.reader.task(&namespace, id).await?.document)
+async fn get_task(api: Arc<Api>, params: ReadParams) -> Result<TaskDocument, ApiError> {
+    let (moment, namespace, id) = which::<TaskDocument>(&api, params).await?;
+    match moment {
+        None => Ok(api.reader.task(&namespace, id).await?.document),
+        Some(moment) => moment.task(&api, &namespace, id).await,
+    }
 }
 
-async fn get<T: Record>(api: Arc<Api>, params: GetParams) -> Result<T, ApiError> {
-    let (namespace, id) = api.named::<T>(params).await?;
-    Ok(api.reader.record::<T>(&namespace, id).await?.document)
+async fn get_context(api: Arc<Api>, params: ReadParams) -> Result<ContextDocument, ApiError> {
+    let (moment, namespace, id) = which::<ContextDocument>(&api, params).await?;
+    match moment {
+        None => Ok(api.reader.record(&namespace, id).await?.document),
+        Some(moment) => moment.context(&api, &namespace, id).await,
+    }
+}
+
+async fn get_resource(api: Arc<Api>, params: ReadParams) -> Result<ResourceDocument, ApiError> {
+    let (moment, namespace, id) = which::<ResourceDocument>(&api, params).await?;
+    match moment {
+        None => Ok(api.reader.record(&namespace, id).await?.document),
+        Some(moment) => moment.resource(&api, &namespace, id).await,
+    }
+}
+
+/// What is asked for: as of when, whose, and which.
+async fn which<T: Record>(
+    api: &Api,
+    params: ReadParams,
+) -> Result<(Option<Moment>, Namespace, Id), ApiError> {
+    let moment = api.moment(&params).await?;
+    let namespace = params.namespace.unwrap_or_default();
+    let id = api.resolve::<T>(&namespace, &params.id).await;
+    let id = id.map_err(|error| match &moment {
+        Some(moment) => moment.not_found(error),
+        None => error,
+    })?;
+    Ok((moment, namespace, id))
 }
 
 async fn list_tasks(api: Arc<Api>, params: ListParams) -> Result<Box<RawValue>, ApiError> {

@@ -16,19 +16,30 @@ use kantoku_projections::{
 use super::{Api, Module, shared::blocking, why::needs_of};
 use crate::{
     ApiError, Code,
-    contract::{GetParams, TREE_TASKS_MAX, TaskTree, Tree, TreeTask},
+    contract::{ReadParams, TREE_TASKS_MAX, TaskTree, Tree, TreeTask},
 };
 
 pub(super) fn register(module: &mut Module) {
     module.register::<TaskTree>(tree);
 }
 
-async fn tree(api: Arc<Api>, params: GetParams) -> Result<Tree, ApiError> {
-    api.catch_up(params.min_seq, params.timeout).await?;
-    let namespace = params.namespace.unwrap_or_default();
-    let context_id = context_of(&api, &namespace, &params.id).await?;
-    let graph = api.reader.graph(&namespace, context_id, TREE_TASKS_MAX).await?;
+async fn tree(api: Arc<Api>, params: ReadParams) -> Result<Tree, ApiError> {
+    let graph = graph(&api, params).await?;
     blocking(move || draw(graph)).await
+}
+
+/// The context that `params` name, or that the task belongs to that they name, as it is or was.
+pub(super) async fn graph(api: &Api, params: ReadParams) -> Result<Graph, ApiError> {
+    let moment = api.moment(&params).await?;
+    let namespace = params.namespace.unwrap_or_default();
+    let context_id = context_of(api, &namespace, &params.id).await;
+    match moment {
+        None => Ok(api.reader.graph(&namespace, context_id?, TREE_TASKS_MAX).await?),
+        Some(moment) => {
+            let context_id = context_id.map_err(|error| moment.not_found(error))?;
+            moment.graph(api, &namespace, context_id).await
+        }
+    }
 }
 
 /// The context that `id` names, or that the task belongs to that it names.
@@ -54,7 +65,7 @@ async fn context_of(api: &Api, namespace: &Namespace, id: &str) -> Result<Id, Ap
 }
 
 /// The tasks in the order in which they can run; by name where that is open.
-fn draw(graph: Graph) -> Tree {
+pub(super) fn draw(graph: Graph) -> Tree {
     let waits: BTreeMap<Id, BTreeSet<Id>> =
         graph.tasks.values().map(|task| (task.id, waits_for(&graph, task))).collect();
     let order = topological(&graph.tasks, &waits);
@@ -69,11 +80,15 @@ fn draw(graph: Graph) -> Tree {
 /// The tasks of the same context that resolve what `task` reads, or that it comes after; of those
 /// that were restarted, the last.
 fn waits_for(graph: &Graph, task: &GraphTask) -> BTreeSet<Id> {
-    let tasks = needs_of(task).named().into_iter().filter_map(|id| {
-        let resource = graph.resources.get(&id);
-        resource.map_or(Some(head(graph, id)), |resource| resource.custodian)
-    });
-    tasks.filter(|id| graph.tasks.contains_key(id)).collect()
+    needs_of(task).named().into_iter().filter_map(|id| waited_for(graph, id)).collect()
+}
+
+/// The task of the same context that resolves the resource `id`, or that has the place of the task
+/// `id` now.
+pub(super) fn waited_for(graph: &Graph, id: Id) -> Option<Id> {
+    let resource = graph.resources.get(&id);
+    let task = resource.map_or(Some(head(graph, id)), |resource| resource.custodian);
+    task.filter(|id| graph.tasks.contains_key(id))
 }
 
 /// The task that has the place of `id` now.

@@ -47,7 +47,7 @@ impl Weight {
         match method {
             "task.wait" | "context.wait" => Self::Lasting,
             "resource.load" | "blob.load" | "event.export" | "task.tree" | "task.logs"
-            | "task.attempts" => Self::Large,
+            | "task.attempts" | "context.graph" => Self::Large,
             _ if is_list(method) => Self::Large,
             _ => Self::Small,
         }

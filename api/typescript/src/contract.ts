@@ -494,6 +494,25 @@ export type DocumentProblem = {
   suggestion?: string | null;
 };
 
+/** A context as a drawing, in layers from left to right. Tasks that others took the place of are left out. */
+export type Drawing = {
+  /** The position that this is as of. */
+  as_of_seq: number;
+  /** The context. */
+  context: ContextDocument;
+  /** What joins them: each edge leads to a later layer. */
+  edges: Array<GraphEdge>;
+  /** How many layers there are. */
+  layers: number;
+  /** Its tasks, at most 5,000, in the order in which they can run. */
+  nodes: Array<GraphNode>;
+  /** How many rows the longest layer has. */
+  rows: number;
+};
+
+/** What joins two tasks. */
+export type EdgeKind = "data" | "after" | "spawn";
+
 /** What becomes of one task. */
 export type Entry = {
   /** What becomes of it. */
@@ -804,6 +823,29 @@ export type Finding = {
   rule: string;
   /** Where in the stream. */
   stream_seq?: number | null;
+};
+
+/** What joins two tasks. */
+export type GraphBy = "parent" | "data";
+
+/** From a task to one that comes after it. */
+export type GraphEdge = {
+  /** The task that comes first. */
+  from: Id;
+  /** What joins them. */
+  kind: EdgeKind;
+  /** The places that the line goes through, those of both tasks included. Where no task stands it goes straight to the next layer. */
+  path: Array<Place>;
+  /** The other. */
+  to: Id;
+};
+
+/** A task in a drawing. */
+export type GraphNode = {
+  /** Where it stands. */
+  place: Place;
+  /** The task. */
+  task: TreeTask;
 };
 
 /** How many have a value. */
@@ -1253,6 +1295,14 @@ export type PipelineRef = {
   name: Name;
   /** Which version, 1 for the first. */
   version: number;
+};
+
+/** A place in a drawing, without units. */
+export type Place = {
+  /** The layer, from 0. */
+  layer: number;
+  /** How far down in it, from 0. Neighbours are 1 apart, and shorter layers stand in the middle. */
+  row: number;
 };
 
 /** What a restart comes to, task by task, in an order in which it can be carried out. */
@@ -2271,6 +2321,10 @@ export interface Methods {
   /** One context. */
   "context.get": {
     params: {
+      /** The same by time: the last position at or before it. An RFC 3339 time such as `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`. */
+      at?: string | null;
+      /** As it was at this position of the stream, from 1; as it is now unless given. */
+      at_seq?: number | null;
       /** The id, or its beginning. */
       id: string;
       /** The answer is as of this position or later. */
@@ -2692,6 +2746,26 @@ export interface Methods {
     params: Record<string, never>;
     answer: Started;
   };
+  /** A context as a drawing: its tasks with places, and what joins them. */
+  "context.graph": {
+    params: {
+      /** The same by time: the last position at or before it. An RFC 3339 time such as `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`. */
+      at?: string | null;
+      /** As it was at this position of the stream, from 1; as it is now unless given. */
+      at_seq?: number | null;
+      /** What joins two tasks; whatever does unless given. */
+      by?: GraphBy | null;
+      /** The id of the context, or of one of its tasks; or its beginning. */
+      id: string;
+      /** The answer is as of this position or later. */
+      min_seq?: number | null;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** How long to wait for that. */
+      timeout?: Millis | null;
+    };
+    answer: Drawing;
+  };
   /** Makes a key. Its secret is told in the answer and never again. */
   "key.create": {
     params: {
@@ -2997,6 +3071,10 @@ export interface Methods {
   /** One resource; a large value as digest and size. */
   "resource.get": {
     params: {
+      /** The same by time: the last position at or before it. An RFC 3339 time such as `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`. */
+      at?: string | null;
+      /** As it was at this position of the stream, from 1; as it is now unless given. */
+      at_seq?: number | null;
       /** The id, or its beginning. */
       id: string;
       /** The answer is as of this position or later. */
@@ -3225,6 +3303,10 @@ export interface Methods {
   /** One task. */
   "task.get": {
     params: {
+      /** The same by time: the last position at or before it. An RFC 3339 time such as `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`. */
+      at?: string | null;
+      /** As it was at this position of the stream, from 1; as it is now unless given. */
+      at_seq?: number | null;
       /** The id, or its beginning. */
       id: string;
       /** The answer is as of this position or later. */
@@ -3285,6 +3367,10 @@ export interface Methods {
   /** All tasks of the context of a task, or of a context. */
   "task.tree": {
     params: {
+      /** The same by time: the last position at or before it. An RFC 3339 time such as `2026-01-02T03:04:05Z`, or how long ago, such as `90s`, `10m`, `2h` or `1d`. */
+      at?: string | null;
+      /** As it was at this position of the stream, from 1; as it is now unless given. */
+      at_seq?: number | null;
       /** The id, or its beginning. */
       id: string;
       /** The answer is as of this position or later. */

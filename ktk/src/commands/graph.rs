@@ -1,11 +1,11 @@
 //! `ktk graph`
 
 use clap::ValueEnum;
-use kantoku_api::contract::{TaskTree, Tree};
+use kantoku_api::contract::{ContextGraph, Drawing, GraphBy, GraphParams, TaskTree};
 
 use crate::{
     complete,
-    error::{CommandError, Exit},
+    error::CommandError,
     output::{Format, Paint, Picture, now, print_document, print_line, print_text},
     render::{self, Canvas, Diagram, dot, mermaid, stdout_width, svg, tree_lines},
     session::Session,
@@ -17,10 +17,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk graph @last -o svg > graph.svg
   ktk graph @last -o dot --by data      what waits for what, for Graphviz
   ktk graph @last -o mermaid            for Markdown pages
-  ktk graph @last -o json               what `ktk tree` prints, too";
-
-/// Nobody finds a way through a drawing of more tasks.
-const DRAWN_MAX: usize = 5_000;
+  ktk graph @last -o svg --at-seq 4711  as it was at that position
+  ktk graph @last -o json               with places, for who draws";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,47 +40,52 @@ enum By {
 
 pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandError> {
     let (_, id) = args.target.resolve_either(session).await?;
-    let tree = session.call::<TaskTree>(&session.get(id)).await?;
-    let by = args.by.map(|by| match by {
-        By::Parent => render::By::Parent,
-        By::Data => render::By::Data,
-    });
     match session.output() {
         Format::Table | Format::Wide | Format::Picture(Picture::Tree) => {
+            let tree = session.call::<TaskTree>(&session.get(id)).await?;
             let (width, paint) = (stdout_width(), Paint::stdout());
             let canvas = Canvas { width, height: usize::MAX, paint, now: now() };
-            let by = by.unwrap_or(render::By::Data);
+            let by = match args.by {
+                Some(By::Parent) => render::By::Parent,
+                Some(By::Data) | None => render::By::Data,
+            };
             print_line(&tree_lines(&tree, by, &canvas).join("\n"))
         }
-        Format::Picture(picture) => print_text(&drawn(&tree, by, picture, session)?),
-        Format::Name => {
-            tree.tasks.iter().try_for_each(|task| print_line(&format!("task/{}", task.id)))
+        Format::Picture(picture) => {
+            print_text(&drawn(&drawing(id, args.by, session).await?, picture))
         }
-        Format::Jsonl => tree.tasks.iter().try_for_each(|task| print_document(Format::Jsonl, task)),
-        format => print_document(format, &tree),
+        Format::Name => {
+            let drawing = drawing(id, args.by, session).await?;
+            let mut tasks = drawing.nodes.iter().map(|node| node.task.id);
+            tasks.try_for_each(|id| print_line(&format!("task/{id}")))
+        }
+        Format::Jsonl => {
+            let drawing = drawing(id, args.by, session).await?;
+            drawing.nodes.iter().try_for_each(|node| print_document(Format::Jsonl, node))
+        }
+        format => print_document(format, &drawing(id, args.by, session).await?),
     }
 }
 
-fn drawn(
-    tree: &Tree,
-    by: Option<render::By>,
-    picture: Picture,
-    session: &Session,
-) -> Result<String, CommandError> {
-    let diagram = Diagram::new(tree, by);
-    if diagram.len() > DRAWN_MAX {
-        let message = format!("{} tasks are too many to draw: {DRAWN_MAX} can be", diagram.len());
-        let id = tree.context.id;
-        return Err(CommandError::new(Exit::Refused, message)
-            .as_of(tree.as_of_seq)
-            .advise(format!("ktk graph context/{id} -o tree")));
-    }
-    if tree.truncated {
-        session.note(&format!("ktk: only the first {} tasks are drawn", diagram.len()));
-    }
-    Ok(match picture {
+async fn drawing(id: String, by: Option<By>, session: &Session) -> Result<Drawing, CommandError> {
+    let advice = format!("ktk graph {id} -o tree");
+    let by = by.map(|by| match by {
+        By::Parent => GraphBy::Parent,
+        By::Data => GraphBy::Data,
+    });
+    let params = GraphParams { by, ..session.get(id) };
+    let drawing = session.call::<ContextGraph>(&params).await;
+    drawing.map_err(|error| match error.api() {
+        Some(api) if api.data.reason == "too_many_tasks" => error.advise(advice),
+        _ => error,
+    })
+}
+
+fn drawn(drawing: &Drawing, picture: Picture) -> String {
+    let diagram = Diagram::new(drawing);
+    match picture {
         Picture::Tree | Picture::Dot => dot(&diagram),
         Picture::Mermaid => mermaid(&diagram),
         Picture::Svg => svg(&diagram),
-    })
+    }
 }

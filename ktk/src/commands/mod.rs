@@ -172,6 +172,12 @@ impl ClientCommand {
             let text = "-l is for `ktk get`, `run`, `spawn`, `cancel`, `label` and `restart`";
             return Err(CommandError::usage(text));
         }
+        let looks_back =
+            matches!(self, Self::Get(_) | Self::Describe(_) | Self::Tree(_) | Self::Graph(_));
+        if !session.looking_back().is_now() && !looks_back {
+            let text = "--at-seq and --at are for `ktk get`, `describe`, `tree` and `graph`";
+            return Err(CommandError::usage(text));
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk tree task/0193a5c2 --full    every task on a line of its own
   ktk tree @last --by data         each task below the last of those that it waits for
   ktk tree @last --by restart      what was restarted, and as what
+  ktk tree @last --at 10m          as it was ten minutes ago
   ktk tree @failed -o json";
 
 /// More tasks than this are put together by level and state.

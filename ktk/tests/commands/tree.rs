@@ -149,3 +149,52 @@ spec: {executable: {type: sleep, duration: 1h}}
     child.interrupt();
     assert_eq!(child.end().status.code(), Some(130));
 }
+
+#[test]
+fn who_looks_back_sees_what_was_and_is_told_where_that_cannot_be() {
+    let stand = stand!();
+    let namespace = "back";
+    let context = failed_context(&stand, namespace);
+    let id = task(&stand, namespace, &context, "second");
+    let events = stand.ok(stand.ktk(&["get", "events", &id, "-n", namespace, "-o", "jsonl"]));
+    let events: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| {
+        let event = events.iter().find(|event| event["type"] == name);
+        event.unwrap()["stream_seq"].to_string()
+    };
+    let (spawned, received) = (of("TaskSpawned"), of("TaskReceived"));
+
+    let ktk = |args: &[&str]| stand.ktk(&[args, &["-n", namespace]].concat());
+    let shown = |at_seq: &str| {
+        let args = ["get", "task", &id, "--at-seq", at_seq, "-o", "json"];
+        stand.ok_json(ktk(&args))["status"].clone()
+    };
+    assert_eq!((shown(&spawned), shown(&received)), ("initialized".into(), "received".into()));
+    let tree = stand.ok(ktk(&["tree", &context, "--at-seq", &received]));
+    assert!(tree.contains("running  second") && tree.contains("running"), "{tree}");
+    assert!(!tree.contains("skipped"), "{tree}");
+    let page = stand.ok(ktk(&["describe", "task", &id, "--at-seq", &received]));
+    assert!(page.contains("received") && !page.contains("exit code 3"), "{page}");
+    let page = stand.ok(ktk(&["describe", "context", &context, "--at", "0s"]));
+    assert!(page.contains("exit code 3"), "{page}");
+    let svg = stand.ok(ktk(&["graph", &context, "-o", "svg", "--at-seq", &received]));
+    assert!(svg.contains("running") && !svg.contains("skipped"), "{svg}");
+    let by_data = stand.ok_json(ktk(&["graph", &context, "-o", "json", "--by", "data"]));
+    let kinds: Vec<_> = by_data["edges"].as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+    assert_eq!(kinds, ["data", "data"], "{by_data}");
+
+    stand.ends(ktk(&["get", "task", &id, "--at-seq", "1"]), 3);
+    stand.ends(ktk(&["get", "task", &id, "--at", "9000d"]), 3);
+    for args in [
+        ["get", "tasks", "--at-seq", "1"].as_slice(),
+        &["get", "pipeline", "sad", "--at-seq", "1"],
+        &["describe", "pipeline", "sad", "--at", "1m"],
+        &["logs", &id, "--at", "1m"],
+        &["get", "task", &id, "--at", "1m", "--at-seq", "1"],
+        &["get", "task", &id, "--at", "yesterday"],
+    ] {
+        let output = stand.ends(ktk(args), 2);
+        assert!(text(&output.stderr).contains("--at"), "{args:?}: {}", text(&output.stderr));
+    }
+}

@@ -1,7 +1,7 @@
 //! How a process ends, and how it comes back.
 
 use kantoku_api::contract::{
-    GetParams, ManifestApply, ManifestParams, NoParams, ServiceList, SpawnParams, TaskGet,
+    ManifestApply, ManifestParams, NoParams, ReadParams, ServiceList, SpawnParams, TaskGet,
     TaskSpawn,
 };
 use kantoku_domain::task::Outcome;
@@ -39,7 +39,7 @@ async fn what_runs_may_end_before_the_process_does_and_ids_survive() {
     client.call::<ManifestApply>(&params).await.unwrap();
     let params: SpawnParams = serde_json::from_value(json!({ "specification": "nap" })).unwrap();
     let task_id = client.call::<TaskSpawn>(&params).await.unwrap().task_id;
-    let get = GetParams { id: task_id.to_string(), ..GetParams::default() };
+    let get = ReadParams { id: task_id.to_string(), ..ReadParams::default() };
     wait_until("the task to run", async || {
         let task = client.call::<TaskGet>(&get).await;
         task.is_ok_and(|task| task.status == TaskStatus::Received)

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::facts::Known;
 use crate::{
-    Error,
+    Error, Model,
     document::{Awaited, Dependency, DependencyStatus, TaskDocument},
 };
 
@@ -28,6 +28,20 @@ pub(super) async fn complete(
         let key = (task.namespace.to_string(), task.specification.to_string(), task.version as i64);
         task.source = sources.get(&key).cloned();
     }
+    Ok(())
+}
+
+/// The same for one that was folded in memory, as of a position and its time.
+pub(super) async fn complete_past(
+    connection: &mut PgConnection,
+    task: &mut TaskDocument,
+    model: &Model,
+    (as_of_seq, at): (u64, Timestamp),
+) -> Result<(), Error> {
+    let known = Known::of_past(connection, task, model, as_of_seq).await?;
+    task.dependencies = dependencies(task, &known, at);
+    let sources = sources(connection, std::slice::from_ref(task)).await?;
+    task.source = sources.into_values().next();
     Ok(())
 }
 

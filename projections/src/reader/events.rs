@@ -29,6 +29,8 @@ pub struct EventQuery {
     pub condition: Condition,
     /// Only those at higher positions.
     pub after_seq: u64,
+    /// Only those up to this position.
+    pub until_seq: Option<u64>,
     /// How many, 1 to [`LIMIT_MAX`](super::LIMIT_MAX).
     pub limit: u32,
     /// `next_cursor` of the page before.
@@ -48,6 +50,7 @@ impl Default for EventQuery {
             type_: None,
             condition: Condition::always(),
             after_seq: 0,
+            until_seq: None,
             limit: LIMIT_MAX,
             cursor: None,
         }
@@ -97,6 +100,9 @@ fn push_query(
     sql.push(format!("SELECT {COLUMNS} FROM ("));
     sql.push("SELECT *, to_jsonb(events) AS document FROM events) events");
     sql.push(" WHERE stream_seq > ").push_bind(after);
+    if let Some(until) = query.until_seq {
+        sql.push(" AND stream_seq <= ").push_bind(i64::try_from(until).unwrap_or(i64::MAX));
+    }
     if let Some(namespace) = &query.namespace {
         sql.push(" AND namespace = ").push_bind(namespace.as_str().to_owned());
     }

@@ -14,7 +14,9 @@ use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use super::{CHAIN, Reader, lookup::record, uuids};
 use crate::{
     Error,
-    document::{Approval, ContextDocument, ResourceStatus, TaskStatus},
+    document::{
+        Approval, ContextDocument, ResourceDocument, ResourceStatus, TaskDocument, TaskStatus,
+    },
 };
 
 /// A context with its tasks.
@@ -117,6 +119,57 @@ pub struct GraphResource {
     pub custodian: Option<Id>,
 }
 
+impl From<&TaskDocument> for GraphTask {
+    fn from(task: &TaskDocument) -> Self {
+        let reads = task.inputs.iter();
+        let writes = task.outputs.iter().map(|(name, output)| (name.clone(), output.id));
+        Self {
+            id: task.id,
+            context_id: task.context_id,
+            step: task.step.clone(),
+            specification: task.specification.clone(),
+            status: task.status,
+            sub_status: task.sub_status,
+            attempt: task.attempt,
+            parent_id: task.parent_id,
+            restart_parent: task.restart_parent,
+            restarted_as: task.restarted_as,
+            queue: task.queue.clone(),
+            reads: reads.filter_map(|(name, it)| Some((name.clone(), it.resource()?))).collect(),
+            writes: writes.collect(),
+            depends_on: task.depends_on.clone(),
+            when: task.when.clone(),
+            paused: task.paused.clone(),
+            approvals: task.approvals.clone(),
+            unfolded: task.unfolded,
+            not_before: task.not_before,
+            waiting_since: task.waiting_since,
+            updated_at: task.updated_at,
+            started_at: task.started_at,
+            finished_at: task.finished_at,
+            node: task.node.clone(),
+            error: task.error.clone(),
+            reason: task.reason.clone(),
+            cancelled_by: task.cancelled_by.clone(),
+            root_cause: task.root_cause,
+            other_causes: task.other_causes.clone(),
+            cause: task.cause,
+        }
+    }
+}
+
+impl From<&ResourceDocument> for GraphResource {
+    fn from(resource: &ResourceDocument) -> Self {
+        Self {
+            id: resource.id,
+            status: resource.status,
+            has_value: resource.has_value(),
+            type_: resource.type_.clone(),
+            custodian: resource.custodian,
+        }
+    }
+}
+
 /// The documents of tasks, without values.
 const TASK: &str = "document - 'inputs' - 'outputs' - 'result' - 'labels' - 'delegated' \
     || jsonb_build_object( \
@@ -158,7 +211,7 @@ impl Reader {
 }
 
 /// The tasks and resources that a task waits for besides its inputs.
-fn waited_for(task: &GraphTask) -> impl Iterator<Item = Id> {
+pub(super) fn waited_for(task: &GraphTask) -> impl Iterator<Item = Id> {
     let leaves = task.depends_on.iter().flat_map(Dependency::leaves);
     let upstream = task.when.iter().flat_map(|when| &when.upstream);
     leaves.filter_map(Dependency::named).copied().chain(upstream.map(|upstream| upstream.task))

@@ -11,6 +11,8 @@ mod graph;
 mod ids;
 mod list;
 mod lookup;
+mod moment;
+mod past;
 mod pauses;
 mod places;
 mod positions;

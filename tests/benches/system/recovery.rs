@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use kantoku_api::{
     Client,
-    contract::{GetParams, TaskGet},
+    contract::{ReadParams, TaskGet},
 };
 
 use crate::{
@@ -70,11 +70,11 @@ async fn shown(client: &Client) {
 }
 
 async fn read(client: &Client, id: &str, min_seq: u64) {
-    let params = GetParams {
+    let params = ReadParams {
         id: id.to_owned(),
         min_seq: Some(min_seq),
         timeout: Some(WAIT),
-        ..GetParams::default()
+        ..ReadParams::default()
     };
     client.call::<TaskGet>(&params).await.expect("shown");
 }

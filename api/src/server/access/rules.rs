@@ -37,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("context.count", Viewer, Namespace),
     rule("context.distinct", Viewer, Namespace),
     rule("context.get", Viewer, Namespace),
+    rule("context.graph", Viewer, Namespace),
     rule("context.list", Viewer, Namespace),
     rule("context.pause", Operator, Namespace),
     rule("context.restart", Operator, Namespace),

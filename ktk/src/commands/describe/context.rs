@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kantoku_api::contract::{ContextGet, ResourceGet};
-use kantoku_domain::Recorded;
+use kantoku_api::contract::{ContextGet, ResourceGet, TaskGet, TaskTree};
+use kantoku_domain::{Id, Recorded, task::Outcome};
 use kantoku_projections::document::{
     ContextDocument, ContextRestart, ResourceDocument, TaskDocument,
 };
@@ -19,6 +19,9 @@ use crate::{
     waiting::total,
 };
 
+/// How many tasks that had failed are told, as each is folded for itself.
+const FAILED_THEN_MAX: usize = 10;
+
 pub(super) async fn describe(id: String, session: &Session) -> Result<(), CommandError> {
     let context = session.call::<ContextGet>(&session.get(id)).await?;
     if matches!(session.output(), Format::Name) {
@@ -31,6 +34,7 @@ pub(super) async fn describe(id: String, session: &Session) -> Result<(), Comman
     }
     let failed = match context.tasks.failed {
         0 => Vec::new(),
+        _ if !session.looking_back().is_now() => failed_then(context.id, session).await?,
         _ => failures::of_context(context.id, context.stream_seq, session).await?,
     };
     let events = events(context.id, session).await?;
@@ -48,6 +52,17 @@ pub(super) async fn describe(id: String, session: &Session) -> Result<(), Comman
             }),
         ),
     }
+}
+
+/// The tasks that had failed by the time that is looked at: the first of them.
+async fn failed_then(context_id: Id, session: &Session) -> Result<Vec<TaskDocument>, CommandError> {
+    let tree = session.call::<TaskTree>(&session.get(context_id.to_string())).await?.current();
+    let failed = tree.tasks.iter().filter(|task| task.sub_status == Some(Outcome::Failed));
+    let mut tasks = Vec::new();
+    for task in failed.take(FAILED_THEN_MAX) {
+        tasks.push(session.call::<TaskGet>(&session.get(task.id.to_string())).await?);
+    }
+    Ok(tasks)
 }
 
 fn page(

@@ -31,7 +31,8 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk describe context @last
   ktk describe pipeline top-words
   ktk describe event 42
-  ktk describe task @failed -o json";
+  ktk describe task @failed -o json
+  ktk describe task @failed --at 10m   as it was ten minutes ago";
 
 /// How many of its last events a description shows.
 const EVENTS_SHOWN_MAX: usize = 20;
@@ -59,6 +60,11 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
         }
         None => target.resolve_either(session).await?,
     };
+    let has_past = matches!(kind, Kind::Task | Kind::Context | Kind::Resource);
+    if !session.looking_back().is_now() && !has_past {
+        let text = "--at-seq and --at show tasks, contexts and resources as they were";
+        return Err(CommandError::usage(text));
+    }
     page_of(kind, name, session).await.map_err(|error| error.or_list(kind))
 }
 
@@ -111,7 +117,8 @@ fn show<T: Row>(
     }
 }
 
-/// The last events of an aggregate, and how many there are before them.
+/// The last events of an aggregate by the time that is looked at, and how many there are before
+/// them.
 async fn events(id: Id, session: &Session) -> Result<(Vec<Recorded>, usize), CommandError> {
     let params = EventsParams {
         id: Some(id),
@@ -120,6 +127,7 @@ async fn events(id: Id, session: &Session) -> Result<(Vec<Recorded>, usize), Com
         ..EventsParams::default()
     };
     let mut events = session.call::<EventList>(&params).await?.items;
+    events.retain(|event| session.looking_back().includes(event));
     let before = events.len().saturating_sub(EVENTS_SHOWN_MAX);
     Ok((events.split_off(before), before))
 }

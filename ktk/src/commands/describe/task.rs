@@ -66,9 +66,9 @@ async fn resources(task: &TaskDocument, session: &Session) -> BTreeMap<Id, Resou
     stream::iter(reads).buffered(READS_AT_ONCE).filter_map(async |read| read).collect().await
 }
 
-/// Nothing has to be explained about a task that finished well.
+/// Nothing has to be explained about a task that finished well, and of the past it cannot be.
 async fn why(task: &TaskDocument, session: &Session) -> Option<Why> {
-    if task.sub_status == Some(Outcome::Ok) {
+    if task.sub_status == Some(Outcome::Ok) || !session.looking_back().is_now() {
         return None;
     }
     match session.call::<TaskWhy>(&session.get(task.id.to_string())).await {

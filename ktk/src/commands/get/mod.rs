@@ -5,9 +5,9 @@ mod live;
 mod watch;
 
 use kantoku_api::contract::{
-    ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, GetParams, ListParams,
-    Method, NamesParams, NamespaceGet, NamespaceParams, NoParams, OperationGet, PipelineGet,
-    PipelineList, PolicyGet, PolicyList, ResourceGet, ResourceList, SecretGet, SecretList,
+    ContextGet, ContextList, DeadLetter, DeadLetterGet, DeadLetterParams, ListParams, Method,
+    NamesParams, NamespaceGet, NamespaceParams, NoParams, OperationGet, PipelineGet, PipelineList,
+    PolicyGet, PolicyList, ReadParams, ResourceGet, ResourceList, SecretGet, SecretList,
     SecretListParams, ServiceList, SpecificationGet, SpecificationList, TaskGet, TaskList, TypeGet,
     TypeList, VersionParams,
 };
@@ -30,6 +30,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   ktk get tasks --context @last -w
   ktk get tasks --where 'attempt > 1 && updated_at > now - duration(\"1h\")'
   ktk get task/0193a5c2 -o json
+  ktk get task/0193a5c2 --at 10m     as it was ten minutes ago
   ktk get cx @last @failed
   ktk get pipelines -o yaml > backup.yaml
   ktk get pipeline top-words@2 -o yaml
@@ -67,6 +68,13 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
             kind.parse().map_err(CommandError::usage)?
         }
     };
+    let has_past = matches!(kind, Kind::Task | Kind::Context | Kind::Resource);
+    if !session.looking_back().is_now() && (args.names.is_empty() || !has_past) {
+        return Err(CommandError::usage(
+            "--at-seq and --at show tasks, contexts and resources that are named as they were: \
+             name one, e.g. task/0193a5c2",
+        ));
+    }
     if args.watch && args.names.is_empty() {
         return match kind {
             Kind::Task => watch::tasks(&args, session).await,
@@ -104,7 +112,7 @@ pub(crate) async fn run(mut args: Args, session: &Session) -> Result<(), Command
 
 async fn records<G, L, T>(args: &Args, session: &Session) -> Result<(), CommandError>
 where
-    G: Method<Params = GetParams, Answer = T>,
+    G: Method<Params = ReadParams, Answer = T>,
     L: Method<Params = ListParams, Answer = Page<T>>,
     T: Row + document::Record,
 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use kantoku_api::contract::{
-    ContextWait, ContextWaited, Filter, GetParams, SubscribeParams, TaskSubscribe, TaskTree,
+    ContextWait, ContextWaited, Filter, ReadParams, SubscribeParams, TaskSubscribe, TaskTree,
     WaitParams,
 };
 use kantoku_domain::{Id, Millis};
@@ -32,7 +32,7 @@ pub(crate) async fn watch(
     session: &Session,
 ) -> Result<ContextWaited, CommandError> {
     let deadline = session.timeout().map(|limit| Instant::now() + limit);
-    let tree = session.call::<TaskTree>(&GetParams { min_seq, ..session.get(id) }).await?;
+    let tree = session.call::<TaskTree>(&ReadParams { min_seq, ..session.get(id) }).await?;
     let context_id = tree.context.id;
     session.on_interrupt(format!(
         "context/{context_id} goes on; see it again: ktk watch {context_id}"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kantoku_api::contract::{GetParams, TaskChanged, TaskTree, Tree, TreeTask};
+use kantoku_api::contract::{ReadParams, TaskChanged, TaskTree, Tree, TreeTask};
 use tokio::time::Instant;
 
 use super::picture::Picture;
@@ -115,7 +115,7 @@ impl View {
         session: &Session,
     ) -> Result<Vec<TreeTask>, CommandError> {
         let id = self.picture.tree().context.id.to_string();
-        let params = GetParams { min_seq: Some(min_seq), ..session.get(id) };
+        let params = ReadParams { min_seq: Some(min_seq), ..session.get(id) };
         let tree = session.call::<TaskTree>(&params).await?;
         let news = tree.tasks.iter().filter(|task| self.picture.is_news(task)).cloned().collect();
         self.picture = Picture::new(tree);

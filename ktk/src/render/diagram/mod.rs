@@ -6,38 +6,42 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-use kantoku_api::contract::Tree;
+use std::collections::HashMap;
+
+use kantoku_api::contract::{Drawing, EdgeKind, GraphEdge, GraphNode, Place};
+use kantoku_domain::Id;
 
 pub(crate) use self::{dot::dot, mermaid::mermaid, svg::svg};
-use super::{By, State, graph::Graph, row::task_name};
-use crate::current::current;
+use super::{State, row::task_name};
 
 /// Tasks and what joins them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Diagram {
     /// What all of it is.
     pub(super) title: String,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
+    layers: usize,
+    rows: usize,
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Node {
     name: String,
     /// What it does.
     specification: String,
     state: State,
-    /// The longest way from a task that waits for nothing, from 0.
-    level: usize,
+    place: Place,
 }
 
 /// From a task to one that comes after it, by their places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Edge {
     from: usize,
     to: usize,
     link: Link,
+    path: Vec<Place>,
 }
 
 /// What joins two tasks.
@@ -50,40 +54,32 @@ enum Link {
 }
 
 impl Diagram {
-    /// What is current of a context. `by` says which links are drawn; both unless given.
-    pub(crate) fn new(all: &Tree, by: Option<By>) -> Self {
-        let tree = &*current(all);
-        let graph = Graph::new(&tree.tasks, By::Data);
-        let mut edges = Vec::new();
-        for (to, task) in tree.tasks.iter().enumerate() {
-            // Each leads to a later level: what is named before it comes does not count.
-            let mut link = |ids: &[kantoku_domain::Id], link| {
-                let places = ids.iter().filter_map(|id| graph.place.get(id).copied());
-                let earlier = places.filter(|from| graph.level[*from] < graph.level[to]);
-                edges.extend(earlier.map(|from| Edge { from, to, link }));
+    /// What was placed by who knows the context.
+    pub(crate) fn new(drawing: &Drawing) -> Self {
+        let places = drawing.nodes.iter().enumerate().map(|(at, node)| (node.task.id, at));
+        let places: HashMap<Id, usize> = places.collect();
+        let edge = |edge: &GraphEdge| {
+            let link = match edge.kind {
+                EdgeKind::Data | EdgeKind::After => Link::Waits,
+                EdgeKind::Spawn => Link::Spawned,
             };
-            if by != Some(By::Parent) {
-                link(&task.waits_for, Link::Waits);
-            }
-            if by != Some(By::Data) {
-                link(task.parent_id.as_slice(), Link::Spawned);
-            }
-        }
-        let node = |(task, level): (_, &usize)| Node {
-            name: task_name(task),
-            specification: task.specification.to_string(),
-            state: State::of(task),
-            level: *level,
+            let (from, to) = (*places.get(&edge.from)?, *places.get(&edge.to)?);
+            Some(Edge { from, to, link, path: edge.path.clone() })
         };
-        let nodes = tree.tasks.iter().zip(&graph.level).map(node).collect();
-        let pipeline = tree.context.pipeline.as_ref().map(|it| format!("{} ", it.name));
-        let title = format!("{}context/{}", pipeline.unwrap_or_default(), tree.context.id);
-        Self { title, nodes, edges }
-    }
-
-    /// How many tasks there are.
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
+        let node = |node: &GraphNode| Node {
+            name: task_name(&node.task),
+            specification: node.task.specification.to_string(),
+            state: State::of(&node.task),
+            place: node.place,
+        };
+        let pipeline = drawing.context.pipeline.as_ref().map(|it| format!("{} ", it.name));
+        Self {
+            title: format!("{}context/{}", pipeline.unwrap_or_default(), drawing.context.id),
+            nodes: drawing.nodes.iter().map(node).collect(),
+            edges: drawing.edges.iter().filter_map(edge).collect(),
+            layers: drawing.layers,
+            rows: drawing.rows,
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use kantoku_api::contract::Place;
+
 use super::{Diagram, Link, Node};
-use crate::layout::{Layout, Place, layout};
 
 const BOX_WIDTH: f64 = 200.0;
 const BOX_HEIGHT: f64 = 56.0;
@@ -17,11 +18,7 @@ const LABEL_LENGTH_MAX: usize = 26;
 
 /// Boxes from left to right, joined by lines.
 pub(crate) fn svg(diagram: &Diagram) -> String {
-    let levels: Vec<usize> = diagram.nodes.iter().map(|node| node.level).collect();
-    let edges: Vec<(usize, usize)> =
-        diagram.edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let laid = layout(&levels, &edges);
-    let (width, height) = size(&laid);
+    let (width, height) = size(diagram);
     let title = escaped(&diagram.title);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -32,7 +29,7 @@ pub(crate) fn svg(diagram: &Diagram) -> String {
          </defs>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
          <text x=\"{MARGIN}\" y=\"28\" font-weight=\"600\" fill=\"#101828\">{title}</text>\n"
     );
-    for (edge, path) in diagram.edges.iter().zip(&laid.edges) {
+    for edge in &diagram.edges {
         let dashes = match edge.link {
             Link::Waits => "",
             Link::Spawned => " stroke-dasharray=\"5 4\"",
@@ -41,18 +38,18 @@ pub(crate) fn svg(diagram: &Diagram) -> String {
         writeln!(
             text,
             "<path d=\"{}\" fill=\"none\" stroke=\"#667085\"{dashes} marker-end=\"url(#head)\"/>",
-            line(path)
+            line(&edge.path)
         )
         .ok();
     }
-    for (node, place) in diagram.nodes.iter().zip(&laid.nodes) {
-        text.push_str(&drawn(node, *place));
+    for node in &diagram.nodes {
+        text.push_str(&drawn(node));
     }
     text.push_str("</svg>\n");
     text
 }
 
-fn size(laid: &Layout) -> (f64, f64) {
+fn size(laid: &Diagram) -> (f64, f64) {
     let width = (laid.layers.max(1) - 1) as f64 * COLUMN + BOX_WIDTH;
     let height = (laid.rows.max(1) - 1) as f64 * ROW + BOX_HEIGHT;
     (width + 2.0 * MARGIN, HEAD + height + MARGIN)
@@ -84,8 +81,8 @@ fn line(path: &[Place]) -> String {
     text
 }
 
-fn drawn(node: &Node, place: Place) -> String {
-    let (x, y) = point(place);
+fn drawn(node: &Node) -> String {
+    let (x, y) = point(node.place);
     let top = y - BOX_HEIGHT / 2.0;
     let (fill, line) = node.state.colours();
     let (name, specification) = (escaped(&node.name), escaped(&node.specification));

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use self::named::{ResourceRow, TaskRow};
 use crate::{
-    Error,
+    Error, Model,
     document::{ResourceStatus, TaskDocument},
 };
 
@@ -34,23 +34,30 @@ impl Known {
         connection: &mut PgConnection,
         tasks: &[TaskDocument],
     ) -> Result<Self, Error> {
-        let mut ids = BTreeSet::new();
-        let mut patterns = Vec::new();
-        for task in tasks.iter().filter(|task| !task.is_past_waiting()) {
-            let parts = task.waits_for();
-            ids.extend(parts.iter().flat_map(|awaited| awaited.needs.named()));
-            let depends_on = parts.iter().filter_map(|awaited| awaited.needs.depends_on.as_ref());
-            for leaf in depends_on.flat_map(Expression::leaves) {
-                if let Expression::Event(pattern) = leaf {
-                    patterns.push((task, pattern.clone()));
-                }
-            }
-        }
+        let (mut ids, patterns) = asked(tasks);
         let resources = named::resources(connection, &ids).await?;
         let holding = resources.values().filter(|row| row.status == ResourceStatus::Failed);
         ids.extend(holding.filter_map(|row| row.custodian));
         let tasks = named::tasks(connection, &ids).await?;
-        let events = event::first(connection, &patterns).await?;
+        let events = event::first(connection, &patterns, None).await?;
+        Ok(Self { resources, tasks, events })
+    }
+
+    /// As of a position, of which `model` holds the rows.
+    pub(super) async fn of_past(
+        connection: &mut PgConnection,
+        task: &TaskDocument,
+        model: &Model,
+        as_of_seq: u64,
+    ) -> Result<Self, Error> {
+        let (mut ids, patterns) = asked(std::slice::from_ref(task));
+        let resources = ids.iter().filter_map(|id| model.resource(*id));
+        let resources: BTreeMap<Id, ResourceRow> =
+            resources.map(|resource| (resource.id, resource.into())).collect();
+        ids.extend(resources.values().filter_map(|row| row.custodian));
+        let tasks = model.with_successors(ids);
+        let tasks = tasks.map(|task| (task.id, task.into())).collect();
+        let events = event::first(connection, &patterns, Some(as_of_seq)).await?;
         Ok(Self { resources, tasks, events })
     }
 
@@ -80,6 +87,23 @@ impl Known {
         };
         dependency::Known::Impossible { root_causes, cause, at: resource.updated_at }
     }
+}
+
+/// What has to be known of `tasks`: ids of tasks and resources, and events.
+fn asked(tasks: &[TaskDocument]) -> (BTreeSet<Id>, Vec<(&TaskDocument, EventPattern)>) {
+    let mut ids = BTreeSet::new();
+    let mut patterns = Vec::new();
+    for task in tasks.iter().filter(|task| !task.is_past_waiting()) {
+        let parts = task.waits_for();
+        ids.extend(parts.iter().flat_map(|awaited| awaited.needs.named()));
+        let depends_on = parts.iter().filter_map(|awaited| awaited.needs.depends_on.as_ref());
+        for leaf in depends_on.flat_map(Expression::leaves) {
+            if let Expression::Event(pattern) = leaf {
+                patterns.push((task, pattern.clone()));
+            }
+        }
+    }
+    (ids, patterns)
 }
 
 struct OfTask<'a> {

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 
 use crate::{
     Error,
-    document::{ResourceStatus, TaskStatus},
+    document::{ResourceDocument, ResourceStatus, TaskDocument, TaskStatus},
     reader::{CHAIN, uuids},
 };
 
@@ -38,6 +38,34 @@ pub(super) struct TaskRow {
     other_causes: Option<Vec<Id>>,
     cause: Option<Cause>,
     pub(super) finished_at: Option<Timestamp>,
+}
+
+impl From<&ResourceDocument> for ResourceRow {
+    fn from(resource: &ResourceDocument) -> Self {
+        Self {
+            id: resource.id,
+            has_value: resource.has_value(),
+            status: resource.status,
+            custodian: resource.custodian,
+            resolved_at: resource.resolved_at,
+            updated_at: resource.updated_at,
+        }
+    }
+}
+
+impl From<&TaskDocument> for TaskRow {
+    fn from(task: &TaskDocument) -> Self {
+        Self {
+            id: task.id,
+            restarted_as: task.restarted_as,
+            status: task.status,
+            sub_status: task.sub_status,
+            root_cause: task.root_cause,
+            other_causes: Some(task.other_causes.clone()),
+            cause: task.cause,
+            finished_at: task.finished_at,
+        }
+    }
 }
 
 impl TaskRow {

@@ -11,6 +11,7 @@ mod http;
 mod manifests;
 mod operations;
 mod others;
+mod past;
 mod queries;
 pub(crate) mod raw;
 mod rest;

@@ -46,6 +46,7 @@ fn reads(known: &Known) -> Vec<(&'static str, Value)> {
         ("task.attempts", one(task)),
         ("task.logs", json!({"id": task, "attempt": 1, "after": 0, "limit": 10})),
         ("context.get", one(context)),
+        ("context.graph", one(context)),
         ("context.list", json!({"filter": {"status": "running"}, "limit": 2})),
         ("context.wait", json!({"id": context, "timeout": "1ms"})),
         ("resource.get", one(resource)),

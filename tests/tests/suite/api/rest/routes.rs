@@ -130,6 +130,7 @@ impl World {
                 202,
             ),
             get("context.tree", format!("contexts/{context}/tree")),
+            get("context.graph", format!("contexts/{context}/graph?by=data&at=0s")),
             get("context.wait", format!("contexts/{context}/result?timeout=60s")),
             post("context.cancel", format!("contexts/{open}/cancellation"), none.clone(), 202),
             get("resource.list", "resources".into()),

@@ -5,36 +5,29 @@
 //! stand, forth and back. The same graph always gives the same picture. What is drawn is not known
 //! here.
 
+use crate::contract::Place;
+
 /// How often layers are sorted.
 const SWEEPS: usize = 8;
 /// With more bends than this long edges are drawn straight.
 const BENDS_MAX: usize = 50_000;
 
-/// A place: the layer, and how far down in it; nodes that stand below each other are 1 apart.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Place {
-    /// The layer, from 0.
-    pub(crate) layer: usize,
-    /// From 0.
-    pub(crate) row: f64,
-}
-
 /// Where all stand.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Layout {
+pub(super) struct Layout {
     /// The places of the nodes.
-    pub(crate) nodes: Vec<Place>,
+    pub(super) nodes: Vec<Place>,
     /// The places that each edge goes through, its ends included.
-    pub(crate) edges: Vec<Vec<Place>>,
+    pub(super) edges: Vec<Vec<Place>>,
     /// How many layers there are.
-    pub(crate) layers: usize,
+    pub(super) layers: usize,
     /// How many rows the longest layer has.
-    pub(crate) rows: usize,
+    pub(super) rows: usize,
 }
 
 /// Lays a graph out. Every edge goes from a node to one on a later layer; `layer` has an entry for
 /// every node.
-pub(crate) fn layout(layer: &[usize], edges: &[(usize, usize)]) -> Layout {
+pub(super) fn layout(layer: &[usize], edges: &[(usize, usize)]) -> Layout {
     let mut net = Net::new(layer);
     let paths: Vec<Vec<usize>> = edges.iter().map(|edge| net.connect(*edge)).collect();
     for sweep in 0..SWEEPS {
