@@ -15,6 +15,7 @@ mod pause;
 mod policy;
 mod restart;
 mod roundtrip;
+mod scripts;
 mod select;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../cli/stand.rs"]

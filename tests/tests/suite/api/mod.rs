@@ -14,6 +14,7 @@ mod others;
 mod queries;
 pub(crate) mod raw;
 mod rest;
+mod scripts;
 mod semantics;
 mod slow;
 mod socket;
