@@ -1626,7 +1626,7 @@ export type SecretPage = {
   items: Array<Secret>;
 };
 
-/** What the secret is: 8 to 65536 bytes. No answer ever holds it. */
+/** What the secret is: 8 characters to 65536 bytes. No answer ever holds it. */
 export type SecretValue = string;
 
 /** A service that is present. */
@@ -3266,7 +3266,7 @@ export interface Methods {
       name: SecretName;
       /** Whose; `default` unless given. */
       namespace?: Namespace | null;
-      /** What it is: a text of 8 to 65,536 bytes. */
+      /** What it is: a text of 8 characters to 65,536 bytes. */
       value: SecretValue;
     };
     answer: Secret;
