@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     commands::ClientCommand,
     complete,
-    dev::{self, DevCommand, DevOutput, LaunchArgs},
+    dev::{self, DevCommand, DevError, DevOutput, LaunchArgs},
     error::CommandError,
     man,
     output::Format,
@@ -124,7 +124,7 @@ fn run_dev(command: DevCommand, global: &GlobalArgs) -> ExitCode {
     let parts = command.parts();
     let serve = |context| serve::run_on_stand(context, parts);
     match runtime.block_on(dev::run(command, output, serve)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(DevError::Unread) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
             ExitCode::from(error.exit_code())

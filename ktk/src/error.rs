@@ -63,11 +63,11 @@ impl CommandError {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says as of which position of the stream this is so.
+    /// Says as of which position of the stream this is so; 0 is none.
     #[must_use]
     #[allow(clippy::wrong_self_convention, reason = "it reads: an error as of a position")]
     pub(crate) fn as_of(mut self, stream_seq: u64) -> Self {
-        self.as_of_seq = Some(stream_seq);
+        self.as_of_seq = (stream_seq > 0).then_some(stream_seq);
         self
     }
 

@@ -15,7 +15,7 @@ use kantoku_api::{
 use kantoku_domain::{SecretName, SecretValue};
 
 use crate::{
-    error::CommandError,
+    error::{CommandError, Exit},
     output::{Format, print_document, print_line},
     session::Session,
 };
@@ -62,6 +62,7 @@ async fn secret(args: Secret, session: &Session) -> Result<(), CommandError> {
     let Secret { name, from_file, replace } = args;
     let value = read(&name, from_file.as_deref())?;
     let anew = format!("ktk create secret {name} --replace");
+    let is_there = format!("there is a secret {name} already");
     let params = SecretSetParams {
         name,
         value,
@@ -69,7 +70,9 @@ async fn secret(args: Secret, session: &Session) -> Result<(), CommandError> {
         namespace: session.namespace(),
     };
     let set = session.call::<SecretSet>(&params).await.map_err(|error| match error.api() {
-        Some(api) if api.code == Code::Conflict => error.advise(anew),
+        Some(api) if api.code == Code::Conflict && !replace => {
+            CommandError::new(Exit::Refused, is_there).advise(anew)
+        }
         _ => error,
     })?;
     match session.output() {

@@ -80,8 +80,9 @@ async fn create(args: Create, session: &Session) -> Result<(), CommandError> {
         return print_document(session.output(), &made);
     }
     let Key { id, name, role, .. } = &made.key;
-    session
-        .note(&format!("ktk: key/{id} of {name}, a {role}; this is the only time that it is told"));
+    session.note(&format!(
+        "ktk: key/{id} of {name}, role {role}; this is the only time that it is told"
+    ));
     print_line(&made.secret)
 }
 

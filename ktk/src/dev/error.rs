@@ -11,6 +11,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why a `ktk dev` command or a private server failed. Messages never hold passwords.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
+    /// Whoever read stdout has gone, as `head` does: that is their right.
+    #[error("nobody reads stdout any more")]
+    Unread,
     /// The command line asked for something that is refused.
     #[error("{0}")]
     Usage(String),
@@ -68,6 +71,7 @@ impl DevError {
         match self {
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 8,
+            Self::Unread => 0,
             Self::Ended { code, .. } => (*code).max(1),
             _ => 1,
         }

@@ -27,7 +27,9 @@ pub(super) async fn show(args: &LogsArgs) -> Result<(), DevError> {
         })
         .collect();
     if !args.follow && followed.iter().all(|log| !log.path.exists()) {
-        return Err(DevError::Usage(format!("there are no logs in {}", state.root().display())));
+        let root = state.root().display();
+        let text = format!("there are no logs in {root}; `ktk dev up` starts a stand there");
+        return Err(DevError::Usage(text));
     }
     for log in &followed {
         log.print(&logs::tail(&log.path, 0, args.tail))?;

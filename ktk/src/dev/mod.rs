@@ -75,7 +75,8 @@ fn note(text: &str) {
 /// Prints data on stdout.
 fn print(text: &str) -> Result<(), DevError> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(DevError::file("write to", "/dev/stdout".as_ref()))
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(DevError::Unread),
+        written => written.map_err(DevError::file("write to", "/dev/stdout".as_ref())),
+    }
 }

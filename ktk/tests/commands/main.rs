@@ -20,6 +20,8 @@ mod select;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../cli/stand.rs"]
 mod stand;
+mod transcript;
+mod transcripts;
 mod tree;
 mod upkeep;
 mod verify;
