@@ -81,7 +81,9 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
 async fn check(files: Vec<PathBuf>, session: &Session) -> Result<(), CommandError> {
     let mut items = Vec::new();
     let mut wrong = 0;
-    for source in read(files).await? {
+    let sources = read(files).await?;
+    let count = sources.len();
+    for source in sources {
         let params = ScriptCheckParams { script: source.text, namespace: session.namespace() };
         let problem = session.call::<ScriptCheck>(&params).await?.problem;
         wrong += usize::from(problem.is_some());
@@ -96,7 +98,7 @@ async fn check(files: Vec<PathBuf>, session: &Session) -> Result<(), CommandErro
         }
     }
     print_items(&items, session)?;
-    found(wrong, "scripts do not compile")
+    found(wrong, &format!("of {count} scripts are wrong"))
 }
 
 async fn run_once(
