@@ -23,12 +23,19 @@ pub struct Cron {
     both_days: bool,
 }
 
-/// A field: what it is called, its least and its greatest value, names of values from the least.
+/// A field.
 struct Field {
+    /// What it is called.
     what: &'static str,
+    /// Its least and its greatest value.
     min: u32,
     max: u32,
+    /// The names of values, from the least.
     names: &'static [&'static str],
+    /// The numbers from the least to the greatest, of one digit or two, as a regular expression.
+    numbers: &'static str,
+    /// Those from 1 to the greatest.
+    steps: &'static str,
 }
 
 const MONTHS: [&str; 12] =
@@ -36,11 +43,55 @@ const MONTHS: [&str; 12] =
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 const FIELDS: [Field; 5] = [
-    Field { what: "minute", min: 0, max: 59, names: &[] },
-    Field { what: "hour", min: 0, max: 23, names: &[] },
-    Field { what: "day of month", min: 1, max: 31, names: &[] },
-    Field { what: "month", min: 1, max: 12, names: &MONTHS },
-    Field { what: "day of week", min: 0, max: 7, names: &WEEKDAYS },
+    Field {
+        what: "minute",
+        min: 0,
+        max: 59,
+        names: &[],
+        numbers: "[0-5]?[0-9]",
+        steps: "[1-5][0-9]|0?[1-9]",
+    },
+    Field {
+        what: "hour",
+        min: 0,
+        max: 23,
+        names: &[],
+        numbers: "2[0-3]|[01]?[0-9]",
+        steps: "2[0-3]|1[0-9]|0?[1-9]",
+    },
+    Field {
+        what: "day of month",
+        min: 1,
+        max: 31,
+        names: &[],
+        numbers: "3[01]|[12][0-9]|0?[1-9]",
+        steps: "3[01]|[12][0-9]|0?[1-9]",
+    },
+    Field {
+        what: "month",
+        min: 1,
+        max: 12,
+        names: &MONTHS,
+        numbers: "1[0-2]|0?[1-9]",
+        steps: "1[0-2]|0?[1-9]",
+    },
+    Field {
+        what: "day of week",
+        min: 0,
+        max: 7,
+        names: &WEEKDAYS,
+        numbers: "0?[0-7]",
+        steps: "0?[1-7]",
+    },
+];
+
+/// What an expression may be instead of five fields, and the fields it stands for.
+const NAMED: [(&str, &str); 5] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
 ];
 
 /// Nothing that fires at all waits longer: 29 February, across a century without a leap year.
@@ -49,10 +100,19 @@ const DAYS_MAX: u32 = 366 * 8 + 1;
 impl Field {
     /// The values that `text` stands for, one bit each.
     fn read(&self, text: &str) -> Result<u64, String> {
-        text.split(',').try_fold(0, |bits, part| Ok(bits | self.part(part)?))
+        text.split(',').try_fold(0, |bits, part| {
+            let (from, to, step) = self.part(part)?;
+            Ok(bits | (from..=to).step_by(step).fold(0, |bits, value| bits | 1 << value))
+        })
     }
 
-    fn part(&self, text: &str) -> Result<u64, String> {
+    /// A range that runs backwards, which stands for nothing.
+    fn backwards<'a>(&self, text: &'a str) -> Option<&'a str> {
+        text.split(',').find(|part| self.part(part).is_ok_and(|(from, to, _)| from > to))
+    }
+
+    /// The first and the last value of a part, and the step between.
+    fn part(&self, text: &str) -> Result<(u32, u32, usize), String> {
         let (range, step) = match text.split_once('/') {
             Some((range, step)) => (range, Some(self.step(step)?)),
             None => (text, None),
@@ -65,51 +125,58 @@ impl Field {
                 (from, if step.is_some() { self.max } else { from })
             }
         };
-        if from > to {
-            return Err(format!("{} {range:?} runs backwards; write two ranges", self.what));
-        }
-        Ok((from..=to).step_by(step.unwrap_or(1)).fold(0, |bits, value| bits | 1 << value))
+        Ok((from, to, step.unwrap_or(1)))
     }
 
     fn step(&self, text: &str) -> Result<usize, String> {
-        let step = text.parse().ok().filter(|step| (1..=self.max as usize).contains(step));
-        step.ok_or_else(|| format!("{text:?} is no step of the {}", self.what))
+        let step = number(text).filter(|step| (1..=self.max).contains(step));
+        let step = step.ok_or_else(|| format!("{text:?} is no step of the {}", self.what))?;
+        Ok(step as usize)
     }
 
     fn value(&self, text: &str) -> Result<u32, String> {
         let named = self.names.iter().position(|name| text.eq_ignore_ascii_case(name));
         let value = match named {
             Some(index) => Some(index as u32 + self.min),
-            None => text.parse().ok().filter(|value| (self.min..=self.max).contains(value)),
+            None => number(text).filter(|value| (self.min..=self.max).contains(value)),
         };
         value.ok_or_else(|| format!("{} {text:?} is not {} to {}", self.what, self.min, self.max))
     }
+
+    /// What [`Field::read`] reads, as a regular expression.
+    fn pattern(&self) -> String {
+        let letter = |c: char| format!("[{c}{}]", c.to_ascii_uppercase());
+        let names = self.names.iter().map(|name| name.chars().map(letter).collect());
+        let values: Vec<String> = [self.numbers.to_owned()].into_iter().chain(names).collect();
+        let (value, steps) = (values.join("|"), self.steps);
+        let part = format!(r"(\*|({value})(-({value}))?)(/({steps}))?");
+        format!("{part}(,{part})*")
+    }
+}
+
+/// A number of one digit or two: `parse` alone takes a sign and zeros without end.
+fn number(text: &str) -> Option<u32> {
+    let is_plain = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok())?
 }
 
 impl FromStr for Cron {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim_ascii();
         let wrong = |why: String| {
             let text: String = text.chars().take(80).collect();
             format!("{text:?} is not a cron expression: {why}")
         };
-        let plain = match text.trim() {
-            "@hourly" => "0 * * * *",
-            "@daily" => "0 0 * * *",
-            "@weekly" => "0 0 * * 0",
-            "@monthly" => "0 0 1 * *",
-            "@yearly" => "0 0 1 1 *",
-            other => other,
-        };
-        let fields: Vec<&str> = plain.split_ascii_whitespace().collect();
-        let Ok([minutes, hours, days, months, weekdays]) = <[&str; 5]>::try_from(fields) else {
+        let Ok([minutes, hours, days, months, weekdays]) = <[&str; 5]>::try_from(fields(text))
+        else {
             return Err(wrong("write minute, hour, day of month, month, day of week".into()));
         };
         let read = |index: usize, text: &str| FIELDS[index].read(text).map_err(wrong);
         let named = read(4, weekdays)?;
-        let cron = Self {
-            text: text.trim().into(),
+        Ok(Self {
+            text: text.into(),
             minutes: read(0, minutes)?,
             hours: read(1, hours)?,
             days: read(2, days)?,
@@ -117,15 +184,40 @@ impl FromStr for Cron {
             // 7 is Sunday, as 0 is.
             weekdays: (named | named >> 7) & 0x7f,
             both_days: days.starts_with('*') || weekdays.starts_with('*'),
-        };
-        match cron.next_after(Timestamp::default()) {
-            Some(_) => Ok(cron),
-            None => Err(wrong("no such day ever comes".into())),
-        }
+        })
     }
 }
 
+/// The fields that an expression consists of, or stands for.
+fn fields(text: &str) -> Vec<&str> {
+    let named = NAMED.iter().find(|(name, _)| *name == text);
+    named.map_or(text, |(_, stands_for)| stands_for).split_ascii_whitespace().collect()
+}
+
 impl Cron {
+    /// What is wrong with an expression that is one: a range that runs backwards, or a day that never
+    /// comes.
+    pub fn problem(&self) -> Option<String> {
+        let backwards = fields(&self.text).into_iter().zip(&FIELDS).find_map(|(text, field)| {
+            let part = field.backwards(text)?;
+            Some(format!("{} {part:?} runs backwards; write two ranges", field.what))
+        });
+        let never = || {
+            let is_never = self.next_after(Timestamp::default()).is_none();
+            is_never.then(|| format!("{:?}: no such day ever comes", &*self.text))
+        };
+        backwards.or_else(never)
+    }
+
+    /// What is read as an expression, as a regular expression.
+    pub(crate) fn pattern() -> String {
+        let [minute, hour, day, month, weekday] = FIELDS.map(|field| field.pattern());
+        let (blank, blanks) = (r"[ \t\n\f\r]*", r"[ \t\n\f\r]+");
+        let named = NAMED.map(|(name, _)| name).join("|");
+        let fields = [minute, hour, day, month, weekday].join(blanks);
+        format!("^{blank}({named}|{fields}){blank}$")
+    }
+
     /// The first start after `at`. `None` at the end of the calendar only.
     pub fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
         let from = at.to_offset() + Duration::MINUTE;
@@ -200,6 +292,8 @@ impl<'de> Deserialize<'de> for Cron {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -251,9 +345,9 @@ mod tests {
             ("* * * *", "write minute, hour"),
             ("60 * * * *", "minute \"60\" is not 0 to 59"),
             ("* * 0 * *", "day of month \"0\" is not 1 to 31"),
-            ("* * * * fri-mon", "runs backwards"),
             ("*/0 * * * *", "\"0\" is no step of the minute"),
-            ("0 0 30 2 *", "no such day ever comes"),
+            ("+5 * * * *", "minute \"+5\" is not 0 to 59"),
+            ("005 * * * *", "minute \"005\" is not 0 to 59"),
             ("@often", "write minute, hour"),
         ] {
             let error = cron.parse::<Cron>().expect_err(cron);
@@ -261,7 +355,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_makes_no_sense_is_said_of_what_can_be_read() {
+        for (cron, why) in [
+            ("* * * * fri-mon", "day of week \"fri-mon\" runs backwards"),
+            ("1,9-3/2 * * * *", "minute \"9-3/2\" runs backwards"),
+            ("0 0 30 2 *", "\"0 0 30 2 *\": no such day ever comes"),
+        ] {
+            let problem = cron.parse::<Cron>().expect("an expression").problem();
+            assert!(problem.as_deref().is_some_and(|it| it.contains(why)), "{cron}: {problem:?}");
+        }
+        for cron in ["@daily", "0 0 29 2 *", " 1-1\t* * jan-DEC 0-7 "] {
+            assert_eq!(cron.parse::<Cron>().expect("an expression").problem(), None, "{cron}");
+        }
+    }
+
+    /// Expressions as the schema has them.
+    fn written() -> impl proptest::strategy::Strategy<Value = String> {
+        let pattern = Cron::pattern();
+        let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
+        proptest::string::string_regex(pattern).expect("a regular expression")
+    }
+
+    /// Numbers and names, of which some are too large.
+    fn nearly_written() -> impl proptest::strategy::Strategy<Value = String> {
+        proptest::collection::vec("[0-9]{1,3}|[a-zA-Z]{3}|jan|SUN|[*]", 5)
+            .prop_map(|it| it.join(" "))
+    }
+
     proptest::proptest! {
+        #[test]
+        fn what_the_schema_allows_can_be_read(cron in written()) {
+            proptest::prop_assert!(cron.parse::<Cron>().is_ok(), "{:?}", cron);
+        }
+
+        #[test]
+        fn what_can_be_read_is_what_the_schema_allows(cron in nearly_written()) {
+            let pattern = regex::Regex::new(&Cron::pattern()).expect("a regular expression");
+            proptest::prop_assert_eq!(cron.parse::<Cron>().is_ok(), pattern.is_match(&cron));
+        }
+
         #[test]
         fn starts_are_the_minutes_that_match_and_none_is_left_out(
             minute in 0..60_u32, step in 1..24_u32, from in 0..2_000_000_i64,

@@ -13,6 +13,7 @@ pub mod access;
 pub mod admission;
 mod aggregate;
 mod binding;
+mod by_name;
 pub mod context;
 mod cron;
 mod datum;
@@ -47,6 +48,7 @@ mod types;
 
 pub use aggregate::{Aggregate, Decision};
 pub use binding::{Binding, Source};
+pub use by_name::{ByName, by_name};
 pub use context::Context;
 pub use cron::Cron;
 pub use datum::{BlobRef, Datum};

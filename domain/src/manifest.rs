@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Name, Problem, Type, nearest, pipeline, policy, specification};
+use crate::{Name, Problem, Type, by_name, nearest, pipeline, policy, specification};
 
 /// The only `apiVersion` there is.
 pub const API_VERSION: &str = "kantoku/v1";
@@ -108,7 +108,7 @@ impl Manifest {
 
 /// Reads the `spec`; for an error, finds the deepest key that serde's message names.
 fn read_spec<T: for<'de> Deserialize<'de>>(spec: &Value) -> Result<T, Problem> {
-    T::deserialize(spec).map_err(|error| {
+    by_name(spec).map_err(|error: serde_json::Error| {
         let message = error.to_string();
         let mut path = vec!["spec".to_owned()];
         let named = message.split('`').nth(1).unwrap_or_default();

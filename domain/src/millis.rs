@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::by_name::whole;
+
 /// A duration in whole milliseconds, written as `250ms`, `1s`, `5m`, `2h`, `1d`, or a number of
 /// milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +64,12 @@ impl<'de> Deserialize<'de> for Millis {
             }
             fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Millis, E> {
                 u64::try_from(millis).map(Millis).map_err(E::custom)
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Millis, E> {
+                match whole(number) {
+                    Some(number) => self.visit_i64(number),
+                    None => Err(E::invalid_value(de::Unexpected::Float(number), &self)),
+                }
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Millis, E> {
                 text.parse().map_err(E::custom)

@@ -13,10 +13,6 @@ use crate::{
     restart::VersionPolicy,
 };
 
-/// The form of five fields. Whether such a minute ever comes is not said.
-const CRON: &str =
-    "^(@(hourly|daily|weekly|monthly|yearly)|([0-9*,/-]+ +){3}[0-9A-Za-z*,/-]+ +[0-9A-Za-z*,/-]+)$";
-
 /// Declares schemas that are the same for reading and writing: `Type { schema }`.
 macro_rules! schemas {
     ($($type:ident $schema:tt)*) => {$(
@@ -70,7 +66,7 @@ schemas! {
                         day-of-week`, as in crontab(5), or `@hourly`, `@daily`, `@weekly`, \
                         `@monthly`, `@yearly`.",
         "type": "string",
-        "pattern": CRON,
+        "pattern": Cron::pattern(),
     }
     VersionPolicy {
         "description": "Which version of its specification a successor has: `same`, `latest`, or \

@@ -87,7 +87,7 @@ impl JsonSchema for SecretName {
     }
 }
 
-/// What a secret is: a text of 8 bytes to 64 KiB. It is never shown, and its memory is cleared.
+/// What a secret is: a text of 8 characters to 64 KiB. It is never shown, and its memory is cleared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(Zeroizing<String>);
 
@@ -95,11 +95,11 @@ pub struct SecretValue(Zeroizing<String>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SecretValueError {
     /// It is no text at all.
-    #[error("a secret is a text of 8 to 65536 bytes")]
+    #[error("a secret is a text of 8 characters to 65536 bytes")]
     NoText,
     /// What is shorter stands in too many texts by chance to be recognised there.
     #[error(
-        "a secret has at least 8 bytes: a shorter one could not be kept out of logs and errors"
+        "a secret has at least 8 characters: a shorter one could not be kept out of logs and errors"
     )]
     Short,
     /// It is too long.
@@ -108,7 +108,7 @@ pub enum SecretValueError {
 }
 
 impl SecretValue {
-    /// How short a secret may be.
+    /// How short a secret may be; one that is given has as many characters.
     pub const BYTES_MIN: usize = 8;
     /// How long.
     pub const BYTES_MAX: usize = 64 * 1024;
@@ -145,7 +145,10 @@ impl Serialize for SecretValue {
 impl<'de> Deserialize<'de> for SecretValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Unshown(text) = Unshown::read(deserializer, &SecretValueError::NoText)?;
-        Self::new(text).map_err(de::Error::custom)
+        // Schemas count characters. Those that were sealed by their bytes can still be opened.
+        let is_short = text.chars().count() < Self::BYTES_MIN;
+        let value = Self::new(text).map_err(de::Error::custom)?;
+        if is_short { Err(de::Error::custom(SecretValueError::Short)) } else { Ok(value) }
     }
 }
 
@@ -157,7 +160,7 @@ impl JsonSchema for SecretValue {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "What the secret is: 8 to 65536 bytes. No answer ever holds it.",
+            "description": "What the secret is: 8 characters to 65536 bytes. No answer ever holds it.",
             "minLength": Self::BYTES_MIN,
             "maxLength": Self::BYTES_MAX,
             "writeOnly": true,
@@ -255,6 +258,7 @@ mod tests {
         let long = "hunter2".repeat(SecretValue::BYTES_MAX);
         for wrong in [
             json!("hunter2"),
+            json!("hüntér2"),
             json!(long),
             json!(["hunter2hunter2"]),
             json!({"hunter2": "hunter2"}),

@@ -1,9 +1,12 @@
 //! A specification: what a task does, with typed inputs and outputs. Versions by digest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
 
 use crate::{
@@ -71,6 +74,7 @@ pub struct Definition {
     #[serde(default)]
     pub outputs: BTreeMap<String, Type>,
     /// How.
+    #[serde(deserialize_with = "object")]
     pub executable: Executable,
     /// The set of required labels that executors are found by.
     #[serde(default = "default_queue")]
@@ -90,6 +94,25 @@ impl Definition {
         problems.extend(self.timeouts.problems(&[path, &["timeouts"]].concat()));
         problems
     }
+}
+
+/// Reads an object, and no list: an enum with its tag within is read from one, too.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Executable, D::Error> {
+    struct Object;
+
+    impl<'de> Visitor<'de> for Object {
+        type Value = Executable;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with type, as in {type: noop}")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Executable, A::Error> {
+            Executable::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Object)
 }
 
 fn default_queue() -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fmt,
     num::NonZeroU16,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -75,6 +76,12 @@ fn processors() -> NonZeroU16 {
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("config", &self.shared.config).finish_non_exhaustive()
+    }
 }
 
 struct Shared {

@@ -23,6 +23,7 @@ mod pause;
 mod policy;
 mod resource;
 mod restart;
+mod script;
 mod seal;
 mod secret;
 mod system;
@@ -31,7 +32,7 @@ mod why;
 
 use kantoku_domain::{Millis, Namespace};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 pub use attempt::*;
@@ -54,6 +55,7 @@ pub use pause::*;
 pub use policy::*;
 pub use resource::*;
 pub use restart::*;
+pub use script::*;
 pub use seal::*;
 pub use secret::*;
 pub use system::*;
@@ -168,6 +170,7 @@ pub(crate) fn names() -> Vec<&'static str> {
         policy::METHODS,
         resource::METHODS,
         restart::METHODS,
+        script::METHODS,
         seal::METHODS,
         secret::METHODS,
         system::METHODS,
@@ -207,6 +210,7 @@ pub(crate) fn visit(visitor: &mut impl Visitor) {
     policy::visit_methods(visitor);
     resource::visit_methods(visitor);
     restart::visit_methods(visitor);
+    script::visit_methods(visitor);
     seal::visit_methods(visitor);
     secret::visit_methods(visitor);
     system::visit_methods(visitor);
@@ -232,6 +236,11 @@ pub const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How long one answer may be, in bytes; unless the server is set up otherwise.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Tells null from nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
 
 /// Names one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

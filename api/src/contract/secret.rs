@@ -25,7 +25,7 @@ methods! {
 pub struct SecretSetParams {
     /// What it is called.
     pub name: SecretName,
-    /// What it is: a text of 8 to 65,536 bytes.
+    /// What it is: a text of 8 characters to 65,536 bytes.
     pub value: SecretValue,
     /// Only in place of this revision; 0: only if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

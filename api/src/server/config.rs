@@ -1,7 +1,8 @@
 //! How the server is set up, and its limits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use kantoku_preprocessors::Pool;
 use kantoku_streams::SecretKeys;
 
 use crate::contract::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX};
@@ -23,6 +24,8 @@ pub struct ApiConfig {
     pub access: AccessPolicy,
     /// What seals secrets; without, there are none.
     pub secret_keys: Option<SecretKeys>,
+    /// Where scripts run that callers try out; without, none do.
+    pub scripts: Option<Arc<Pool>>,
     /// The limits.
     pub limits: Limits,
 }
@@ -46,6 +49,7 @@ impl ApiConfig {
             origins: Vec::new(),
             access: AccessPolicy::Open,
             secret_keys: None,
+            scripts: None,
             limits: Limits::default(),
         }
     }
@@ -83,6 +87,9 @@ pub struct Limits {
     pub reads_max: usize,
     /// Large answers that are made at once: pages, trees, logs.
     pub large_max: usize,
+    /// Scripts that are compiled or run at once because somebody tries them out; others wait for
+    /// their turn.
+    pub scripts_max: usize,
     /// How long a call waits for room before it is refused.
     pub call_patience: Duration,
     /// How long a call may take, besides what it asks to wait.
@@ -123,6 +130,7 @@ impl Default for Limits {
             commands_max: 512,
             reads_max: 64,
             large_max: 4,
+            scripts_max: 2,
             call_patience: Duration::from_secs(1),
             call_timeout: Duration::from_secs(60),
             subscriptions_max: 256,

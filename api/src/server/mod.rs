@@ -50,6 +50,7 @@ mod resource;
 mod restart;
 mod room;
 mod run;
+mod script;
 mod seal;
 mod secret;
 mod shared;
@@ -105,6 +106,8 @@ pub struct Api {
     bulks: bulk::Bulks,
     /// Contexts that are looked at as a whole at once, as each may be large.
     pub(crate) contexts: Arc<Semaphore>,
+    /// Scripts of callers that are tried out at once.
+    scripts: Semaphore,
     /// Where calls get their memory.
     pub(crate) rooms: Arc<Rooms>,
     /// Who may do what.
@@ -153,6 +156,7 @@ impl Api {
         let operations = Operations::default();
         let bulks = Box::pin(bulk::Bulks::open(&bus, &config)).await?;
         let contexts = Arc::new(Semaphore::new(context::CONTEXTS_AT_ONCE));
+        let scripts = Semaphore::new(config.limits.scripts_max);
         let rooms = Arc::new(Rooms::new(&config.limits));
         let access = match config.access {
             AccessPolicy::Open => Access::Open,
@@ -171,6 +175,7 @@ impl Api {
             operations,
             bulks,
             contexts,
+            scripts,
             rooms,
             access: Arc::new(access),
             config,
@@ -234,6 +239,7 @@ fn methods() -> Module {
         resource::register,
         restart::register,
         run::register,
+        script::register,
         seal::register,
         secret::register,
         spawn::register,

@@ -1,6 +1,6 @@
 //! Parameters by name: what is missing, unknown or of another type is named.
 
-use kantoku_domain::nearest;
+use kantoku_domain::{ByName, nearest};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -14,7 +14,7 @@ pub(super) fn decode<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P
         return Err(ApiError::new(Code::InvalidParams, message));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(ByName(&mut deserializer)).map_err(|error| {
         let path = error.path().to_string();
         wrong(if path == "." { "" } else { &path }, &error.inner().to_string())
     })
@@ -114,6 +114,18 @@ mod tests {
         let (field, _) =
             refused::<SpawnParams>(r#"{"specification": "a", "retry": {"atempts": 1}}"#);
         assert_eq!(field.as_deref(), Some("retry.atempts"));
+    }
+
+    #[test]
+    fn lists_are_no_objects() {
+        let (field, message) =
+            refused::<SpawnParams>(r#"{"specification": "a", "retry": [3, "1s"]}"#);
+        assert_eq!(field.as_deref(), Some("retry"));
+        let expected =
+            "parameter \"retry\": invalid type: a list, expected an object with attempts, ";
+        assert!(message.starts_with(expected), "{message}");
+        let (field, _) = refused::<SpawnBatchParams>(r#"{"tasks": [["a"]]}"#);
+        assert_eq!(field.as_deref(), Some("tasks[0]"));
     }
 
     #[test]

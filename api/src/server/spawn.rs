@@ -78,7 +78,14 @@ async fn spawn_batch(
 struct Specifications(Mutex<BTreeMap<(Namespace, Name), Shared>>);
 
 /// A specification that one looks up and all wait for.
-type Shared = Arc<OnceCell<Arc<Specification>>>;
+type Shared = Arc<OnceCell<Arc<Found>>>;
+
+/// What was found.
+struct Found {
+    specification: Specification,
+    /// Why nobody can spawn it, where it has no version: names like it are looked for once.
+    missing: OnceCell<ApiError>,
+}
 
 impl Specifications {
     async fn get(
@@ -86,13 +93,14 @@ impl Specifications {
         api: &Api,
         namespace: &Namespace,
         name: &Name,
-    ) -> Result<Arc<Specification>, ApiError> {
+    ) -> Result<Arc<Found>, ApiError> {
         let key = (namespace.clone(), name.clone());
         let cell = Arc::clone(self.0.lock().await.entry(key).or_default());
         let found = cell.get_or_try_init(async || {
             let id = Id::named(namespace, Kind::Specification, name.as_str());
             let loaded = Box::pin(api.bus.ledger().load::<Specification>(namespace, id)).await?;
-            Ok::<_, ApiError>(Arc::new(loaded.state))
+            let missing = OnceCell::new();
+            Ok::<_, ApiError>(Arc::new(Found { specification: loaded.state, missing }))
         });
         Ok(Arc::clone(found.await?))
     }
@@ -115,8 +123,9 @@ async fn spawn_one(
     let context_id = params.context_id.unwrap_or_else(|| ids.make("context", partition));
     let id = ids.make("task", partition);
     let name = &params.specification;
-    let specification = specifications.get(api, namespace, name).await?;
-    let request = Request { api, specification: &specification, id, context_id, params: &params };
+    let found = specifications.get(api, namespace, name).await?;
+    let specification = &found.specification;
+    let request = Request { api, specification, id, context_id, params: &params };
 
     if ids.is_keyed() {
         let history = Box::pin(api.bus.ledger().history(namespace, Kind::Task, id, 0)).await?;
@@ -125,8 +134,8 @@ async fn spawn_one(
         }
     }
     let Some(latest) = specification.latest() else {
-        let missing = api.no_such::<SpecificationDocument>(namespace, "specification", name);
-        return Err(Box::pin(missing).await);
+        let missing = || api.no_such::<SpecificationDocument>(namespace, "specification", name);
+        return Err(Box::pin(found.missing.get_or_init(missing)).await.clone());
     };
     let task = request.task(latest).await?;
     let envelope = api.envelope(caller, ids.command, id, context_id);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kantoku_domain::Millis;
+use kantoku_domain::{Millis, by_name};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
@@ -47,7 +47,7 @@ impl Weight {
         match method {
             "task.wait" | "context.wait" => Self::Lasting,
             "resource.load" | "blob.load" | "event.export" | "task.tree" | "task.logs"
-            | "task.attempts" | "context.graph" => Self::Large,
+            | "task.attempts" | "context.graph" | "manifest.diff" | "script.run" => Self::Large,
             _ if is_list(method) => Self::Large,
             _ => Self::Small,
         }
@@ -156,7 +156,8 @@ pub(super) struct Patience {
 impl Patience {
     /// What parameters say that are not what they should be is refused later.
     pub(super) fn of(params: Option<&RawValue>) -> Self {
-        let read = params.and_then(|params| serde_json::from_str(params.get()).ok());
+        let read = params
+            .and_then(|params| by_name(&mut serde_json::Deserializer::from_str(params.get())).ok());
         read.unwrap_or(Self { min_seq: None, timeout: None })
     }
 

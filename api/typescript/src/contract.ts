@@ -461,6 +461,16 @@ export type Delegation = {
   output: string;
 };
 
+/** What became of one of them. */
+export type DeletedItem = {
+  /** Whether this deleted it; no if there was none. */
+  deleted: boolean;
+  /** `Policy` or `Secret`. */
+  kind: string;
+  /** Its name. */
+  name: string;
+};
+
 /** That something was deleted. */
 export type Deletion = {
   /** When. */
@@ -469,8 +479,38 @@ export type Deletion = {
   by: string;
 };
 
+/** What became of that which was to be deleted. */
+export type Deletions = {
+  /** Each once, in the order in which they were named, documents first. */
+  items: Array<DeletedItem>;
+  /** The position to read from to see it; 0 if nothing was recorded, as secrets are not. */
+  stream_seq: number;
+};
+
 /** Whether what a task waits for has happened. */
 export type DependencyStatus = "PENDING" | "READY" | "FAILED";
+
+/** What an apply would change in one document. */
+export type Difference = {
+  /** Whether this made it so. */
+  change: Change;
+  /** The fields that would change; none where only what it refers to is another by now. */
+  changes: Array<FieldChange>;
+  /** `Specification`, `Type`, `Pipeline` or `Policy`. */
+  kind: string;
+  /** Its name. */
+  name: string;
+  /** The version that is the latest now. */
+  version: number;
+};
+
+/** What an apply would change. */
+export type Differences = {
+  /** One per document, in their order. */
+  items: Array<Difference>;
+  /** The position that they are as of. */
+  stream_seq: number;
+};
 
 /** The values of a field, in their order. */
 export type Distinct = {
@@ -809,6 +849,16 @@ export type Failure = {
   retryable: boolean;
   /** The end of what a process wrote to stderr. */
   stderr_tail?: string | null;
+};
+
+/** A field that would change. */
+export type FieldChange = {
+  /** What would be there, if anything would. */
+  new?: unknown;
+  /** What is there, if anything is. */
+  old?: unknown;
+  /** Where, as keys from the document's root: `["spec", "retry", "attempts"]`. */
+  path: Array<string>;
 };
 
 /** Something that should not be so. */
@@ -1564,6 +1614,35 @@ export type Run = {
   version: number;
 };
 
+/** What compiling came to. */
+export type ScriptChecked = {
+  /** What is wrong; null if it is a script. */
+  problem: ScriptProblem | null;
+};
+
+/** Why a script gave no value. */
+export type ScriptProblem = {
+  /** The column, from 1, where it is known. */
+  column?: number | null;
+  /** What kind of problem. */
+  kind: ScriptProblemKind;
+  /** The line, from 1, where it is known. */
+  line?: number | null;
+  /** All of it, for people. */
+  message: string;
+};
+
+/** What kind of problem a script has. */
+export type ScriptProblemKind = "compile" | "runtime" | "limit" | "timed_out" | "crashed" | "not_representable";
+
+/** What running came to: a value or a problem. */
+export type ScriptRan = {
+  /** Why there is none. */
+  problem?: ScriptProblem | null;
+  /** The value, if there is one; it may be null. */
+  value?: unknown;
+};
+
 /** Some seals. */
 export type Seals = {
   /** In order; some hundreds at most, none at the end. */
@@ -1597,7 +1676,7 @@ export type SecretPage = {
   items: Array<Secret>;
 };
 
-/** What the secret is: 8 to 65536 bytes. No answer ever holds it. */
+/** What the secret is: 8 characters to 65536 bytes. No answer ever holds it. */
 export type SecretValue = string;
 
 /** A service that is present. */
@@ -2847,6 +2926,30 @@ export interface Methods {
     };
     answer: Validated;
   };
+  /** What `manifest.apply` would change, field by field. Nothing is changed. */
+  "manifest.diff": {
+    params: {
+      /** At most 20,000. */
+      documents: Array<unknown>;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: Differences;
+  };
+  /** Takes back what manifests declared: policies, and secrets by name. Nothing when one of those that are named cannot be deleted. */
+  "manifest.delete": {
+    params: {
+      /** Manifests, of which kind and name count. At most 1,000, names included. */
+      documents?: Array<unknown>;
+      /** Says what would happen, and does nothing. */
+      dry_run?: boolean;
+      /** The same as `KIND/NAME`: `policy/gentle`, `secret/db-password`. */
+      names?: Array<string>;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+    };
+    answer: Deletions;
+  };
   /** The read models, and how far they have got. */
   "projection.list": {
     params: Record<string, never>;
@@ -3194,6 +3297,28 @@ export interface Methods {
     };
     answer: Restarted;
   };
+  /** What is wrong with a script as it stands: it is compiled and not run. */
+  "script.check": {
+    params: {
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** The source, in Rhai. */
+      script: string;
+    };
+    answer: ScriptChecked;
+  };
+  /** Runs a script as a task would, under the same limits, and tells its value or why there is none. Nothing is recorded. */
+  "script.run": {
+    params: {
+      /** Its variables. On an edge these are `value`, the input and the output by their names; in a specification the inputs. */
+      input?: Record<string, unknown>;
+      /** Whose; `default` unless given. */
+      namespace?: Namespace | null;
+      /** The source, in Rhai. */
+      script: string;
+    };
+    answer: ScriptRan;
+  };
   /** The seals, in order, page by page. */
   "seal.list": {
     params: {
@@ -3219,7 +3344,7 @@ export interface Methods {
       name: SecretName;
       /** Whose; `default` unless given. */
       namespace?: Namespace | null;
-      /** What it is: a text of 8 to 65,536 bytes. */
+      /** What it is: a text of 8 characters to 65,536 bytes. */
       value: SecretValue;
     };
     answer: Secret;

@@ -62,6 +62,11 @@ impl<'a> Check<'a> {
             Expression::Window(window) if window.duration.0 == 0 => {
                 self.suggest(path, "a window without a duration never opens", "write duration: 1h");
             }
+            Expression::Window(window) => {
+                if let Some(problem) = window.cron.problem() {
+                    self.add(path, problem);
+                }
+            }
             Expression::Approval(approval) => self.approval(approval, path),
             Expression::Event(pattern) if !Event::NAMES.contains(&pattern.type_.as_str()) => {
                 let problem = Problem::new(path, format!("there is no event {:?}", pattern.type_));

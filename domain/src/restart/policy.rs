@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::by_name::whole;
+
 /// What becomes of the outputs of a task that is restarted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -93,6 +95,12 @@ impl<'de> Deserialize<'de> for VersionPolicy {
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<VersionPolicy, E> {
                 u64::try_from(number).map(VersionPolicy::Number).map_err(E::custom)
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<VersionPolicy, E> {
+                match whole(number) {
+                    Some(number) => self.visit_i64(number),
+                    None => Err(E::invalid_value(de::Unexpected::Float(number), &self)),
+                }
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<VersionPolicy, E> {
                 text.parse().map_err(E::custom)

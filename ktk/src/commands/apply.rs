@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             let progress = Progress::start(session, format!("applying {count} documents"));
             let applied = apply(&manifests, is_dry, session).await;
             drop(progress);
-            applied.map_err(|error| refuse(&manifests, error, Paint::stderr()))?
+            applied.map_err(|error| refuse(&manifests, "applied", error, Paint::stderr()))?
         }
     };
     if !is_dry && manifests.len() > 0 {

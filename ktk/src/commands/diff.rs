@@ -1,12 +1,14 @@
 //! `ktk diff`
 
-use kantoku_api::contract::{AppliedItem, Change};
+use kantoku_api::contract::{
+    AppliedItem, Change, Difference as Changed, FieldChange, ManifestDiff, ManifestDiffParams,
+};
 use serde::Serialize;
 use serde_json::json;
 use similar::TextDiff;
 
 use super::{
-    apply::{apply, reference, word},
+    apply::{reference, word},
     definition::current,
     files::{FileArgs, check_here, read, refuse},
 };
@@ -39,6 +41,8 @@ pub(crate) struct Args {
 struct Difference {
     #[serde(flatten)]
     item: AppliedItem,
+    /// The fields that would change, with both values.
+    changes: Vec<FieldChange>,
     /// A unified diff; empty for what stays as it is.
     diff: String,
 }
@@ -50,12 +54,15 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
     }
     let declared = check_here(&manifests)?;
     let progress = Progress::start(session, format!("comparing {} documents", manifests.len()));
-    let applied = apply(&manifests, true, session).await;
-    let applied = applied.map_err(|error| refuse(&manifests, error, Paint::stderr()))?;
+    let params =
+        ManifestDiffParams { documents: manifests.values(), namespace: session.namespace() };
+    let compared = session.call_within::<ManifestDiff>(session.work_timeout(), &params).await;
+    let compared =
+        compared.map_err(|error| refuse(&manifests, "compared", error, Paint::stderr()))?;
     let mut differences = Vec::with_capacity(declared.len());
-    for (item, wanted) in applied.items.into_iter().zip(&declared) {
+    for (Changed { item, changes }, wanted) in compared.items.into_iter().zip(&declared) {
         let diff = unified(&item, wanted, session).await?;
-        differences.push(Difference { item, diff });
+        differences.push(Difference { item, changes, diff });
     }
     drop(progress);
     print(&differences, session)?;
@@ -66,7 +73,7 @@ pub(crate) async fn run(args: Args, session: &Session) -> Result<(), CommandErro
             Exit::Findings,
             format!("{count} of {} documents would change something", differences.len()),
         )
-        .as_of(applied.stream_seq)
+        .as_of(compared.stream_seq)
         .advise("ktk apply with the same files makes it so")),
     }
 }

@@ -24,6 +24,13 @@ pub(crate) struct FileArgs {
     filename: Vec<PathBuf>,
 }
 
+impl FileArgs {
+    /// As if `-f` had named these.
+    pub(crate) fn of(filename: Vec<PathBuf>) -> Self {
+        Self { filename }
+    }
+}
+
 /// The documents of all files, and what keeps others from being read.
 pub(crate) async fn read_all(
     args: FileArgs,
@@ -56,7 +63,7 @@ pub(crate) async fn read(
     let (mut manifests, findings) = read_all(args, session).await?;
     if !findings.is_empty() {
         print_findings(&manifests.report(), &findings, Paint::stderr());
-        return Err(refused(findings.len()));
+        return Err(refused("applied", findings.len()));
     }
     let records = manifests.take_records();
     for record in records.iter().take(SHOWN_MAX) {
@@ -81,18 +88,23 @@ pub(crate) fn check_here(manifests: &Manifests) -> Result<Vec<Declared>, Command
         return Ok(declared);
     }
     print_findings(&manifests.report(), &findings, Paint::stderr());
-    Err(refused(findings.len()))
+    Err(refused("applied", findings.len()))
 }
 
-/// Shows the problems that an error of the API names, if it does.
-pub(crate) fn refuse(manifests: &Manifests, error: CommandError, paint: Paint) -> CommandError {
+/// Shows the problems that an error of the API names, if it does: why nothing was `done`.
+pub(crate) fn refuse(
+    manifests: &Manifests,
+    done: &str,
+    error: CommandError,
+    paint: Paint,
+) -> CommandError {
     let problems = error.api().map_or(&[][..], |error| &error.data.problems);
     if problems.is_empty() {
         return error;
     }
     let findings: Vec<Finding> = problems.iter().map(|problem| manifests.locate(problem)).collect();
     print_findings(&manifests.report(), &findings, paint);
-    refused(findings.len())
+    refused(done, findings.len())
 }
 
 /// Shows findings on stderr.
@@ -107,10 +119,10 @@ pub(crate) fn print_findings(report: &Report<'_>, findings: &[Finding], paint: P
     }
 }
 
-fn refused(problems: usize) -> CommandError {
+fn refused(done: &str, problems: usize) -> CommandError {
     let what = match problems {
         1 => "there is a problem".to_owned(),
         problems => format!("there are {problems} problems"),
     };
-    CommandError::new(Exit::Refused, format!("nothing was applied: {what}"))
+    CommandError::new(Exit::Refused, format!("nothing was {done}: {what}"))
 }

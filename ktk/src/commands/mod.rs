@@ -35,6 +35,7 @@ mod pause;
 mod projections;
 mod restart;
 mod run;
+mod scripts;
 mod spawn;
 mod tree;
 mod validate;
@@ -112,6 +113,9 @@ pub(crate) enum ClientCommand {
     /// Say what is wrong, and what to do about it
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Args),
+    /// Check, run and test scripts: those on the edges of pipelines, and in specifications
+    #[command(after_help = scripts::EXAMPLES)]
+    Scripts(scripts::Args),
     /// Check manifests without applying them
     #[command(after_help = validate::EXAMPLES)]
     Validate(validate::Args),
@@ -136,7 +140,7 @@ pub(crate) enum ClientCommand {
     /// Make what no manifest declares: a secret
     #[command(after_help = create::EXAMPLES)]
     Create(create::Args),
-    /// Take back a policy that a manifest declared, or a secret
+    /// Take back policies that manifests declared, or a secret
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Args),
     /// Servers, namespaces and keys by name: list them, change them, put one to use
@@ -212,6 +216,7 @@ impl ClientCommand {
             Self::Import(args) => import::run(args, session).await,
             Self::Projections(args) => projections::run(args, session).await,
             Self::Doctor(args) => doctor::run(args, session).await,
+            Self::Scripts(args) => scripts::run(args, session).await,
             Self::Validate(args) => validate::run(args, session).await,
             Self::Cancel(args) => cancel::run(args, session).await,
             Self::Restart(args) => restart::run(args, session).await,

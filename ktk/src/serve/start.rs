@@ -135,6 +135,7 @@ impl Ground<'_> {
             origins: self.config.origins.clone(),
             access: self.config.access,
             secret_keys: self.secret_keys.clone(),
+            scripts: Some(Arc::clone(&crew.scripts)),
             ..ApiConfig::new(&member.identity.service_id)
         };
         if let Some(path) = &self.config.first_key {

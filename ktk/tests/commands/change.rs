@@ -47,6 +47,24 @@ fn a_diff_ends_with_7_where_something_would_change() {
         "{stderr}"
     );
     assert_eq!(text(&own.ends(&["diff", "-f", path, "-o", "name"], 7).stdout), "policy/gentle\n");
+    let changes = text(&own.ends(&["diff", "-f", path, "-o", "json"], 7).stdout);
+    let changes: serde_json::Value = serde_json::from_str(&changes).unwrap();
+    let change = &changes["items"][0]["changes"][0];
+    assert_eq!((&change["old"], &change["new"]), (&2.into(), &3.into()), "{changes}");
+
+    let delete = ["delete", "-f", path];
+    let dry = own.ok(&[&delete[..], &["--dry-run"]].concat());
+    assert_eq!(dry, "policy/gentle deleted (dry run)\n");
+    assert_eq!(own.ok(&delete), "policy/gentle deleted\n");
+    assert_eq!(own.ok(&delete), "policy/gentle was not there\n");
+    file(
+        &stand,
+        "diff.yaml",
+        "apiVersion: kantoku/v1\nkind: Type\nmetadata: {name: t}\nspec: {type: string}\n",
+    );
+    let refused = text(&own.ends(&delete, 4).stderr);
+    assert!(refused.contains("a \"Type\" cannot be deleted"), "{refused}");
+    assert!(refused.contains("nothing was deleted"), "{refused}");
 }
 
 #[test]

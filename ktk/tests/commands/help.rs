@@ -26,7 +26,10 @@ const BEFORE: [(&str, &str); 15] = [
     ("approve", RELEASE),
     ("attempts", FAILED),
     ("cancel", RELEASE),
-    ("completion", "mkdir -p .zfunc .config/fish/completions .local/share/bash-completion/completions"),
+    (
+        "completion",
+        "mkdir -p .zfunc .config/fish/completions .local/share/bash-completion/completions",
+    ),
     ("delete", SECRET),
     ("describe", FAILED),
     ("get", FAILED),

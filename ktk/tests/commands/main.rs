@@ -16,6 +16,7 @@ mod pause;
 mod policy;
 mod restart;
 mod roundtrip;
+mod scripts;
 mod select;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "../cli/stand.rs"]

@@ -62,6 +62,29 @@ fn a_limit_holds_until_it_is_deleted() {
 }
 
 #[test]
+fn policies_that_are_so_are_deleted_when_that_is_meant() {
+    let stand = stand!();
+    let own = Own { stand: &stand, namespace: "bygone" };
+    let policy = |name: &str| {
+        format!(
+            "---\napiVersion: kantoku/v1\nkind: Policy\nmetadata: {{name: {name}}}\n\
+             spec: {{limits: {{a: {{label: team, concurrency: 1}}}}}}\n"
+        )
+    };
+    own.apply(&["test/a", "test/b", "real"].map(policy).concat());
+    let delete = ["delete", "policies", "--where", "name.startsWith('test/')"];
+    let asked = own.ends(&delete, 2);
+    assert!(text(&asked.stderr).contains("would be deleted: 2"), "{}", text(&asked.stderr));
+    let dry = own.ok(&[&delete[..], &["--dry-run"]].concat());
+    assert_eq!(dry, "policy/test/a deleted (dry run)\npolicy/test/b deleted (dry run)\n");
+    own.ok(&[&delete[..], &["--yes"]].concat());
+    assert_eq!(own.ok(&["get", "policies", "-o", "name"]), "policy/real\n");
+    own.ends(&[&delete[..], &["--yes"]].concat(), 3);
+    own.ends(&["delete", "secrets", "--where", "name == 'a'", "--yes"], 2);
+    own.ends(&["delete", "policy/real", "--dry-run"], 2);
+}
+
+#[test]
 fn what_is_wrong_with_a_policy_is_shown_where_it_stands() {
     let stand = stand!();
     let manifest = "\

@@ -106,7 +106,9 @@ fn every_command_says_what_its_transcript_shows() {
 
 /// Sees to it that no position has less than three digits.
 fn pass_position_99(stand: &Stand) {
-    let many: String = (0..50).map(|number| format!("    s{number}: {{use: pass}}\n")).collect();
+    let steps: Vec<String> =
+        (0..50).map(|number| format!("    s{number}: {{use: pass}}\n")).collect();
+    let many = steps.concat();
     let manifest = format!(
         "apiVersion: kantoku/v1\nkind: Specification\nmetadata: {{name: pass}}\n\
          spec: {{executable: {{type: noop}}}}\n---\napiVersion: kantoku/v1\nkind: Pipeline\n\

@@ -1,10 +1,12 @@
-//! `manifest.apply`, `manifest.validate`
+//! `manifest.*`
 //!
 //! Documents are read ([`documents`]), what they refer to is loaded ([`known`]), all of it is
 //! checked together ([`check`]), and only then something happens ([`apply`]).
 
 mod apply;
 mod check;
+mod delete;
+mod diff;
 mod documents;
 mod known;
 mod scripts;
@@ -26,20 +28,24 @@ use super::{Api, Caller, Module, shared::blocking};
 use crate::{
     ApiError, Code,
     contract::{
-        Applied, DocumentProblem, ManifestApply, ManifestParams, ManifestValidate, Validated,
+        Applied, DELETIONS_MAX, Deletions, Differences, DocumentProblem, ManifestApply,
+        ManifestDelete, ManifestDeleteParams, ManifestDiff, ManifestDiffParams, ManifestParams,
+        ManifestValidate, Validated,
     },
 };
 
 pub(super) fn register(module: &mut Module) {
     module.register_command::<ManifestApply>(apply);
     module.register::<ManifestValidate>(validate);
+    module.register::<ManifestDiff>(diff);
+    module.register_command::<ManifestDelete>(delete);
 }
 
 async fn apply(api: Arc<Api>, caller: Caller, params: ManifestParams) -> Result<Applied, ApiError> {
     let namespace = params.namespace.unwrap_or_default();
     let (checked, known) = examine(&api, &namespace, params.documents).await?;
     if !checked.problems.is_empty() {
-        return Err(unsound(checked.problems));
+        return Err(unsound("applied", checked.problems));
     }
     let (caller, known) = (&caller, &*known);
     let dry_run = params.dry_run;
@@ -51,6 +57,31 @@ async fn validate(api: Arc<Api>, params: ManifestParams) -> Result<Validated, Ap
     let namespace = params.namespace.unwrap_or_default();
     let (checked, _) = examine(&api, &namespace, params.documents).await?;
     Ok(Validated { problems: checked.problems })
+}
+
+/// Compares with what holds; changes nothing, whoever asks.
+async fn diff(api: Arc<Api>, params: ManifestDiffParams) -> Result<Differences, ApiError> {
+    let namespace = params.namespace.unwrap_or_default();
+    let (checked, known) = examine(&api, &namespace, params.documents).await?;
+    if !checked.problems.is_empty() {
+        return Err(unsound("compared", checked.problems));
+    }
+    let (caller, known) = (&Caller::default(), &*known);
+    let apply = Apply { api: &api, caller, namespace: &namespace, known, dry_run: true };
+    diff::diff(&apply, &checked.sound).await
+}
+
+async fn delete(
+    api: Arc<Api>,
+    caller: Caller,
+    params: ManifestDeleteParams,
+) -> Result<Deletions, ApiError> {
+    let count = params.documents.len() + params.names.len();
+    if count > DELETIONS_MAX {
+        let message = format!("{count} to be deleted are more than {DELETIONS_MAX}");
+        return Err(ApiError::new(Code::Limit, message).field("documents").for_good());
+    }
+    delete::delete(&api, &caller, params).await
 }
 
 /// Reads, looks up, and checks everything; changes nothing.
@@ -91,8 +122,8 @@ async fn suggest(api: &Api, namespace: &Namespace, checked: &mut Checked) {
     }
 }
 
-/// Why nothing was applied.
-fn unsound(problems: Vec<DocumentProblem>) -> ApiError {
+/// Why nothing was `done`.
+fn unsound(done: &str, problems: Vec<DocumentProblem>) -> ApiError {
     let told = match problems.as_slice() {
         [only] => format!("document {}: {}", only.document, only.problem),
         several => format!(
@@ -102,7 +133,7 @@ fn unsound(problems: Vec<DocumentProblem>) -> ApiError {
             several[0].problem
         ),
     };
-    let mut error = ApiError::new(Code::Invalid, format!("nothing was applied: {told}"));
+    let mut error = ApiError::new(Code::Invalid, format!("nothing was {done}: {told}"));
     error.data.field = Some(format!("documents[{}]", problems[0].document));
     error.data.problems = problems;
     error

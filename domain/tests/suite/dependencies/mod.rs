@@ -317,6 +317,14 @@ fn every_problem_is_named_with_its_place_and_a_way_out() {
             json!({"window": {"cron": "@daily", "duration": 0}}),
             "depends_on.window: a window without a duration never opens; write duration: 1h",
         ),
+        (
+            json!({"window": {"cron": "0 0 31 feb *", "duration": "1h"}}),
+            "depends_on.window: \"0 0 31 feb *\": no such day ever comes",
+        ),
+        (
+            json!({"window": {"cron": "9-3 * * * *", "duration": "1h"}}),
+            "depends_on.window: minute \"9-3\" runs backwards; write two ranges",
+        ),
     ] {
         assert_eq!(problems(expression.clone()), [expected], "{expression}");
     }

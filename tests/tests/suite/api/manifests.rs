@@ -2,7 +2,10 @@
 
 use kantoku_api::{
     Code,
-    contract::{Change, ManifestApply, ManifestValidate, SpecificationGet, TaskSpawn, TypeGet},
+    contract::{
+        Change, Deletions, ManifestApply, ManifestDelete, ManifestDiff, ManifestValidate,
+        PolicyList, SecretSet, SpecificationGet, TaskSpawn, TypeGet,
+    },
 };
 use serde_json::{Value, json};
 
@@ -189,5 +192,85 @@ async fn what_cannot_be_spawned_says_why() {
     for part in ["3 problems", "input \"s\" (string)", "expected number", "no input \"t\""] {
         assert!(error.message.contains(part), "{part} in {}", error.message);
     }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diff_tells_each_field_and_changes_nothing() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let diff = async |documents: Vec<Value>| {
+        call::<ManifestDiff>(&client, json!({ "documents": documents })).await
+    };
+    let specification = |attempts: u32| {
+        let spec = json!({ "executable": { "type": "noop" }, "retry": { "attempts": attempts } });
+        document("Specification", "a", &spec)
+    };
+    let new = diff(vec![specification(1)]).await.expect("compared");
+    assert_eq!((new.items[0].item.change, new.items[0].item.version), (Change::Created, 1));
+    assert_eq!(new.items[0].changes[0].path, ["spec"]);
+    assert_eq!(new.items[0].changes[0].old, None);
+
+    let applied = apply(&client, vec![specification(1)]).await.expect("applied");
+    let same = diff(vec![specification(1)]).await.expect("compared");
+    assert_eq!(
+        (same.items[0].item.change, &same.items[0].changes[..]),
+        (Change::Unchanged, &[][..])
+    );
+    let other = diff(vec![pass(), specification(3)]).await.expect("compared");
+    assert_eq!(other.items[1].item.change, Change::Configured);
+    let changes: Vec<_> = other.items[1]
+        .changes
+        .iter()
+        .map(|it| (it.path.join("."), it.old.clone(), it.new.clone()))
+        .collect();
+    let expected = ("spec.retry.attempts".to_owned(), Some(json!(1)), Some(json!(3)));
+    assert_eq!(changes, [expected]);
+    let head = served.stand.bus.head().await.expect("it answers");
+    assert_eq!(head, applied.stream_seq, "nothing was recorded");
+
+    let error = refused(diff(vec![json!({ "kind": "Specification" })]).await);
+    assert!(error.message.starts_with("nothing was compared: document 0"), "{error}");
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_deleted_is_and_all_or_nothing_is_tried() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let policy = |name: &str| {
+        document("Policy", name, &json!({ "limits": { "a": { "label": "t", "concurrency": 1 } } }))
+    };
+    apply(&client, vec![policy("p"), policy("q"), pass()]).await.expect("applied");
+    call::<SecretSet>(&client, json!({ "name": "db", "value": "a long password" }))
+        .await
+        .expect("set");
+    let delete = async |params: Value| call::<ManifestDelete>(&client, params).await;
+    let of = |answer: &Deletions| -> Vec<(String, bool)> {
+        answer.items.iter().map(|it| (format!("{}/{}", it.kind, it.name), it.deleted)).collect()
+    };
+
+    // One that cannot be deleted keeps all of them.
+    let error = refused(delete(json!({ "documents": [policy("p"), pass()] })).await);
+    assert_eq!(error.code, Code::Invalid);
+    assert!(error.message.contains("document 1: kind: a \"Specification\" cannot"), "{error}");
+    let both = json!({ "documents": [policy("p")], "names": ["secret/db", "policy/none"] });
+    let mut dry = both.clone();
+    dry["dry_run"] = true.into();
+    let expected = [("Policy/p", true), ("Secret/db", true), ("Policy/none", false)];
+    let expected = expected.map(|(name, deleted)| (name.to_owned(), deleted));
+    let head = served.stand.bus.head().await.expect("it answers");
+    assert_eq!(of(&delete(dry).await.expect("said")), expected);
+    assert_eq!(served.stand.bus.head().await.expect("it answers"), head, "nothing was recorded");
+
+    let deleted = delete(both.clone()).await.expect("deleted");
+    assert_eq!(of(&deleted), expected);
+    assert_eq!(deleted.stream_seq, head + 1);
+    let again = of(&delete(both).await.expect("said"));
+    assert!(again.iter().all(|(_, deleted)| !deleted), "{again:?}");
+    let left = json!({ "min_seq": deleted.stream_seq });
+    let left = call::<PolicyList>(&client, left).await.expect("a list");
+    let names: Vec<&str> = left.items.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["q"]);
     served.stop().await;
 }

@@ -15,6 +15,7 @@ mod past;
 mod queries;
 pub(crate) mod raw;
 mod rest;
+mod scripts;
 mod semantics;
 mod slow;
 mod socket;

@@ -150,6 +150,13 @@ fn definitions() -> Vec<(&'static str, Value)> {
     vec![
         ("manifest.apply", json!({"documents": [specification, pipeline], "dry_run": true})),
         ("manifest.validate", json!({"documents": [pipeline]})),
+        ("manifest.diff", json!({"documents": [specification]})),
+        (
+            "manifest.delete",
+            json!({"documents": [], "names": ["policy/none", "secret/none"], "dry_run": true}),
+        ),
+        ("script.check", json!({"script": "let a = 1;\na + b"})),
+        ("script.run", json!({"script": "a + 1", "input": {"a": 1}})),
         ("projection.rebuild", json!({})),
         ("projection.verify", json!({})),
     ]

@@ -182,6 +182,21 @@ impl World {
                 json!({ "documents": [{ "kind": "Nothing" }] }),
                 200,
             ),
+            post(
+                "manifest.diff",
+                "manifests/differences".into(),
+                json!({ "documents": [pass()] }),
+                200,
+            ),
+            post(
+                "manifest.delete",
+                "manifests/deletions".into(),
+                json!({ "names": ["policy/none"] }),
+                200,
+            ),
+            post("script.check", "scripts/checks".into(), json!({ "script": "let" }), 200),
+            // The server of this test runs none.
+            post("script.run", "scripts/runs".into(), json!({ "script": "1" }), 503),
             get("event.list", "events?limit=1000".into()),
             get("event.export", "events/export".into()),
             post("event.import", "events/imports".into(), json!({ "lines": ["{}"] }), 422),
