@@ -102,18 +102,19 @@ pub(crate) struct Masks {
 
 impl Masks {
     fn mask(&mut self, text: &str) -> String {
-        static PATTERNS: LazyLock<[(Regex, &str); 9]> = LazyLock::new(|| {
+        static PATTERNS: LazyLock<[(Regex, &str); 10]> = LazyLock::new(|| {
             let regex = |pattern: &str| Regex::new(pattern).unwrap();
             [
                 (regex(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
                 (regex(r"\bktk_[0-9A-Za-z]+_[0-9A-Za-z_-]+"), "<key>"),
                 (regex(r"\b[0-9a-f]{64}\b"), "<digest>"),
                 (regex(r":[0-9a-f]{32}@"), ":<password>@"),
+                (regex("(\\brevision\"?:? )[0-9]+"), "$1<n>"),
                 (regex(r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z"), "<time>"),
                 (regex(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "<time>"),
                 (regex(r"\b127\.0\.0\.1:\d+"), "localhost:<port>"),
                 (regex(r"\bU[A-Z2-7]{55}\b"), "<nkey>"),
-                (regex(r"\bevt\.(\w+)\.[0-9a-f]{2}\."), "evt.$1.<shard>."),
+                (regex(r"\bevt\.([\w-]+)\.[0-9a-f]{2}\."), "evt.$1.<shard>."),
             ]
         });
         static ID: LazyLock<Regex> = LazyLock::new(|| {

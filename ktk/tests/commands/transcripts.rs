@@ -6,7 +6,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use similar::TextDiff;
@@ -42,6 +42,13 @@ const NOT_HERE: [(&str, &str, &str); 11] = [
 const TABLE: &str = "its table";
 const JSON: &str = "its JSON";
 const ERROR: &str = "an error";
+
+/// Held by who makes tables anew, as the API does that for one at a time.
+static UPKEEP: Mutex<()> = Mutex::new(());
+
+pub(crate) fn upkeep() -> MutexGuard<'static, ()> {
+    UPKEEP.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How many transcripts are followed at once.
 const AT_ONCE: usize = 3;
@@ -122,13 +129,15 @@ fn pass_position_99(stand: &Stand) {
 /// what it shows.
 fn follow(stand: &Stand, name: &str, path: &Path) -> Option<String> {
     let dir = world(stand, name);
+    let namespace = format!("shown-{name}");
+    let _held = (name == "projections").then(upkeep);
     let mut masks = Masks::default();
     masks.places.push((dir.to_str().unwrap().to_owned(), "<home>"));
     masks.places.push((stand.dir().to_str().unwrap().to_owned(), "<stand>"));
     let shown = fs::read_to_string(path).unwrap();
     let mut steps = transcript::read(&shown);
     for step in &mut steps {
-        let output = stand.sh(&step.command, &dir, name);
+        let output = stand.sh(&step.command, &dir, &namespace);
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         let code = output.status.code().unwrap_or(-1);
         if step.is_shown {

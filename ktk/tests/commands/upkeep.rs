@@ -11,6 +11,7 @@ use crate::{
 
 #[test]
 fn the_read_model_is_verified_and_made_anew() {
+    let _held = crate::transcripts::upkeep();
     let stand = stand!();
     failed_context(&stand, "upkeep");
     let list = stand.ok_json(stand.ktk(&["projections", "list", "-o", "json"]));
